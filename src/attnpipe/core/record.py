@@ -49,6 +49,8 @@ class Probe:
     ----------
     halves
         int64 ``[sample]``: 0 for half A, 1 for half B.
+    final
+        Checkpoint that counts as final.
     averaged_over
         Axes over which the stored weights were averaged before they were saved
         (``()`` for attention captured here). Per-row metrics are then unknowable.
@@ -61,6 +63,7 @@ class Probe:
     """
 
     halves: np.ndarray
+    final: str = "best"
     averaged_over: tuple[str, ...] = ()
     published_row: str = "only"
     has_seeds: bool = True
