@@ -1,0 +1,42 @@
+"""Files appear whole or not at all."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from attnpipe.core.errors import UserError
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary file beside `path`, then rename it to `path`.
+
+    Raises
+    ------
+    UserError
+        When the folder cannot be written or the disk is full; an older `path` stays.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(
+            f"cannot write '{path}': {error.strerror or error}; free space or change permissions"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, atomically."""
+    write_atomically(path, lambda temporary: _write(temporary, content))
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write `content` as UTF-8 with ``\\n`` line ends, atomically."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)

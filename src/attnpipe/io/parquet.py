@@ -1,0 +1,42 @@
+"""Tables as Parquet, with a CSV twin where a person would open one."""
+
+from pathlib import Path
+
+import polars as pl
+
+from attnpipe.core.errors import UserError
+from attnpipe.io.atomic import write_atomically
+from attnpipe.io.seal import verify
+from attnpipe.tables import Table
+
+
+def write_table(path: Path, frame: pl.DataFrame, table: Table) -> None:
+    """Write a table as Parquet or CSV, by the suffix, in the table's own columns."""
+    conforming = table.conform(frame)
+    if path.suffix == ".csv":
+        write_atomically(path, conforming.write_csv)
+        return
+    metadata = {"attnpipe": f"table={table.name} schema=1"}
+    write_atomically(path, lambda p: conforming.write_parquet(p, metadata=metadata))
+
+
+def read_table(path: Path, table: Table) -> pl.DataFrame:
+    """Return a sealed Parquet table.
+
+    Raises
+    ------
+    UserError
+        When the bytes are not what the job wrote, or the columns are not the table's.
+    """
+    verify(path)
+    try:
+        frame = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise UserError(
+            f"cannot read '{path}' as Parquet ({error}); delete it and run again"
+        ) from None
+    if dict(frame.schema) != table.schema:
+        raise UserError(
+            f"'{path}' does not have the columns of table '{table.name}'; delete it and run again"
+        )
+    return frame
