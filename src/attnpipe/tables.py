@@ -170,6 +170,8 @@ COMPARISONS = Table("comparisons", "forecast scores and differences from baselin
     "value": Column(REAL, "score, or difference; mse in the target's unit squared"),
     "lo95": Column(REAL, "interval: t over seeds at level `model`, two-way (seed × unit) at `skill` and `gain`"),
     "hi95": Column(REAL, "its upper end"),
+    "lo90": Column(REAL, "90 % interval of the two one-sided tests, at level `gain`: inside ±margin means equivalent at any margin"),
+    "hi90": Column(REAL, "its upper end"),
     "df": Column(REAL, "Satterthwaite degrees of freedom"),
     "n_seeds": Column(INT, "seeds"),
     "n_units": Column(INT, "units"),
