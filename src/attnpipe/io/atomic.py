@@ -34,7 +34,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write `content` as UTF-8 with ``\\n`` line ends, atomically."""
+    """Write `content` as UTF-8 with Unix line ends, atomically."""
     write_bytes(path, content.encode("utf-8"))
 
 

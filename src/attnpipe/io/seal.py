@@ -7,9 +7,8 @@ SHA-256 of each input that was itself sealed.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +49,11 @@ def seal_path(output: Path, job: str) -> Path:
 
 
 def write_seal(
-    job: str, rule: str, param: str, outputs: Iterable[Path], inputs: Iterable[Path] = ()
+    job: str, rule: str, param: str, outputs: Sequence[Path], inputs: Iterable[Path] = ()
 ) -> None:
     """Seal the outputs of a job; all of them lie in one folder."""
     marks = {path.name: mark(path) for path in outputs}
-    folder = next(iter(outputs)).parent  # type: ignore[call-overload]
+    folder = outputs[0].parent
     document = {
         "schema": SCHEMA_VERSION,
         "rule": rule,
@@ -96,7 +95,6 @@ def is_intact(path: Path, expected: Mark) -> bool:
     return stat.st_mtime_ns == expected.mtime_ns or sha256(path) == expected.sha256
 
 
-@lru_cache(maxsize=4096)
 def _marks(folder: Path) -> Mapping[str, Mark]:
     seals = (read_seal(path) for path in sorted(folder.glob(".*.seal.json")))
     return {name: m for seal in seals if seal for name, m in seal.outputs.items()}

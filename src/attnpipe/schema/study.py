@@ -4,11 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from attnpipe.core.registry import nearest
 from attnpipe.schema.analysis import AnalysisSpec
 from attnpipe.schema.base import Name, Section
 from attnpipe.schema.data import DataSpec
 from attnpipe.schema.figure import FigureSpec
 from attnpipe.schema.model import ModelSpec
+from attnpipe.schema.sizes import SizesSpec
 from attnpipe.schema.training import TrainingSpec
 
 SCHEMA_VERSION = 1
@@ -23,8 +25,10 @@ class StudySpec(Section):
     """Title of the report."""
     scale: Literal["quick", "published"]
     """Which sizes were chosen."""
-    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
-    """Seeds of the runs: each drives initialisation and data order only."""
+    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]]
+    """Seeds of the runs: each drives initialisation and data order only. For saved weights they are found in the folder; a list here selects among them."""
+    sizes: SizesSpec
+    """Sizes of the models, set by the scale."""
     data: DataSpec
     """The data, or the saved weights."""
     models: dict[Name, ModelSpec]
@@ -37,8 +41,61 @@ class StudySpec(Section):
     """What is drawn."""
 
     @model_validator(mode="after")
-    def _names_fit(self) -> "StudySpec":
+    def _seeds_are_distinct(self) -> "StudySpec":
         duplicates = sorted({s for s in self.seeds if self.seeds.count(s) > 1})
         if duplicates:
-            raise ValueError(f"seeds: seed {duplicates[0]} is listed twice; list each seed once")
+            raise ValueError(f"seeds: {duplicates[0]} is listed twice; list each seed once")
+        if not self.seeds:
+            raise ValueError("seeds: the list is empty; name at least one seed")
+        return self
+
+    @model_validator(mode="after")
+    def _models_fit_the_data(self) -> "StudySpec":
+        if not self.models:
+            raise ValueError("models: none is left; keep at least one model")
+        saved = self.data.kind == "saved_weights"
+        for name, model in self.models.items():
+            if (model.kind == "saved") != saved:
+                raise ValueError(
+                    f"models.{name}.kind is '{model.kind}', which does not fit data.kind "
+                    f"'{self.data.kind}'; saved models need saved weights and no others"
+                )
+        if self.training is None and not saved:
+            raise ValueError("training: null is only for saved weights; choose a scale")
+        return self
+
+    @model_validator(mode="after")
+    def _baselines_exist(self) -> "StudySpec":
+        for name, model in self.models.items():
+            baseline = model.baseline
+            if baseline is None:
+                continue
+            others = [other for other in self.models if other != name]
+            if baseline not in others:
+                raise ValueError(
+                    f"models.{name}.baseline is '{baseline}', which is no other model of the "
+                    f"study: {nearest(baseline, others)}"
+                    if others
+                    else f"models.{name}.baseline is '{baseline}', but the study has no other "
+                    "model; add it or set the baseline to null"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> "StudySpec":
+        seed = self.figure.representative_seed
+        if seed is not None and seed not in self.seeds:
+            raise ValueError(
+                f"figure.representative_seed is {seed}, which is not among the seeds "
+                f"{self.seeds}; choose one of them or null"
+            )
+        window = getattr(self.data, "window", None)
+        options = self.analysis.metrics
+        for key in ("top_k", "recent_k"):
+            too_large = [k for k in getattr(options, key) if window is not None and k >= window]
+            if too_large:
+                raise ValueError(
+                    f"analysis.metrics.{key} has {too_large[0]}, but a window has only "
+                    f"{window} steps; keep k below it"
+                )
         return self

@@ -1,0 +1,131 @@
+"""Hydra composition: config groups and overrides → one plain container."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from attnpipe.core.errors import UserError
+from attnpipe.core.registry import nearest
+
+
+def compose_container(
+    folder: Path, study: str, scale: str, overrides: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the resolved config of a study as plain dicts, lists and values.
+
+    Parameters
+    ----------
+    folder
+        The config folder, with one folder per group.
+    study, scale
+        Members of these groups.
+    overrides
+        Overrides in Hydra's grammar.
+
+    Raises
+    ------
+    UserError
+        For an unknown group member, an unknown key, a grammar error, or a mandatory
+        value that is not given.
+    """
+    _check_member(folder, "study", study)
+    _check_member(folder, "scale", scale)
+    choices = [f"study={study}", f"scale={scale}"]
+    with initialize_config_dir(str(folder.resolve()), version_base="1.3"):
+        parsed = [_parse(text) for text in overrides]
+        _check_groups(folder, parsed)
+        try:
+            config = compose("config", [*choices, *overrides])
+        except (HydraException, OmegaConfBaseException) as error:
+            _explain(compose("config", choices), parsed)
+            raise UserError(f"config: {_first_line(error)}") from None
+    _check_mandatory(config)
+    try:
+        container = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise UserError(f"config: {_first_line(error)}") from None
+    return dict(container)  # type: ignore[arg-type]
+
+
+def members(folder: Path, group: str) -> list[str]:
+    """Return the names of a config group."""
+    return sorted(path.stem for path in (folder / group).glob("*.yaml"))
+
+
+def _check_member(folder: Path, group: str, name: str) -> None:
+    known = members(folder, group)
+    if name not in known:
+        raise UserError(f"unknown {group} '{name}': {nearest(name, known)}")
+
+
+def _parse(text: str) -> Override:
+    try:
+        override = OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        raise UserError(
+            f"override '{text}' is not in Hydra's grammar ({_first_line(error)}); "
+            "write key=value, +key=value or ~key"
+        ) from None
+    if override.is_sweep_override():
+        raise UserError(f"override '{text}' is a sweep; give one value, or add models to the study")
+    return override
+
+
+def _check_groups(folder: Path, parsed: Sequence[Override]) -> None:
+    """An override of a group (`+model@models.x=name`, `scale=name`) must name a member."""
+    groups = {path.name for path in folder.iterdir() if path.is_dir()}
+    for override in parsed:
+        group = override.key_or_group.lstrip("/")
+        if "@" in (override.input_line or "") and group not in groups:
+            raise UserError(f"unknown config group '{group}': {nearest(group, sorted(groups))}")
+        if group in ("study", "scale"):
+            raise UserError(
+                f"override '{override.input_line}' chooses a {group}; "
+                f"give it as {group}=… beside overrides, not inside"
+            )
+        value = override.value()
+        if group in groups and isinstance(value, str) and not override.is_delete():
+            _check_member(folder, group, value)
+
+
+def _explain(base: DictConfig, parsed: Sequence[Override]) -> None:
+    """Raise for the first override whose key is not in the config."""
+    for override in parsed:
+        if override.is_add():
+            continue
+        node: Any = base
+        walked: list[str] = []
+        for part in override.key_or_group.split("."):
+            if not isinstance(node, DictConfig):
+                raise UserError(
+                    f"override '{override.input_line}': '{'.'.join(walked)}' is a value, "
+                    f"it has no key '{part}'"
+                )
+            if part not in node:
+                where = f" in '{'.'.join(walked)}'" if walked else ""
+                hint = nearest(part, [str(key) for key in node])
+                raise UserError(
+                    f"override '{override.input_line}': unknown key '{part}'{where}: {hint}"
+                    + (" (to add a model, write +models.NAME=…)" if walked == ["models"] else "")
+                )
+            walked.append(part)
+            node = None if OmegaConf.is_missing(node, part) else node[part]
+
+
+def _check_mandatory(config: DictConfig) -> None:
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise UserError(
+            f"'{missing[0]}' has no value; give it, e.g. overrides='{missing[0]}=…'"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".")

@@ -1,0 +1,114 @@
+"""From the command line to one validated study."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from attnpipe.core.errors import UserError
+from attnpipe.core.registry import nearest
+from attnpipe.data.facts import feasibility
+from attnpipe.figures.registry import FIGURES
+from attnpipe.pipeline.compose import compose_container
+from attnpipe.pipeline.explain import explain
+from attnpipe.pipeline.overrides import split_overrides
+from attnpipe.saved_weights.discover import RunFiles, discover
+from attnpipe.schema.data import SavedWeightsData
+from attnpipe.schema.study import StudySpec
+
+KEYS = ("study", "scale", "overrides")
+DEFAULTS = {"study": "geomagnetic", "scale": "quick", "overrides": ""}
+
+
+@dataclass(frozen=True)
+class Study:
+    """A validated study.
+
+    Attributes
+    ----------
+    spec
+        The resolved config.
+    choice
+        What was chosen on the command line: study, scale, overrides.
+    features
+        Input features of the dataset; None for saved weights.
+    saved
+        Saved weights: model → seed → files. Empty otherwise.
+    """
+
+    spec: StudySpec
+    choice: Mapping[str, str]
+    features: int | None
+    saved: Mapping[str, Mapping[int, RunFiles]]
+
+    @property
+    def runs(self) -> list[tuple[str, int]]:
+        """All (model, seed) pairs, in config order."""
+        if self.saved:
+            return [(m, s) for m in self.spec.models for s in sorted(self.saved[m])]
+        return [(m, s) for m in self.spec.models for s in self.spec.seeds]
+
+
+def choose(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return study, scale and overrides from `--config` values, refusing other keys."""
+    for key in config:
+        if key not in KEYS:
+            raise UserError(
+                f"unknown --config key '{key}': {nearest(str(key), list(KEYS))} "
+                f"(values of the study go inside: overrides='{key}=…')"
+            )
+    return {key: str(config.get(key, DEFAULTS[key])) for key in KEYS}
+
+
+def load_study(config_folder: Path, config: Mapping[str, Any]) -> Study:
+    """Compose, complete and validate a study.
+
+    Raises
+    ------
+    UserError
+        One sentence for the first thing that is wrong.
+    """
+    choice = choose(config)
+    container = compose_container(
+        config_folder, choice["study"], choice["scale"], split_overrides(choice["overrides"])
+    )
+    saved = _discover(container)
+    try:
+        spec = StudySpec.model_validate(container)
+    except ValidationError as error:
+        raise UserError(f"config: {explain(error, StudySpec, container)}") from None
+    _check_figures(list(spec.figure.show))
+    features = None if isinstance(spec.data, SavedWeightsData) else feasibility(spec.data).features
+    return Study(spec, choice, features, saved)
+
+
+def _discover(container: dict[str, Any]) -> Mapping[str, Mapping[int, RunFiles]]:
+    """Saved weights: let the folder say which models and seeds there are."""
+    data = container.get("data")
+    if not isinstance(data, dict) or data.get("kind") != "saved_weights":
+        return {}
+    try:
+        spec = SavedWeightsData.model_validate(data)
+    except ValidationError as error:
+        message = explain(error, SavedWeightsData, data)
+        raise UserError(f"config: data: {message}") from None
+    found = discover(spec, Path(spec.path))
+    wanted = container["seeds"]
+    if wanted:
+        found = {m: {s: f for s, f in runs.items() if s in wanted} for m, runs in found.items()}
+    seeds = sorted({seed for runs in found.values() for seed in runs})
+    absent = [seed for seed in wanted if seed not in seeds]
+    if absent:
+        raise UserError(f"seeds: {absent[0]} has no saved weights in '{spec.path}'; drop it")
+    labels = {name: {"kind": "saved", "label": name} for name in found}
+    container["models"] = {n: label | (container["models"].get(n) or {}) for n, label in labels.items()}
+    container["seeds"] = wanted or seeds
+    return found
+
+
+def _check_figures(names: Sequence[str]) -> None:
+    for name in names:
+        if name not in FIGURES:
+            raise UserError(f"figure.show: unknown figure '{name}': {nearest(name, list(FIGURES))}")

@@ -1,0 +1,25 @@
+"""How much a study will store, before anything runs."""
+
+from attnpipe.schema.model import LstmModel
+from attnpipe.schema.study import StudySpec
+from attnpipe.schema.training import TrainingSpec
+
+FLOAT32 = 4
+
+
+def kept_checkpoints(training: TrainingSpec) -> int:
+    """Return the number of kept checkpoints: untrained, captured epochs, last, best."""
+    captured = training.epochs // training.capture_every
+    last = 0 if training.epochs % training.capture_every == 0 else 1
+    return 1 + captured + last + 1
+
+
+def attention_bytes(spec: StudySpec, model: str) -> int:
+    """Return the bytes of the full attention weights of one run (0 if unknown or none)."""
+    chosen = spec.models[model]
+    if not isinstance(chosen, LstmModel) or chosen.attention is None or spec.training is None:
+        return 0
+    window = spec.data.window  # type: ignore[union-attr]
+    samples = spec.data.probe_samples  # type: ignore[union-attr]
+    rows = 1 if chosen.attention.kind == "simple" else window
+    return kept_checkpoints(spec.training) * samples * rows * window * FLOAT32

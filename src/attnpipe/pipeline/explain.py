@@ -1,0 +1,83 @@
+"""Turn a pydantic error into one sentence with key, value and nearest valid name."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from attnpipe.core.registry import nearest
+
+
+def explain(error: ValidationError, schema: type[BaseModel], container: Mapping[str, Any]) -> str:
+    """Return the first fault of a config as one sentence, and how many more there are."""
+    faults = error.errors(include_url=False)
+    first = faults[0]
+    key = ".".join(str(part) for part in _real_keys(first["loc"], container))
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return _sentence(first, key, schema) + more
+
+
+def _sentence(fault: Any, key: str, schema: type[BaseModel]) -> str:
+    value = fault["input"]
+    kind = fault["type"]
+    message = fault["msg"].removeprefix("Value error, ")
+    if kind == "extra_forbidden":
+        known = [name for name in _siblings(fault["loc"], schema) if name]
+        return f"unknown key '{key}': {nearest(str(fault['loc'][-1]), known)}"
+    if kind == "missing":
+        return f"'{key}' has no value; give it, e.g. overrides='{key}=…'"
+    if kind == "value_error":
+        return f"{key}: {message}" if key else message
+    if kind in ("union_tag_invalid", "literal_error", "enum"):
+        expected = fault.get("ctx", {}).get("expected_tags") or fault.get("ctx", {}).get("expected")
+        words = [w.strip(" '") for w in str(expected).replace(" or ", ",").split(",")]
+        what = value.get("kind") if isinstance(value, dict) else value
+        where = f"{key}.kind" if isinstance(value, dict) else key
+        return f"'{where}' is {what!r}: {nearest(str(what), words)}"
+    return f"'{key}' is {value!r}: {message[0].lower()}{message[1:]}"
+
+
+def _real_keys(location: Sequence[Any], container: Any) -> list[Any]:
+    """Drop the parts of a pydantic location that are union tags, not keys."""
+    keys: list[Any] = []
+    node = container
+    for index, part in enumerate(location):
+        last = index == len(location) - 1
+        if isinstance(node, dict) and (part in node or last):
+            keys.append(part)
+            node = node.get(part)
+        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
+            keys.append(part)
+            node = node[part]
+    return keys
+
+
+def _siblings(location: Sequence[Any], schema: type[BaseModel]) -> list[str]:
+    """Return the valid keys beside the one at `location`."""
+    candidates: list[Any] = [schema]
+    for part in location[:-1]:
+        following: list[Any] = []
+        for candidate in candidates:
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                if part in candidate.model_fields:
+                    following += _models(candidate.model_fields[part].annotation)
+                elif _tag(candidate) == part:
+                    following.append(candidate)
+            else:
+                following.append(candidate)
+        candidates = following or candidates
+    tagged = [c for c in candidates if _tag(c) in location]
+    return sorted({name for c in tagged or candidates for name in c.model_fields})
+
+
+def _tag(model: type[BaseModel]) -> Any:
+    field = model.model_fields.get("kind")
+    values = get_args(field.annotation) if field else ()
+    return values[0] if values else None
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Return the pydantic models inside a type such as ``dict[str, A | B]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models(argument)]

@@ -1,0 +1,145 @@
+"""What source code a stage runs, as one hash.
+
+The fingerprint covers the import closure of a stage's script and of the registry members
+its config names: the AST of every project module without docstrings (so that comments,
+layout and documentation do not count), Python's version, and the version of every
+third-party distribution imported in the closure. `attnpipe.schema` is left out: it only
+checks values, and the values themselves are in the job's param.
+"""
+
+import ast
+import hashlib
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+import grimp
+
+PACKAGE = "attnpipe"
+IGNORED = (f"{PACKAGE}.schema",)
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    """Removes every statement that is only a string: docstrings and attribute docs."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            kept = [statement for statement in body if not _is_text(statement)]
+            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
+        return node
+
+
+def _is_text(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def source_hash(source: str) -> str:
+    """Return the hash of what a module does: its AST without docstrings."""
+    tree = _WithoutDocstrings().visit(ast.parse(source))
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def imported_modules(source: str) -> set[str]:
+    """Return the absolute names that a script imports, `from a import b` as a and a.b."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+class Fingerprints:
+    """Fingerprints of stages, sharing one import graph."""
+
+    def __init__(self, scripts: Path, cache: Path | None = None) -> None:
+        self._scripts = scripts
+        self._cache = cache
+        self._hashes: dict[str, str] = {}
+        self._closures: dict[str, frozenset[str]] = {}
+        self._done: dict[tuple[str, tuple[str, ...]], str] = {}
+
+    def of(self, script: str, members: Iterable[str] = ()) -> str:
+        """Return the fingerprint of a stage.
+
+        Parameters
+        ----------
+        script
+            File name below the scripts folder.
+        members
+            Dotted modules of the registry entries that the stage's config names.
+        """
+        key = (script, tuple(sorted(members)))
+        if key not in self._done:
+            self._done[key] = self._compute(*key)
+        return self._done[key]
+
+    def _compute(self, script: str, members: tuple[str, ...]) -> str:
+        source = (self._scripts / script).read_text("utf-8")
+        imports = imported_modules(source)
+        entries = {name for name in imports if name in self._graph.modules} | set(members)
+        closure = frozenset().union(*(self._closure(entry) for entry in entries))
+        external = {name.partition(".")[0] for name in imports} - {PACKAGE}
+        parts = [f"python {platform.python_version()}", f"script {source_hash(source)}"]
+        for module in sorted(closure):
+            if module.partition(".")[0] != PACKAGE:
+                external.add(module)
+            elif not module.startswith(IGNORED):
+                parts.append(f"{module} {self._hash(module)}")
+        parts += sorted(self._versions(external))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+    def _closure(self, module: str) -> frozenset[str]:
+        if module not in self._closures:
+            upstream = self._graph.find_upstream_modules(module)
+            self._closures[module] = frozenset({module, *upstream})
+        return self._closures[module]
+
+    def _hash(self, module: str) -> str:
+        if module not in self._hashes:
+            path = self._root.joinpath(*module.split(".")[1:])
+            file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+            self._hashes[module] = source_hash(file.read_text("utf-8"))
+            templates = file.parent / "templates"
+            if templates.is_dir():  # text that the package's code renders is code too
+                content = b"".join(t.read_bytes() for t in sorted(templates.iterdir()))
+                self._hashes[module] += hashlib.sha256(content).hexdigest()
+        return self._hashes[module]
+
+    @cached_property
+    def _root(self) -> Path:
+        spec = find_spec(PACKAGE)
+        assert spec is not None and spec.origin is not None
+        return Path(spec.origin).parent
+
+    @cached_property
+    def _graph(self) -> grimp.ImportGraph:
+        return grimp.build_graph(
+            PACKAGE,
+            include_external_packages=True,
+            exclude_type_checking_imports=True,
+            cache_dir=str(self._cache) if self._cache else None,
+        )
+
+    @cached_property
+    def _distributions(self) -> Mapping[str, list[str]]:
+        return metadata.packages_distributions()
+
+    def _versions(self, packages: Iterable[str]) -> set[str]:
+        found: set[str] = set()
+        for package in packages:
+            if package not in sys.stdlib_module_names:
+                for distribution in self._distributions.get(package, []):
+                    found.add(f"{distribution} {metadata.version(distribution)}")
+        return found

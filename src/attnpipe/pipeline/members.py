@@ -1,0 +1,28 @@
+"""Which registry members a job's config names: their source counts in its fingerprint."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attnpipe.data.registry import SOURCES
+from attnpipe.figures.registry import FIGURES
+from attnpipe.models.registry import ATTENTIONS, MODELS
+from attnpipe.schema.model import LstmModel
+from attnpipe.schema.study import StudySpec
+from attnpipe.training.registry import OPTIMIZERS
+
+
+def members(stage: str, wildcards: Mapping[str, Any], spec: StudySpec) -> list[str]:
+    """Return the dotted modules of the registry members that a job uses."""
+    if stage == "prepare_data":
+        return [SOURCES.module(spec.data.kind)]
+    if stage == "figure":
+        return [FIGURES.module(wildcards["figure"])]
+    if stage not in ("train", "extract"):
+        return []
+    model = spec.models[wildcards["model"]]
+    modules = [MODELS.module(model.kind)]
+    if isinstance(model, LstmModel) and model.attention is not None:
+        modules.append(ATTENTIONS.module(model.attention.kind))
+    if stage == "train" and spec.training is not None:
+        modules.append(OPTIMIZERS.module(spec.training.optimizer))
+    return modules

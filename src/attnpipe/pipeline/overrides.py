@@ -1,0 +1,35 @@
+"""Split the text of the `overrides` key into single Hydra overrides."""
+
+from attnpipe.core.errors import UserError
+
+_OPEN, _CLOSE = "[{(", "]})"
+
+
+def split_overrides(text: str) -> list[str]:
+    """Split at white space outside brackets and quotes.
+
+    Examples
+    --------
+    >>> split_overrides("seeds=[0, 1] models.a.label='x y'")
+    ['seeds=[0, 1]', "models.a.label='x y'"]
+    """
+    parts: list[str] = []
+    current, depth, quote = "", 0, ""
+    for character in text:
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        elif character in _OPEN:
+            depth += 1
+        elif character in _CLOSE:
+            depth -= 1
+        if character.isspace() and not quote and depth == 0:
+            parts.append(current)
+            current = ""
+        else:
+            current += character
+    if quote or depth:
+        what = f"quote {quote}" if quote else "bracket"
+        raise UserError(f"overrides has an unclosed {what} in '{text}'; close it")
+    return [part for part in [*parts, current] if part]
