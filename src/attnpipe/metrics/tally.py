@@ -1,0 +1,80 @@
+"""Sums in cells that carry labels, so that blocks may come in any order and split anyhow."""
+
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+from jaxtyping import Float, Int
+
+Labels = Int[np.ndarray, " label"]
+
+
+class Tally:
+    """Named sums over cells labelled by integers: heads, probe samples, positions, lags.
+
+    An axis grows when new labels arrive and stays sorted by label. Each sum spans the
+    first so many axes: with axes ``(head, query, key)`` a sum may be per
+    ``(head, query, key)`` or per ``(head, query)``.
+
+    Parameters
+    ----------
+    axes
+        Names of the axes.
+    sums
+        Name of each sum → number of axes it spans.
+    """
+
+    def __init__(self, axes: tuple[str, ...], sums: Mapping[str, int]) -> None:
+        self.axes = axes
+        self._depth = dict(sums)
+        self._labels: list[Labels] = [np.zeros(0, np.int64) for _ in axes]
+        self._sums = {name: np.zeros((0,) * depth) for name, depth in sums.items()}
+
+    def __getitem__(self, name: str) -> Float[np.ndarray, "..."]:
+        """The sum of that name; not to be changed."""
+        return self._sums[name]
+
+    def labels(self, axis: str) -> Labels:
+        """Labels along an axis, ascending."""
+        return self._labels[self.axes.index(axis)]
+
+    def add(self, labels: tuple[Labels, ...], **values: Float[np.ndarray, "..."]) -> None:
+        """Add values to the cells of the given labels, one array of labels per axis.
+
+        Raises
+        ------
+        ValueError
+            If a label occurs twice on an axis: its cell would be counted once only.
+        """
+        for axis, names in zip(self.axes, labels, strict=True):
+            if len(np.unique(names)) != len(names):
+                raise ValueError(f"labels of axis '{axis}' are not unique")
+        self._grow(labels)
+        places = [np.searchsorted(own, new) for own, new in zip(self._labels, labels, strict=True)]
+        for name, value in values.items():
+            self._sums[name][np.ix_(*places[: self._depth[name]])] += value
+
+    def merge(self, other: Self) -> None:
+        """Add another tally's sums to this one."""
+        self.add(tuple(other._labels), **other._sums)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return copies of labels (``axis/<name>``) and sums (``sum/<name>``)."""
+        labels = {f"axis/{a}": v.copy() for a, v in zip(self.axes, self._labels, strict=True)}
+        return labels | {f"sum/{name}": value.copy() for name, value in self._sums.items()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over what `state` returned."""
+        self._labels = [np.array(state[f"axis/{a}"], np.int64) for a in self.axes]
+        self._sums = {name: np.array(state[f"sum/{name}"], np.float64) for name in self._sums}
+
+    def _grow(self, labels: tuple[Labels, ...]) -> None:
+        grown = [np.union1d(own, new) for own, new in zip(self._labels, labels, strict=True)]
+        if all(len(g) == len(own) for g, own in zip(grown, self._labels, strict=True)):
+            return
+        places = [np.searchsorted(g, own) for g, own in zip(grown, self._labels, strict=True)]
+        for name, depth in self._depth.items():
+            larger = np.zeros(tuple(len(g) for g in grown[:depth]))
+            larger[np.ix_(*places[:depth])] = self._sums[name]
+            self._sums[name] = larger
+        self._labels = grown
