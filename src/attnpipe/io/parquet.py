@@ -1,5 +1,6 @@
 """Tables as Parquet, with a CSV twin where a person would open one."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -7,7 +8,7 @@ import polars as pl
 from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import write_atomically
 from attnpipe.io.seal import verify
-from attnpipe.tables import Table
+from attnpipe.tables.base import Table
 
 
 def write_table(path: Path, frame: pl.DataFrame, table: Table) -> None:
@@ -40,3 +41,10 @@ def read_table(path: Path, table: Table) -> pl.DataFrame:
             f"'{path}' does not have the columns of table '{table.name}'; delete it and run again"
         )
     return frame
+
+
+def read_tables(
+    paths: Mapping[str, Sequence[Path]], tables: Mapping[str, Table]
+) -> dict[str, pl.DataFrame]:
+    """Return the sealed tables among named paths; other names are left alone."""
+    return {name: read_table(paths[name][0], table) for name, table in tables.items() if name in paths}

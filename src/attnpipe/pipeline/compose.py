@@ -122,9 +122,7 @@ def _explain(base: DictConfig, parsed: Sequence[Override]) -> None:
 def _check_mandatory(config: DictConfig) -> None:
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
-        raise UserError(
-            f"'{missing[0]}' has no value; give it, e.g. overrides='{missing[0]}=…'"
-        )
+        raise UserError(f"'{missing[0]}' has no value; give it, e.g. overrides='{missing[0]}=…'")
 
 
 def _first_line(error: Exception) -> str:

@@ -103,7 +103,9 @@ def _discover(container: dict[str, Any]) -> Mapping[str, Mapping[int, RunFiles]]
     if absent:
         raise UserError(f"seeds: {absent[0]} has no saved weights in '{spec.path}'; drop it")
     labels = {name: {"kind": "saved", "label": name} for name in found}
-    container["models"] = {n: label | (container["models"].get(n) or {}) for n, label in labels.items()}
+    container["models"] = {
+        n: label | (container["models"].get(n) or {}) for n, label in labels.items()
+    }
     container["seeds"] = wanted or seeds
     return found
 

@@ -23,3 +23,18 @@ def attention_bytes(spec: StudySpec, model: str) -> int:
     samples = spec.data.probe_samples  # type: ignore[union-attr]
     rows = 1 if chosen.attention.kind == "simple" else window
     return kept_checkpoints(spec.training) * samples * rows * window * FLOAT32
+
+
+def checkpoint_bytes(spec: StudySpec, parameters: int) -> int:
+    """Return the bytes of the kept weights of one run."""
+    return kept_checkpoints(spec.training) * parameters * FLOAT32 if spec.training else 0
+
+
+def dataset_bytes(spec: StudySpec, features: int | None) -> int:
+    """Return the bytes of the prepared dataset, as far as its length is known beforehand."""
+    from attnpipe.data.facts import feasibility  # noqa: PLC0415
+
+    if features is None:
+        return 0
+    rows = feasibility(spec.data).rows or 0  # type: ignore[arg-type]
+    return rows * (features + 3) * FLOAT32

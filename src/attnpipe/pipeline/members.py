@@ -1,6 +1,6 @@
 """Which registry members a job's config names: their source counts in its fingerprint."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attnpipe.data.registry import SOURCES
@@ -26,3 +26,8 @@ def members(stage: str, wildcards: Mapping[str, Any], spec: StudySpec) -> list[s
     if stage == "train" and spec.training is not None:
         modules.append(OPTIMIZERS.module(spec.training.optimizer))
     return modules
+
+
+def fingerprint_key(script: str, modules: Iterable[str]) -> str:
+    """Return the name under which the fingerprint of a script with its members is kept."""
+    return " ".join([script, *sorted(modules)])

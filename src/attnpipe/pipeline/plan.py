@@ -9,7 +9,8 @@ from typing import Any
 from attnpipe.figures.registry import NEEDS
 from attnpipe.io.json import canonical
 from attnpipe.pipeline.config import Study
-from attnpipe.pipeline.members import members
+from attnpipe.pipeline.estimate import attention_bytes
+from attnpipe.pipeline.members import fingerprint_key, members
 from attnpipe.pipeline.paths import SEAL_NAME, outputs
 
 Inputs = dict[str, str | list[str]]
@@ -62,9 +63,13 @@ class Plan:
 
     # ------------------------------------------------------------------ files
 
+    def patterns(self, stage: str) -> dict[str, str]:
+        """Return the output paths of a stage, with wildcards in braces."""
+        return outputs(self.name, stage)
+
     def out(self, stage: str, **wildcards: Any) -> dict[str, str]:
         """Return the output paths of one job."""
-        return {n: p.format(**wildcards) for n, p in outputs(self.name, stage).items()}
+        return {n: p.format(**wildcards) for n, p in self.patterns(stage).items()}
 
     def _data(self, key: str) -> str:
         stage = "prepare_data" if self.trained else "list_weights"
@@ -171,6 +176,15 @@ class Plan:
         used = members(stage, wildcards, self.study.spec)
         return canonical(values | {"fingerprint": self._fingerprint(f"{stage}.py", used)})
 
+    def fingerprints(self) -> dict[str, str]:
+        """Return every fingerprint of the study: script and members → hash."""
+        found: dict[str, str] = {}
+        for job in self.jobs():
+            used = members(job.stage, job.wildcards, self.study.spec)
+            key = fingerprint_key(f"{job.stage}.py", used)
+            found[key] = self._fingerprint(f"{job.stage}.py", used)
+        return found
+
     def _param_prepare_data(self, dataset: str) -> dict[str, Any]:
         return {"data": self._spec["data"]}
 
@@ -201,13 +215,7 @@ class Plan:
     def stores_states(self, model: str) -> bool:
         """Whether a run's weights exceed the size limit, so that fold states are stored."""
         limit = self.study.spec.analysis.capture.max_megabytes * 2**20
-        return self.attention_bytes(model) > limit
-
-    def attention_bytes(self, model: str) -> int:
-        """Return the size of a run's full weights, in bytes."""
-        from attnpipe.pipeline.estimate import attention_bytes
-
-        return attention_bytes(self.study.spec, model)
+        return attention_bytes(self.study.spec, model) > limit
 
     def _param_measure(self, model: str, seed: str) -> dict[str, Any]:
         return {"model": model, "seed": int(seed), "metrics": self._spec["analysis"]["metrics"]}
@@ -294,5 +302,3 @@ class Plan:
             read += [value] if isinstance(value, str) else value
         written = tuple(self.out(stage, **wildcards).values())
         return Job(stage, wildcards, tuple(read), written, self.param(stage, wildcards))
-
-

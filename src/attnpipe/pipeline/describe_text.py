@@ -1,0 +1,67 @@
+"""The description of a study for a person."""
+
+from collections import Counter
+from typing import Any
+
+
+def as_text(facts: dict[str, Any]) -> str:
+    """Return the description as aligned text."""
+    lines = [f"{facts['study']}: {facts['title']}", f"scale {facts['scale']}"]
+    lines += [f"seeds {', '.join(map(str, facts['seeds']))}", "", _data(facts), "", "models"]
+    lines += [f"  {line}" for line in _models(facts["models"])]
+    if facts["training"]:
+        t = facts["training"]
+        windows = t["windows_per_epoch"] or "all"
+        lines += ["", f"training: {t['epochs']} epochs of {windows} windows, {t['optimizer']}"]
+    lines += ["", "analyses: metrics, similarity, convergence" + (", forecasts" * bool(facts["training"]))]
+    lines += [f"figures: {', '.join(facts['figures'])}", "", "jobs"]
+    stale = Counter(job["stage"] for job in facts["out_of_date"])
+    for stage, count in facts["jobs"].items():
+        due = f"{stale[stage]} to run" if stale[stage] else "up to date"
+        lines.append(f"  {stage:<16}{count:>6}   {due}")
+    lines += ["", f"disk: about {_size(facts['disk_bytes'])}", ""]
+    return "\n".join(lines + _reasons(facts["out_of_date"]))
+
+
+def _data(facts: dict[str, Any]) -> str:
+    data = facts["data"]
+    if facts["features"] is None:
+        return f"data: saved weights in {data['path']}, layout {data['layout']}"
+    source = data.get("path") or data.get("package") or "built-in simulator"
+    return (
+        f"data: {data['kind']} from {source}; {facts['features']} features, "
+        f"window {data['window']}, lead {data['lead']}"
+    )
+
+
+def _models(models: list[dict[str, Any]]) -> list[str]:
+    width = max(len(model["name"]) for model in models)
+    return [
+        f"{model['name']:<{width}}  "
+        + (f"{model['parameters']:>9,} parameters" if model["parameters"] else "saved weights")
+        + (f", {model['attention']} attention" if model["attention"] else "")
+        + (f", baseline {model['baseline']}" if model["baseline"] else "")
+        for model in models
+    ]
+
+
+def _reasons(stale: list[dict[str, Any]]) -> list[str]:
+    """One line per stage and reason, with an example and how many more."""
+    if not stale:
+        return ["everything is up to date"]
+    groups: dict[tuple[str, str], list[str]] = {}
+    for entry in stale:
+        label = "/".join(entry["job"].values())
+        reason = entry["reason"].replace(label, "…") if label else entry["reason"]
+        if entry["reason"].endswith("is missing"):
+            reason = "not made yet"
+        groups.setdefault((entry["stage"], reason), []).append(label)
+    lines = ["out of date"]
+    for (stage, reason), labels in groups.items():
+        more = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
+        lines.append(f"  {stage} {labels[0]}{more}: {reason}".replace("  :", ":"))
+    return lines
+
+
+def _size(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB" if size < 2**30 else f"{size / 2**30:,.1f} GiB"

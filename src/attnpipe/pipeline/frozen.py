@@ -1,0 +1,72 @@
+"""The plan of this invocation: composed by the main process, frozen for every other.
+
+Jobs on other machines parse the Snakefile again. They must not see a config or source
+file that was edited meanwhile, so they read what the main process wrote when it started.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attnpipe.data.facts import feasibility
+from attnpipe.io.json import parse_json, write_json
+from attnpipe.pipeline.config import Study, choose, load_study
+from attnpipe.pipeline.fingerprint import Fingerprints
+from attnpipe.pipeline.members import fingerprint_key
+from attnpipe.pipeline.paths import RESULTS
+from attnpipe.pipeline.plan import Plan
+from attnpipe.saved_weights.discover import discover
+from attnpipe.schema.data import SavedWeightsData
+from attnpipe.schema.study import SCHEMA_VERSION, StudySpec
+
+CACHE = ".snakemake/grimp"
+
+
+def open_plan(root: Path, config: Mapping[str, Any], main: bool) -> Plan:
+    """Return the plan of a study: composed now by the main process, else as it was frozen.
+
+    Parameters
+    ----------
+    root
+        The project folder: `config/`, `workflow/` and `results/` lie there.
+    config
+        What `--config` gave: study, scale, overrides.
+    main
+        Whether this is the main Snakemake process.
+    """
+    if not main:
+        return _thaw(root, choose(config))
+    study = load_study(root / "config", config)
+    return Plan(study, Fingerprints(root / "workflow" / "scripts", root / CACHE).of)
+
+
+def freeze(plan: Plan, root: Path) -> None:
+    """Write `results/<study>/config.json`: the resolved config and the source it runs."""
+    study = plan.study
+    document = {
+        "choice": dict(study.choice),
+        "config": study.spec.model_dump(mode="json"),
+        "fingerprints": plan.fingerprints(),
+    }
+    write_json(_path(root, study.spec.name), document, SCHEMA_VERSION)
+
+
+def _path(root: Path, study: str) -> Path:
+    return root / RESULTS / study / "config.json"
+
+
+def _thaw(root: Path, choice: dict[str, str]) -> Plan:
+    """Read the frozen plan; the study's name is that of its group member."""
+    document = parse_json(_path(root, choice["study"]), SCHEMA_VERSION)
+    spec = StudySpec.model_validate(document["config"])
+    saved = (
+        discover(spec.data, Path(spec.data.path)) if isinstance(spec.data, SavedWeightsData) else {}
+    )
+    features = None if isinstance(spec.data, SavedWeightsData) else feasibility(spec.data).features
+    study = Study(spec, document["choice"], features, saved)
+    hashes: dict[str, str] = document["fingerprints"]
+
+    def fingerprint(script: str, members: Iterable[str] = ()) -> str:
+        return hashes[fingerprint_key(script, members)]
+
+    return Plan(study, fingerprint)

@@ -1,0 +1,78 @@
+"""What every script shares: its spec, its files, one sentence for an error, its seal."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from attnpipe.core.errors import UserError
+from attnpipe.io.seal import write_seal
+
+
+@dataclass(frozen=True)
+class Files:
+    """Named paths of a job."""
+
+    named: dict[str, list[Path]]
+
+    def __getattr__(self, name: str) -> Path:
+        """Return the one path of that name."""
+        try:
+            (path,) = self.named[name]
+        except (KeyError, ValueError):
+            raise AttributeError(name) from None
+        return path
+
+    def all(self, name: str) -> list[Path]:
+        """Return the paths of that name."""
+        return self.named.get(name, [])
+
+    def __iter__(self) -> Iterator[Path]:
+        return (path for paths in self.named.values() for path in paths)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.named
+
+
+@dataclass(frozen=True)
+class Context:
+    """A running job: its config, its inputs, its outputs."""
+
+    spec: dict[str, Any]
+    read: Files
+    write: Files
+
+
+@contextmanager
+def job(snakemake: Any, seal: str | None = None) -> Iterator[Context]:
+    """Run a script's body; seal its outputs, or end with one sentence on a user's error.
+
+    Parameters
+    ----------
+    snakemake
+        The object that Snakemake gives to scripts.
+    seal
+        Name of the seal; by default the rule.
+    """
+    context = Context(
+        json.loads(snakemake.params.spec), _files(snakemake.input), _files(snakemake.output)
+    )
+    try:
+        yield context
+        name = seal or snakemake.rule
+        write_seal(name, snakemake.rule, snakemake.params.spec, list(context.write), context.read)
+    except UserError as error:
+        print(f"attnpipe: {snakemake.rule}: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _files(named: Any) -> Files:
+    return Files(
+        {
+            name: [Path(value)] if isinstance(value, str) else [Path(v) for v in value]
+            for name, value in named.items()
+        }
+    )

@@ -1,0 +1,110 @@
+"""Which jobs are out of date, and why: the plan compared with the seals."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from attnpipe.io.seal import Seal, is_intact, read_seal, seal_path, sha256
+from attnpipe.pipeline.plan import Job
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A job that must run, and the first reason."""
+
+    job: Job
+    reason: str
+
+
+def stale_jobs(jobs: Iterable[Job], root: Path) -> Iterator[Stale]:
+    """Yield the jobs that are out of date, given in an order of producers first."""
+    pending: dict[str, str] = {}
+    digests: dict[str, str] = {}
+    for job in jobs:
+        seal = read_seal(_seal_file(job, root))
+        reason = _own_reason(job, seal, root, digests) or _inherited_reason(job, pending)
+        if seal is not None:
+            marks = seal.outputs
+            digests |= {n: marks[Path(n).name].sha256 for n in job.outputs if Path(n).name in marks}
+        if reason:
+            pending |= dict.fromkeys(job.outputs, job.stage)
+            yield Stale(job, reason)
+
+
+def untrusted_outputs(jobs: Iterable[Job], root: Path) -> list[str]:
+    """Return existing outputs that no finished job with the planned param wrote as they are.
+
+    For a file changed by other hands Snakemake would re-run the consumers; and where its
+    own notes are lost it trusts any file. Their producers must run.
+    """
+    return [
+        name
+        for job in jobs
+        if any((root / name).exists() for name in job.outputs)
+        and not _is_trusted(job, read_seal(_seal_file(job, root)), root)
+        for name in job.outputs
+    ]
+
+
+def _is_trusted(job: Job, seal: Seal | None, root: Path) -> bool:
+    return seal is not None and seal.param == job.param and not _damaged(job, seal, root)
+
+
+def _damaged(job: Job, seal: Seal, root: Path) -> list[str]:
+    """Return the existing outputs of a job that are not what it wrote."""
+    found = []
+    for name in job.outputs:
+        expected = seal.outputs.get(Path(name).name)
+        if (root / name).exists() and not (expected and is_intact(root / name, expected)):
+            found.append(name)
+    return found
+
+
+def _seal_file(job: Job, root: Path) -> Path:
+    return seal_path(root / job.outputs[0], job.seal)
+
+
+def _own_reason(job: Job, seal: Seal | None, root: Path, digests: Mapping[str, str]) -> str | None:
+    for name in job.outputs:
+        if not (root / name).exists():
+            return f"{name} is missing"
+    if seal is None:
+        return "was not finished"
+    if seal.param != job.param:
+        return _difference(json.loads(seal.param), json.loads(job.param))
+    if damaged := _damaged(job, seal, root):
+        return f"{damaged[0]} is not what its job wrote"
+    return _changed_inputs(job, seal.inputs, root, digests)
+
+
+def _changed_inputs(
+    job: Job, recorded: Mapping[str, str], root: Path, digests: Mapping[str, str]
+) -> str | None:
+    for name in job.inputs:
+        if name not in recorded:
+            return f"new input {name}"
+        current = digests.get(name)
+        if current is None and (root / name).is_file():
+            current = sha256(root / name)
+        if current != recorded[name]:
+            return f"{name} changed"
+    removed = sorted(set(recorded) - set(job.inputs))
+    return f"no longer reads {removed[0]}" if removed else None
+
+
+def _inherited_reason(job: Job, pending: Mapping[str, str]) -> str | None:
+    stages = sorted({pending[name] for name in job.inputs if name in pending})
+    return f"follows {', '.join(stages)}" if stages else None
+
+
+def _difference(old: Any, new: Any, key: str = "") -> str:
+    """Return the first difference between two params as 'key: old → new'."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in sorted(set(old) | set(new), key=lambda n: (n == "fingerprint", n)):
+            if old.get(name) != new.get(name):
+                return _difference(old.get(name), new.get(name), f"{key}.{name}".lstrip("."))
+    if key == "fingerprint":
+        return "its source code or a library version changed"
+    return f"{key}: {json.dumps(old)} → {json.dumps(new)}"

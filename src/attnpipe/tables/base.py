@@ -1,0 +1,51 @@
+"""The columns of every table: name, type and meaning.
+
+`docs/results.md` is generated from here, and every table is checked against its
+schema when it is written and when it is read.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from attnpipe.core.errors import UserError
+
+INT, REAL, TEXT, FLAG = pl.Int64, pl.Float64, pl.String, pl.Boolean
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its type, its meaning, and whether it may be null."""
+
+    dtype: type[pl.DataType]
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """The schema of one table."""
+
+    name: str
+    meaning: str
+    columns: dict[str, Column]
+
+    @property
+    def schema(self) -> dict[str, type[pl.DataType]]:
+        """Column name → polars type, in order."""
+        return {name: column.dtype for name, column in self.columns.items()}
+
+    def frame(
+        self, rows: list[dict[str, object]] | dict[str, object] | None = None
+    ) -> pl.DataFrame:
+        """Return a frame of this schema; absent columns are null."""
+        return pl.DataFrame(rows or [], schema=self.schema, strict=True)
+
+    def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return `frame` with this table's columns in order, or say what does not fit."""
+        unknown = [c for c in frame.columns if c not in self.columns]
+        if unknown:
+            raise UserError(f"table '{self.name}' has an unknown column '{unknown[0]}'")
+        missing = [
+            pl.lit(None, dtype=t).alias(c) for c, t in self.schema.items() if c not in frame.columns
+        ]
+        return frame.with_columns(missing).select(self.columns).cast(self.schema)  # type: ignore[arg-type]

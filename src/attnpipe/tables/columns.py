@@ -1,0 +1,38 @@
+"""Columns that several tables share."""
+
+from attnpipe.tables.base import INT, REAL, TEXT, Column
+
+RUN = {
+    "model": Column(TEXT, "model name, as in the config"),
+    "seed": Column(INT, "seed of the run"),
+}
+WHERE = {
+    "checkpoint": Column(
+        TEXT, "`untrained`, `epoch_NNN`, `best` (lowest validation loss) or `test`"
+    ),
+    "layer": Column(INT, "attention layer, from 0"),
+    "head": Column(INT, "head, from 0"),
+}
+SPREAD = {
+    "n": Column(INT, "seeds with a value"),
+    "mean": Column(REAL, "mean over seeds"),
+    "sd": Column(REAL, "standard deviation over seeds, ddof 1; null for one seed"),
+    "min": Column(REAL, "smallest value"),
+    "max": Column(REAL, "largest value"),
+    "lo95": Column(
+        REAL, "lower end of the interval at the configured confidence; null for one seed"
+    ),
+    "hi95": Column(REAL, "upper end of the interval"),
+}
+METRIC = {
+    "condition": Column(TEXT, "a qualification: reason of exclusion, probe half, or `unknowable`"),
+    "item": Column(INT, "probe sample, null for the mean over all"),
+    "query": Column(INT, "query position, null for all"),
+    "target": Column(
+        INT, "key position, or lag for `lag_*` and `peak_*` metrics; null where none applies"
+    ),
+    "metric": Column(TEXT, "name of the metric, see the list of metrics"),
+    "value": Column(REAL, "value; null when unknowable or undefined"),
+    "n_rows": Column(INT, "attention rows behind the value"),
+    "n_excluded": Column(INT, "rows left out: invalid, or the metric is undefined for them"),
+}

@@ -1,0 +1,45 @@
+"""The plan of the study, composed once by the main process and frozen for all others."""
+
+import os
+from pathlib import Path
+
+from attnpipe.core.errors import UserError
+from attnpipe.pipeline.frozen import freeze, open_plan
+from attnpipe.pipeline.staleness import untrusted_outputs
+
+ROOT = Path(workflow.basedir)
+
+# One thread per job: jobs fan out, and results must not depend on the machine's cores.
+for library in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "POLARS_MAX"):
+    os.environ[f"{library}_THREADS"] = "1"
+
+try:
+    plan = open_plan(ROOT, config, workflow.is_main_process)
+except UserError as error:
+    raise SystemExit(f"attnpipe: {error}")
+
+if workflow.is_main_process:
+    # A file that is not what its job wrote makes that job run, not only its consumers.
+    untrusted = untrusted_outputs(plan.jobs(), ROOT)
+    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *untrusted}
+
+
+wildcard_constraints:
+    dataset="[A-Za-z0-9_-]+",
+    model="[A-Za-z0-9_-]+",
+    figure="[a-z_]+",
+    seed="[0-9]+",
+
+
+onstart:
+    freeze(plan, ROOT)
+
+
+def inputs(stage):
+    """Named inputs of a stage, from the plan."""
+    return lambda wildcards: plan.inputs(stage, dict(wildcards))
+
+
+def spec(stage):
+    """The one param of a stage, from the plan."""
+    return lambda wildcards: plan.param(stage, dict(wildcards))

@@ -1,0 +1,23 @@
+"""Runs whose attention other software saved."""
+
+
+rule list_weights:
+    input:
+        unpack(inputs("list_weights")),
+    output:
+        **plan.patterns("list_weights"),
+    params:
+        spec=spec("list_weights"),
+    script:
+        "../scripts/list_weights.py"
+
+
+rule import_weights:
+    input:
+        unpack(inputs("import_weights")),
+    output:
+        **plan.patterns("import_weights"),
+    params:
+        spec=spec("import_weights"),
+    script:
+        "../scripts/import_weights.py"

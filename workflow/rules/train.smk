@@ -1,0 +1,34 @@
+"""Runs that are trained here: data, training, capture."""
+
+
+rule prepare_data:
+    input:
+        unpack(inputs("prepare_data")),
+    output:
+        **plan.patterns("prepare_data"),
+    params:
+        spec=spec("prepare_data"),
+    script:
+        "../scripts/prepare_data.py"
+
+
+rule train:
+    input:
+        unpack(inputs("train")),
+    output:
+        **plan.patterns("train"),
+    params:
+        spec=spec("train"),
+    script:
+        "../scripts/train.py"
+
+
+rule extract:
+    input:
+        unpack(inputs("extract")),
+    output:
+        **plan.patterns("extract"),
+    params:
+        spec=spec("extract"),
+    script:
+        "../scripts/extract.py"

@@ -1,0 +1,16 @@
+"""Compare the forecasts of all models with each other."""
+
+from attnpipe.aggregation.contrast import contrast
+from attnpipe.io.parquet import read_table, write_table
+from attnpipe.pipeline.job import job
+from attnpipe.schema.analysis import ContrastSpec
+from attnpipe.tables.evaluation import EVALUATION
+from attnpipe.tables.study import COMPARISONS
+
+with job(snakemake) as ctx:
+    frames = [read_table(path, EVALUATION) for path in ctx.read.all("evaluations")]
+    evaluations = {(m, s): f for (m, s), f in zip(ctx.spec["runs"], frames, strict=True)}
+    options = ContrastSpec.model_validate(ctx.spec["contrast"])
+    table = contrast(evaluations, ctx.spec["baselines"], options)
+    for path in ctx.write:
+        write_table(path, table, COMPARISONS)

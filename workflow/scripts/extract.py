@@ -1,0 +1,26 @@
+"""Capture attention on the probe set and predict the test split."""
+
+from attnpipe.data.storage import from_tensors
+
+from attnpipe.extraction.run import extract
+from attnpipe.io.outcome import read_outcome
+from attnpipe.io.parquet import write_table
+from attnpipe.io.record import write_probe, write_records
+from attnpipe.io.tensors import read_tensors
+from attnpipe.pipeline.job import job
+from attnpipe.schema.analysis import CaptureSpec, MetricsSpec
+from attnpipe.schema.model import parse_model
+from attnpipe.tables.evaluation import EVALUATION
+
+with job(snakemake) as ctx:
+    run = extract(
+        from_tensors(*read_tensors(ctx.read.dataset)),
+        parse_model(ctx.spec["spec"]),
+        read_tensors(ctx.read.checkpoints)[0],
+        read_outcome(ctx.read.outcome),
+        CaptureSpec.model_validate(ctx.spec.get("capture", {})),
+        MetricsSpec.model_validate(ctx.spec.get("metrics", {})),
+    )
+    write_table(ctx.write.evaluation, run.evaluation, EVALUATION)
+    write_records(ctx.write.attention, run.records)
+    write_probe(ctx.write.probe, run.probe)

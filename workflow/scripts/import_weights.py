@@ -1,0 +1,15 @@
+"""Import the attention weights of one run that other software saved."""
+
+from attnpipe.saved_weights.run import import_run
+
+from attnpipe.io.outcome import write_outcome
+from attnpipe.io.record import write_probe, write_records
+from attnpipe.pipeline.job import job
+from attnpipe.schema.data import SavedWeightsData
+
+with job(snakemake) as ctx:
+    data = SavedWeightsData.model_validate(ctx.spec["data"])
+    run = import_run(data, ctx.spec["model"], ctx.spec["seed"])
+    write_records(ctx.write.attention, run.records)
+    write_probe(ctx.write.probe, run.probe)
+    write_outcome(ctx.write.outcome, run.outcome)

@@ -1,0 +1,24 @@
+"""Write the report."""
+
+from attnpipe.diagnosis.schema import Diagnosis
+from attnpipe.report.run import render
+
+from attnpipe.io.atomic import write_text
+from attnpipe.io.json import read_json
+from attnpipe.io.parquet import read_tables
+from attnpipe.pipeline.job import job
+from attnpipe.tables.study import STUDY_TABLES
+
+with job(snakemake) as ctx:
+    pictures = {
+        png.stem: (png.read_bytes(), svg.read_text("utf-8"))
+        for png, svg in zip(ctx.read.all("png"), ctx.read.all("svg"), strict=True)
+    }
+    report = render(
+        Diagnosis.model_validate(read_json(ctx.read.diagnosis)),
+        read_tables(ctx.read.named, STUDY_TABLES),
+        pictures,
+        ctx.spec | {"data": read_json(ctx.read.description)},
+    )
+    write_text(ctx.write.html, report.html)
+    write_text(ctx.write.markdown, report.markdown)

@@ -1,0 +1,27 @@
+"""Train one model at one seed; an interrupted training goes on from its last epoch."""
+
+from attnpipe.data.storage import from_tensors
+from attnpipe.io.resume import resume_file
+
+from attnpipe.io.outcome import write_outcome
+from attnpipe.io.parquet import write_table
+from attnpipe.io.tensors import read_tensors, write_tensors
+from attnpipe.pipeline.job import job
+from attnpipe.schema.model import parse_model
+from attnpipe.schema.training import TrainingSpec
+from attnpipe.tables.history import HISTORY
+from attnpipe.training.run import train
+
+with job(snakemake) as ctx:
+    model, seed = ctx.spec["model"], ctx.spec["seed"]
+    dataset = from_tensors(*read_tensors(ctx.read.dataset))
+    spec, training = (
+        parse_model(ctx.spec["spec"]),
+        TrainingSpec.model_validate(ctx.spec["training"]),
+    )
+    resume = resume_file(ctx.write.checkpoints, snakemake.params.spec, ctx.read.dataset)
+    run = train(dataset, spec, training, seed, name=model, resume=resume)
+    write_tensors(ctx.write.checkpoints, run.tensors(), {"model": model, "seed": seed})
+    write_table(ctx.write.history, run.history, HISTORY)
+    write_outcome(ctx.write.outcome, run.outcome)
+resume.clear()

@@ -1,0 +1,19 @@
+"""Fail if any run did not end well, so that the exit code says so."""
+
+from attnpipe.core.errors import UserError
+from attnpipe.io.atomic import write_text
+from attnpipe.io.parquet import read_table
+from attnpipe.pipeline.job import job
+from attnpipe.tables.study import INVENTORY
+
+with job(snakemake) as ctx:
+    inventory = read_table(ctx.read.inventory, INVENTORY)
+    bad = inventory.filter(inventory["outcome"] != "ok")
+    if len(bad):
+        runs = ", ".join(
+            f"{r['model']}/seed-{r['seed']} {r['outcome']}" for r in bad.to_dicts()[:5]
+        )
+        raise UserError(
+            f"{len(bad)} of {len(inventory)} runs did not end well: {runs}; see the report"
+        )
+    write_text(ctx.write.marker, f"{len(inventory)} runs ok\n")
