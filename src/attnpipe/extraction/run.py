@@ -1,0 +1,123 @@
+"""Extraction of one run: its attention on the probe set and its forecasts of the test split."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from jaxtyping import Int64
+from torch import nn
+
+from attnpipe.core.outcome import Outcome
+from attnpipe.core.record import LayerRecord, Probe
+from attnpipe.data.dataset import SequenceDataset
+from attnpipe.extraction.capture import capture, elements_per_sample, samples_that_fit
+from attnpipe.extraction.load import load_checkpoint
+from attnpipe.metrics.battery import Battery
+from attnpipe.models.build import build_model
+from attnpipe.models.determinism import deterministic
+from attnpipe.schema.analysis import CaptureSpec, MetricsSpec
+from attnpipe.schema.model import LstmModel, MlpModel, SavedModel
+from attnpipe.tables.evaluation import EVALUATION
+from attnpipe.tasks.forecast import ForecastTask
+from attnpipe.tasks.predict import predict
+from attnpipe.tasks.task import Batch
+
+Checkpoints = Mapping[str, Mapping[str, np.ndarray]]
+"""Checkpoint → tensor name → array."""
+
+_BYTES = np.dtype(np.float32).itemsize
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What is known of a run once it was looked at.
+
+    Attributes
+    ----------
+    evaluation
+        Table `EVALUATION`: forecasts of checkpoint ``best`` for the whole test split;
+        empty if the run did not end well.
+    records
+        Layers of each checkpoint, ``untrained`` first, ``best`` last; none for a model
+        without attention.
+    probe
+        The inputs on which attention was captured.
+    """
+
+    evaluation: pl.DataFrame
+    records: list[LayerRecord]
+    probe: Probe
+
+
+def extract(
+    dataset: SequenceDataset,
+    model: MlpModel | LstmModel | SavedModel,
+    checkpoints: Checkpoints,
+    outcome: Outcome,
+    capture_spec: CaptureSpec,
+    metrics: MetricsSpec,
+    *,
+    run: str,
+) -> Extracted:
+    """Capture a run's attention at every kept checkpoint and evaluate its best one.
+
+    Attention is stored in full (float32) for all probe samples if all checkpoints and
+    layers together stay below the limit. Else for as many samples as fit, evenly from
+    both halves, beside the state of the metrics' battery over all samples.
+
+    Parameters
+    ----------
+    dataset
+        The study's data.
+    model
+        The run's model.
+    checkpoints, outcome
+        What training left; any order.
+    capture_spec
+        The size limit.
+    metrics
+        Options of the battery.
+    run
+        ``<model>/seed-<seed>``, for messages.
+
+    Raises
+    ------
+    UserError
+        A checkpoint's tensors do not fit the model or hold NaN or infinite values.
+    """
+    task = ForecastTask(dataset)
+    module = build_model(model, dataset.features.shape[1], dataset.window, seed=0)
+
+    def probe(samples: Int64[np.ndarray, " sample"]) -> Batch:
+        return task.windows(dataset.probe[samples])
+
+    with deterministic():
+        per_sample = elements_per_sample(module, probe)
+        samples = samples_that_fit(
+            dataset.halves,
+            per_sample * _BYTES * len(checkpoints),
+            capture_spec.max_megabytes * 1e6,
+        )
+        records = []
+        for name in sorted(checkpoints, key=_order) if per_sample else []:
+            load_checkpoint(module, checkpoints[name], run=run, checkpoint=name)
+            records += capture(
+                module, probe, len(dataset.probe), samples, name, lambda: Battery(metrics)
+            )
+        evaluation = _evaluate(task, module, checkpoints, outcome, run)
+    published_row = getattr(module, "published_row", "only")
+    return Extracted(evaluation, records, Probe(dataset.halves, published_row=published_row))
+
+
+def _order(checkpoint: str) -> tuple[int, str]:
+    return (0 if checkpoint == "untrained" else 2 if checkpoint == "best" else 1, checkpoint)
+
+
+def _evaluate(
+    task: ForecastTask, module: nn.Module, checkpoints: Checkpoints, outcome: Outcome, run: str
+) -> pl.DataFrame:
+    if outcome.outcome != "ok":
+        return EVALUATION.frame()
+    load_checkpoint(module, checkpoints["best"], run=run, checkpoint="best")
+    return task.scores("test", predict(task, module, "test"))

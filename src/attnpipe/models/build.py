@@ -1,0 +1,51 @@
+"""From a model's config to a torch module."""
+
+import torch
+from torch import nn
+
+from attnpipe.core.errors import UserError
+from attnpipe.models.registry import MODELS
+from attnpipe.schema.model import LstmModel, MlpModel, SavedModel
+
+
+def build_model(
+    spec: MlpModel | LstmModel | SavedModel, n_features: int, window: int, *, seed: int
+) -> nn.Module:
+    """Return a freshly initialised forecaster.
+
+    Parameters
+    ----------
+    spec
+        The model.
+    n_features, window
+        Features per step and steps per window.
+    seed
+        Drives the initialisation, which depends on nothing else; the global generator
+        is left as it was.
+
+    Returns
+    -------
+    Module
+        ``windows [sample, step, feature] → forecast [sample]`` in scaled target units.
+
+    Raises
+    ------
+    UserError
+        The model is known only by its saved weights.
+    """
+    if isinstance(spec, SavedModel):
+        raise UserError(
+            f"model '{spec.label}' has kind 'saved', which cannot be trained: "
+            "choose kind 'mlp' or 'lstm', or a study on saved weights"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module: nn.Module = MODELS.load(spec.kind)(spec, n_features, window)
+    return module
+
+
+def count_parameters(spec: MlpModel | LstmModel | SavedModel, n_features: int, window: int) -> int:
+    """Return the number of trainable parameters, without allocating them."""
+    with torch.device("meta"):
+        module = build_model(spec, n_features, window, seed=0)
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)

@@ -1,0 +1,14 @@
+"""Adam (Kingma and Ba 2015); weight decay enters the gradient."""
+
+from collections.abc import Iterable
+
+import torch
+
+from attnpipe.schema.training import TrainingSpec
+
+
+def build(parameters: Iterable[torch.nn.Parameter], spec: TrainingSpec) -> torch.optim.Optimizer:
+    """Return the optimiser."""
+    return torch.optim.Adam(
+        parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True
+    )

@@ -1,0 +1,102 @@
+"""Training of one run: one model at one seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from attnpipe.core.outcome import Outcome
+from attnpipe.data.dataset import SequenceDataset
+from attnpipe.models.build import build_model
+from attnpipe.schema.model import LstmModel, MlpModel, SavedModel
+from attnpipe.schema.training import TrainingSpec
+from attnpipe.tables.history import HISTORY
+from attnpipe.tasks.forecast import ForecastTask
+from attnpipe.training.fit import Progress, fit
+from attnpipe.training.resume import ResumeStore
+from attnpipe.training.seeds import Seeds
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What a run leaves behind.
+
+    Attributes
+    ----------
+    checkpoints
+        ``untrained``, ``epoch_NNN`` in order, ``best`` → tensor name → float32 array.
+    history
+        Table `HISTORY`.
+    outcome
+        ``ok`` or ``diverged``.
+    """
+
+    checkpoints: dict[str, dict[str, np.ndarray]]
+    history: pl.DataFrame
+    outcome: Outcome
+
+
+def train(
+    dataset: SequenceDataset,
+    model: MlpModel | LstmModel | SavedModel,
+    training: TrainingSpec,
+    seed: int,
+    *,
+    name: str,
+    resume: ResumeStore | None = None,
+    progress: Progress | None = None,
+) -> TrainedRun:
+    """Train a forecaster.
+
+    The same arguments give the same bytes on one machine; a training that is interrupted
+    and called again with the same store gives the bytes of an uninterrupted one.
+
+    Parameters
+    ----------
+    dataset
+        Windows and targets; the same for all runs of a study.
+    model, training
+        What is trained, and how.
+    seed
+        Drives initialisation, data order and dropout, and nothing else.
+    name
+        The model's name in tables and messages.
+    resume
+        Keeps the state after each epoch. Clear it once the outputs are written.
+    progress
+        Called with the history row of each finished epoch.
+
+    Returns
+    -------
+    TrainedRun
+        With outcome ``diverged``, and what was kept until then, if a loss became NaN or
+        infinite.
+
+    Raises
+    ------
+    UserError
+        The data hold NaN or infinite values, a split is empty, or the model has no kind
+        that can be trained.
+    """
+    task = ForecastTask(dataset)
+    seeds = Seeds.of(seed)
+    module = build_model(
+        model, dataset.features.shape[1], dataset.window, seed=seeds.initialisation
+    )
+    state, divergence = fit(task, module, training, seeds, resume=resume, progress=progress)
+    reason = divergence and (
+        f"{divergence} (model '{name}', seed {seed}): lower training.learning_rate or set "
+        "training.clip_norm"
+    )
+    rows = [{"model": name, "seed": seed, **row} for row in state.history]
+    best = {c: w for c, w in state.kept.items() if c == "best"}
+    return TrainedRun(
+        checkpoints={c: w for c, w in state.kept.items() if c != "best"} | best,
+        history=HISTORY.frame(rows),
+        outcome=Outcome(
+            "ok" if divergence is None else "diverged",
+            reason=reason,
+            parameters=sum(p.numel() for p in module.parameters() if p.requires_grad),
+            best_epoch=state.best_epoch,
+        ),
+    )

@@ -1,0 +1,21 @@
+"""One seed per source of randomness of a run."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Independent streams derived from a run's seed."""
+
+    initialisation: int
+    order: int
+    noise: int
+    """Dropout."""
+
+    @classmethod
+    def of(cls, seed: int) -> "Seeds":
+        """Return the streams of a run's seed."""
+        initialisation, order, noise = np.random.SeedSequence(seed).generate_state(3).tolist()
+        return cls(initialisation, order, noise)
