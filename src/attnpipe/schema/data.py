@@ -41,6 +41,9 @@ class GeomagneticData(Windows):
 
     kind: Literal["geomagnetic"]
     lead: Annotated[int, Field(ge=1)] = 6
+    """Hours from the window's last input to the target."""
+    unit_hours: Annotated[float, Field(gt=0)] = 648.0
+    """Length of the non-overlapping test blocks that statistics count as units; 648 h is one rotation of the Sun."""
     package: str = "chaosmagpy"
     """Package whose wheel holds the index."""
     version: str = "0.16"
@@ -88,32 +91,69 @@ class CsvData(Windows):
     """Rows per second."""
 
 
+SavedAxis = Literal["layer", "head", "sample", "query", "key"]
+
+
 class SavedWeightsData(Section):
     """Attention weights stored by other software."""
 
     kind: Literal["saved_weights"]
     name: Name
-    """Name of the import: its description is `data/<name>.json`."""
+    """Name of the import; the model's name in layout `batches` without `prefixes`."""
     path: str
     """Folder with the weights."""
     layout: Literal["profiles", "batches", "arrays"] = "profiles"
-    """`profiles`: `<prefix>_seed<seed>/attention_epoch_NNN.npy`; `batches`: `attention_batch_NNNN.npz`; `arrays`: npy, npz or safetensors with declared `axes`."""
+    """`profiles`: `<prefix>_seed<seed>/attention_epoch_NNN.npy` and `attention_test.npy`; `batches`: `attention_batch_NNNN.npz`; `arrays`: npy, npz or safetensors listed in `files`."""
     prefixes: dict[Name, str] = {}
-    """Model name → whole prefix of its folders; empty: every prefix found is a model."""
-    files: dict[Name, dict[int, str]] = {}
+    """Model → whole prefix of its folders (`profiles`) or subfolder with its batches (`batches`); empty: every prefix found, or the folder itself."""
+    files: dict[Name, dict[Annotated[int, Field(ge=0, lt=2**32)], str]] = {}
     """Layout `arrays`: model → seed → file below `path`."""
-    axes: list[Literal["layer", "head", "sample", "query", "key"]] = []
-    """Layout `arrays`: the meaning of each axis, in order."""
+    axes: list[SavedAxis] = []
+    """Meaning of each axis of a stored array, in order; empty: [key] in `profiles`, [layer, head, query, key] in `batches`; required in `arrays`."""
     array: str | None = None
-    """Layout `arrays`: which array of an npz or safetensors file; null: the only one."""
+    """Which array of an npz or safetensors file; null: `attention_weights` in `batches`, else the only one."""
+    averaged_over: list[Literal["layer", "head", "sample", "query"]] | None = None
+    """Axes over which the weights were averaged before they were saved; null: `sample` where `axes` has no sample axis, but nothing in `batches`, where a file is a sample."""
     causal: bool = False
-    """Whether a query sees only keys up to its own position."""
+    """Whether a query sees only keys up to its own position; mass beyond is then refused."""
     final: Literal["test", "last_epoch", "auto"] = "auto"
     """Which weights are final; `auto`: test where present, else the last epoch (mixtures across seeds are flagged)."""
     published_row: dict[Name, Literal["only", "last_query", "mean_query"]] = {}
-    """Row that the published profile takes, for models whose weights keep a query axis."""
-    max_megabytes: Annotated[float, Field(gt=0)] = 1024.0
-    """A file whose array would be larger than this is refused."""
+    """Model → row that its published profile takes; absent: the only row, or `mean_query` of many. Without a query axis, `mean_query` says that the stored row is a mean over queries."""
+    tolerance: Annotated[float, Field(gt=0, le=0.01)] | None = None
+    """Largest |row sum − 1| that is taken for rounding and divided away; null: 1e-5, in half precision 5e-3."""
+    max_megabytes: Annotated[float, Field(gt=0)] = 512.0
+    """A run whose arrays would together take more memory than this is refused."""
+
+    @model_validator(mode="after")
+    def _keys_fit_the_layout(self) -> "SavedWeightsData":
+        if self.axes and "key" not in self.axes:
+            raise ValueError("axes must name 'key': the axis over which a row sums to 1")
+        twice = [axis for axis in self.axes if self.axes.count(axis) > 1]
+        if twice:
+            raise ValueError(f"axes names '{twice[0]}' twice; name each axis once")
+        if self.layout == "arrays" and not (self.axes and self.files):
+            raise ValueError("layout 'arrays' needs 'files' (model → seed → file) and 'axes'")
+        if self.layout != "arrays" and self.files:
+            raise ValueError(
+                f"'files' has no use in layout '{self.layout}'; set layout to 'arrays'"
+            )
+        if self.layout == "arrays" and self.prefixes:
+            raise ValueError("'prefixes' has no use in layout 'arrays'; name the models in 'files'")
+        if self.layout == "profiles" and self.array is not None:
+            raise ValueError("'array' has no use in layout 'profiles': an npy holds one array")
+        if self.layout != "profiles" and self.final == "last_epoch":
+            raise ValueError(f"layout '{self.layout}' has no epochs; set final to 'auto'")
+        for axis in self.averaged_over or ():
+            if axis in self.axes and axis != "sample":
+                raise ValueError(
+                    f"'{axis}' stands in both axes and averaged_over; an averaged axis is gone"
+                )
+        sources = list(self.prefixes.values())
+        doubled = [source for source in sources if sources.count(source) > 1]
+        if doubled:
+            raise ValueError(f"prefixes gives '{doubled[0]}' to two models; name it once")
+        return self
 
 
 DataSpec = Annotated[
