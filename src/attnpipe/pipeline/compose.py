@@ -79,7 +79,7 @@ def _parse(text: str) -> Override:
 
 
 def _check_groups(folder: Path, parsed: Sequence[Override]) -> None:
-    """An override of a group (`+model@models.x=name`, `scale=name`) must name a member."""
+    """Refuse an override of a group (`+model@models.x=name`) that names no member."""
     groups = {path.name for path in folder.iterdir() if path.is_dir()}
     for override in parsed:
         group = override.key_or_group.lstrip("/")

@@ -85,7 +85,7 @@ def load_study(config_folder: Path, config: Mapping[str, Any]) -> Study:
 
 
 def _discover(container: dict[str, Any]) -> Mapping[str, Mapping[int, RunFiles]]:
-    """Saved weights: let the folder say which models and seeds there are."""
+    """Let the folder of saved weights say which models and seeds there are."""
     data = container.get("data")
     if not isinstance(data, dict) or data.get("kind") != "saved_weights":
         return {}

@@ -120,7 +120,8 @@ class Fingerprints:
     @cached_property
     def _root(self) -> Path:
         spec = find_spec(PACKAGE)
-        assert spec is not None and spec.origin is not None
+        assert spec is not None
+        assert spec.origin is not None
         return Path(spec.origin).parent
 
     @cached_property

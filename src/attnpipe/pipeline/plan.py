@@ -195,7 +195,7 @@ class Plan:
         return {"model": model, "seed": int(seed), "data": self._spec["data"]}
 
     def _trainable(self, model: str, seed: str) -> dict[str, Any]:
-        """What a run computes; its label and baseline are no part of that."""
+        """Return what a run computes; its label and baseline are no part of that."""
         spec = self._spec["models"][model]
         computed = {k: v for k, v in spec.items() if k not in ("label", "baseline")}
         return {"model": model, "seed": int(seed), "spec": computed}
@@ -240,7 +240,7 @@ class Plan:
         return {name: model.baseline for name, model in self.study.spec.models.items()}
 
     def _context(self) -> dict[str, Any]:
-        """What figures and findings need to know of the config."""
+        """Return what figures and findings need to know of the config."""
         spec = self.study.spec
         return {
             "labels": [[name, model.label] for name, model in spec.models.items()],

@@ -1,0 +1,50 @@
+# Two commands: `make run` and `make test`. Both install what they need into .venv first.
+
+PYTHON ?= python3
+CORES  ?= $(shell getconf _NPROCESSORS_ONLN)
+ARGS   ?=
+
+VENV      := .venv
+INSTALLED := $(VENV)/.installed
+BIN       := $(VENV)/bin
+PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: run setup test test-slow check docs bench clean
+
+run: setup  ## the default study, or any other: make run ARGS="--config study=steering"
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(ARGS)
+	@echo "Open the report: results/*/report/index.html"
+
+setup: $(INSTALLED)  ## just create .venv
+
+# Debian's python3 may come without ensurepip: then the system's pip fills the environment.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"attnpipe needs Python 3.11 or newer, $(PYTHON) is {v[0]}.{v[1]}: make PYTHON=python3.11 …")'
+	@test -x $(BIN)/python && $(BIN)/python -m pip --version >/dev/null 2>&1 \
+	  || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 \
+	  || { $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet -c constraints.txt pip; }
+	@echo "installing into $(VENV) …"
+	@$(PIP) pip setuptools
+	@$(PIP) --no-build-isolation -e '.[dev]'
+	@touch $@
+
+test: setup  ## all fast tests
+	$(BIN)/python -m pytest -n $(CORES) -m "not slow" $(ARGS)
+
+test-slow: setup  ## downloads, long trainings, fuzzing
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+check: setup  ## lint, format, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+docs: setup  ## write the generated pages
+	$(BIN)/python -m attnpipe docs
+
+bench: setup  ## ratios, each measured in one run
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/measure.py
+
+clean:  ## remove the environment and caches, never results
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .snakemake/grimp
