@@ -6,6 +6,9 @@ from scipy.special import gammaln
 
 from attnpipe.stats.estimate import NAN
 
+ROUNDING = 1e-12
+"""Relative spread below which differences of sums are equal up to rounding."""
+
 
 def hedges_g(differences: Float[np.ndarray, " seed"]) -> float:
     """Return mean/sd of paired differences, corrected for small samples.
@@ -27,7 +30,7 @@ def hedges_g(differences: Float[np.ndarray, " seed"]) -> float:
     """
     d = differences[~np.isnan(differences)]
     m = len(d) - 1
-    if m < 2 or np.all(d == d[0]):
+    if m < 2 or np.ptp(d) <= ROUNDING * np.abs(d).max():
         return NAN
     correction = np.exp(gammaln(m / 2) - gammaln((m - 1) / 2)) / np.sqrt(m / 2)
     return float(correction * d.mean() / d.std(ddof=1))

@@ -38,12 +38,12 @@ def row_similarity(weights: Sequence[Weights], support: Support) -> RowSimilarit
 
     Uniform rows are alike by construction (raw cosine 1), so rows are centred first: a
     row that is constant on its support has no pattern, and no likeness. Rows that are
-    constant, not finite, or have fewer than two visible keys count for no pair.
+    constant or not finite, or see fewer than two keys, count for no pair.
 
     Parameters
     ----------
     weights
-        One array per seed, may be memory-mapped; values off the support are not read.
+        One array per seed, float32, may be memory-mapped; weights off the support are ignored.
     support
         Keys that a query may see; axes of size 1 stand for "the same for all".
     """
