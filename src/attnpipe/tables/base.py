@@ -48,4 +48,4 @@ class Table:
         missing = [
             pl.lit(None, dtype=t).alias(c) for c, t in self.schema.items() if c not in frame.columns
         ]
-        return frame.with_columns(missing).select(self.columns).cast(self.schema)  # type: ignore[arg-type]
+        return frame.with_columns(missing).select(list(self.columns)).cast(self.schema)  # type: ignore[arg-type]
