@@ -39,7 +39,7 @@ def kl_uniform(rows: Rows) -> PerRow:
 
 
 def row_std_normalized(rows: Rows) -> PerRow:
-    """Population standard deviation of the row over its bound √(n − 1)/n, in [0, 1].
+    """Spread of the weights: their population sd over its bound √(n − 1)/n, in [0, 1].
 
     √((Σp² − 1/n)/n) · n/√(n − 1) = √((n Σp² − 1)/(n − 1)); undefined for n = 1.
     """

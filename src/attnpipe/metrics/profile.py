@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from attnpipe.metrics.reduce import divide, mean_of_known
 from attnpipe.metrics.row_fold import RowFold, heads
-from attnpipe.metrics.row_means import divide, mean_of_known
 from attnpipe.metrics.rows import Rows, plogp, to_numpy
 
 

@@ -61,7 +61,7 @@ def lag_mean_ratio(rows: Rows) -> PerRow:
 
 
 def lag_spread(rows: Rows) -> PerRow:
-    """Standard deviation of the lag under the row, √Σ p·(q − k − μ)², in positions, ≥ 0."""
+    """Spread of the lag under the row, √Σ p·(q − k − μ)², in positions, ≥ 0."""
     xp = rows.xp
     deviation = rows.lag - lag_mean(rows)[..., None]
     return xp.sqrt(xp.vecdot(rows.weights, deviation * deviation))

@@ -74,4 +74,5 @@ def heads(rows: Rows) -> np.ndarray:
 
 def real_rows(rows: Rows) -> np.ndarray:
     """Rows per ``[head, sample, query]`` that are no padding, as 0 and 1."""
-    return (to_numpy(rows.reason) != 1).astype(np.float64)
+    real: np.ndarray = to_numpy(rows.reason) != 1
+    return real.astype(np.float64)

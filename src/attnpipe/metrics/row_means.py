@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from attnpipe.metrics.reduce import divide, mean_of_known
 from attnpipe.metrics.row_fold import RowFold, heads, real_rows
 from attnpipe.metrics.row_metrics import row_metrics
 from attnpipe.metrics.rows import Rows, to_numpy
@@ -76,18 +77,3 @@ class RowMeans(RowFold):
         count = self.tally["count"][..., index]
         item_mean = divide(self.tally["sum"][..., index], count)
         return Means(mean_of_known(item_mean), count.sum(axis=-1), item_mean, count)
-
-
-def divide(
-    numerator: Float[np.ndarray, "..."], denominator: Float[np.ndarray, "..."]
-) -> Float[np.ndarray, "..."]:
-    """Return numerator / denominator, NaN where the denominator is 0."""
-    shape = np.broadcast_shapes(numerator.shape, denominator.shape)
-    return np.divide(numerator, denominator, out=np.full(shape, np.nan), where=denominator != 0)
-
-
-def mean_of_known(values: Float[np.ndarray, "*rows item"]) -> Float[np.ndarray, "*rows"]:
-    """Return the mean over the last axis of what is not NaN; NaN where nothing is."""
-    known = ~np.isnan(values)
-    total = np.where(known, values, 0.0).sum(axis=-1)
-    return divide(total, known.sum(axis=-1).astype(np.float64))

@@ -31,7 +31,7 @@ class Tally:
         self._sums = {name: np.zeros((0,) * depth) for name, depth in sums.items()}
 
     def __getitem__(self, name: str) -> Float[np.ndarray, "..."]:
-        """The sum of that name; not to be changed."""
+        """Return the sum of that name; it is not to be changed."""
         return self._sums[name]
 
     def labels(self, axis: str) -> Labels:

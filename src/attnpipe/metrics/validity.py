@@ -34,7 +34,8 @@ class RowValidity(RowFold):
     @property
     def total(self) -> Int[np.ndarray, " head"]:
         """Rows seen, padding included."""
-        return self.tally["count"].sum(axis=-1).astype(np.int64)
+        total: np.ndarray = self.tally["count"].sum(axis=-1)
+        return total.astype(np.int64)
 
     def excluded(self, reason: str) -> Int[np.ndarray, " head"]:
         """Rows left out for one of `REASONS`."""
