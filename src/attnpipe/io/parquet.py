@@ -47,4 +47,6 @@ def read_tables(
     paths: Mapping[str, Sequence[Path]], tables: Mapping[str, Table]
 ) -> dict[str, pl.DataFrame]:
     """Return the sealed tables among named paths; other names are left alone."""
-    return {name: read_table(paths[name][0], table) for name, table in tables.items() if name in paths}
+    return {
+        name: read_table(paths[name][0], table) for name, table in tables.items() if name in paths
+    }

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from attnpipe.core.errors import UserError
+from attnpipe.io.atomic import write_text
 from attnpipe.pipeline.describe import describe
 from attnpipe.pipeline.describe_text import as_text
 from attnpipe.pipeline.frozen import open_plan
+from attnpipe.pipeline.pages import pages
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -28,11 +30,18 @@ def main(arguments: Sequence[str]) -> int:
         help="study=…, scale=…, overrides='…', or single overrides such as seeds=[0,1]",
     )
     command.add_argument("--json", action="store_true", help="machine-readable output")
-    options = parser.parse_intermixed_args(arguments)
+    commands.add_parser("docs", help="write the pages of docs/ that are generated from the code")
+    options = parser.parse_args(arguments)
     try:
         root = Path.cwd()
         if not (root / "Snakefile").is_file() or not (root / "config").is_dir():
-            raise UserError(f"'{root.name}' holds no Snakefile and config; run this in the project folder")
+            raise UserError(
+                f"'{root.name}' holds no Snakefile and config; run this in the project folder"
+            )
+        if options.command == "docs":
+            for name, text in pages(root / "config").items():
+                write_text(root / "docs" / name, text)
+            return 0
         plan = open_plan(root, configuration(options.override), main=True)
         facts = describe(plan, root)
     except UserError as error:

@@ -13,7 +13,10 @@ def as_text(facts: dict[str, Any]) -> str:
         t = facts["training"]
         windows = t["windows_per_epoch"] or "all"
         lines += ["", f"training: {t['epochs']} epochs of {windows} windows, {t['optimizer']}"]
-    lines += ["", "analyses: metrics, similarity, convergence" + (", forecasts" * bool(facts["training"]))]
+    lines += [
+        "",
+        "analyses: metrics, similarity, convergence" + (", forecasts" * bool(facts["training"])),
+    ]
     lines += [f"figures: {', '.join(facts['figures'])}", "", "jobs"]
     stale = Counter(job["stage"] for job in facts["out_of_date"])
     for stage, count in facts["jobs"].items():

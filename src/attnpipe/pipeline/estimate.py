@@ -32,7 +32,7 @@ def checkpoint_bytes(spec: StudySpec, parameters: int) -> int:
 
 def dataset_bytes(spec: StudySpec, features: int | None) -> int:
     """Return the bytes of the prepared dataset, as far as its length is known beforehand."""
-    from attnpipe.data.facts import feasibility  # noqa: PLC0415
+    from attnpipe.data.facts import feasibility
 
     if features is None:
         return 0

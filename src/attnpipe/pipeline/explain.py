@@ -6,6 +6,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from attnpipe.core.registry import nearest
+from attnpipe.schema.base import models_in
 
 
 def explain(error: ValidationError, schema: type[BaseModel], container: Mapping[str, Any]) -> str:
@@ -60,7 +61,7 @@ def _siblings(location: Sequence[Any], schema: type[BaseModel]) -> list[str]:
         for candidate in candidates:
             if isinstance(candidate, type) and issubclass(candidate, BaseModel):
                 if part in candidate.model_fields:
-                    following += _models(candidate.model_fields[part].annotation)
+                    following += models_in(candidate.model_fields[part].annotation)
                 elif _tag(candidate) == part:
                     following.append(candidate)
             else:
@@ -74,10 +75,3 @@ def _tag(model: type[BaseModel]) -> Any:
     field = model.model_fields.get("kind")
     values = get_args(field.annotation) if field else ()
     return values[0] if values else None
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """Return the pydantic models inside a type such as ``dict[str, A | B]``."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for argument in get_args(annotation) for model in _models(argument)]

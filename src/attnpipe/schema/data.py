@@ -1,8 +1,9 @@
 """Where the series come from, and how windows are cut from them."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from attnpipe.schema.base import Fraction, Name, Section
 
@@ -159,3 +160,12 @@ class SavedWeightsData(Section):
 DataSpec = Annotated[
     GeomagneticData | SteeringData | CsvData | SavedWeightsData, Field(discriminator="kind")
 ]
+
+_SOURCE: TypeAdapter[GeomagneticData | SteeringData | CsvData] = TypeAdapter(
+    Annotated[GeomagneticData | SteeringData | CsvData, Field(discriminator="kind")]
+)
+
+
+def parse_source(document: Mapping[str, Any]) -> GeomagneticData | SteeringData | CsvData:
+    """Return the source of windows that a job's param describes."""
+    return _SOURCE.validate_python(document)

@@ -1,8 +1,9 @@
 """Forecasters: a window of features in, one number out."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from attnpipe.schema.base import Name, Section
 
@@ -78,3 +79,12 @@ class SavedModel(Forecaster):
 
 
 ModelSpec = Annotated[MlpModel | LstmModel | SavedModel, Field(discriminator="kind")]
+
+_MODEL: TypeAdapter[MlpModel | LstmModel | SavedModel] = TypeAdapter(ModelSpec)
+
+
+def parse_model(document: Mapping[str, Any]) -> MlpModel | LstmModel | SavedModel:
+    """Return the model that a job's param describes; its label and baseline do not matter."""
+    attention = document.get("attention") is not None
+    unused = {"label": "", "baseline": "unused" if attention else None}
+    return _MODEL.validate_python(unused | dict(document))

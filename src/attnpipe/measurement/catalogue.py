@@ -1,0 +1,42 @@
+"""What each metric means: the list behind `docs/results.md`.
+
+A test compares these names with those that `measure` emits.
+"""
+
+CATALOGUE: dict[str, tuple[str, str]] = {
+    "entropy": ("[0, ln n] nats", "−Σ p ln p of a row; averaged over rows afterwards"),
+    "entropy_normalized": ("[0, 1]", "entropy / ln n, n the row's own visible keys; undefined for n = 1"),
+    "effective_keys_n1": ("[1, n]", "exp(entropy) (Hill number of order 1)"),
+    "effective_keys_n2": ("[1, n]", "1 / Σ p² (order 2); never above order 1"),
+    "kl_uniform": ("[0, ln n] nats", "ln n − entropy: information over a uniform row"),
+    "row_std_normalized": ("[0, 1]", "standard deviation of a row × n / √(n − 1)"),
+    "gini": ("[0, 1]", "[2 Σ i·p₍ᵢ₎ / n − (n + 1)/n] · n/(n − 1), p ascending"),
+    "top_mass_{k}": ("[0, 1]", "mass of the k largest weights"),
+    "top_excess_{k}": ("[0, 1]", "(top mass − k/n) / (1 − k/n): 0 for a uniform row; undefined for k ≥ n"),
+    "recent_mass_{k}": ("[0, 1]", "mass of the k newest visible keys"),
+    "recent_excess_{k}": ("≤ 1", "(recent mass − k/n) / (1 − k/n)"),
+    "recency_contrast": ("[−1, 1]", "(R − D)/(R + D), mass of the newest and of the oldest ⌊n/4⌋ keys"),
+    "recent_distant_ratio": ("≥ 0", "R / D; undefined where D = 0"),
+    "lag_mean": ("steps", "Σ p·(query − key)"),
+    "lag_mean_ratio": ("≥ 0", "mean lag over that of a uniform row on the same support"),
+    "lag_spread": ("steps", "standard deviation of the lag under p"),
+    "max_weight": ("[1/n, 1]", "largest weight of a row"),
+    "profile": ("[0, 1]", "mean weight on a key position (`target`), over samples and queries"),
+    "lag_profile": ("[0, 1]", "mean weight at a lag (`target`)"),
+    "peak_count": ("rows", "resolved peaks at a lag (`target`)"),
+    "peak_resolved_share": ("[0, 1]", "rows whose largest weight exceeds the second by more than `peak_tolerance`"),
+    "peak_lag_mode": ("steps", "most frequent lag of resolved peaks"),
+    "peak_lag_median": ("steps", "median lag of resolved peaks"),
+    "peak_lag_iqr": ("steps", "interquartile range of their lags"),
+    "position_information": ("nats", "ln n − H(mean row): what the position alone says"),
+    "content_information": ("nats", "H(mean row) − mean H, times B/(B − 1): mutual information of sample and key"),
+    "content_share": ("[0, 1]", "content / (content + position); undefined below the noise floor"),
+    "jsd_previous": ("[0, ln 2] nats", "mean Jensen–Shannon divergence of rows to the previous checkpoint"),
+    "jsd_final": ("[0, ln 2] nats", "the same to the last epoch"),
+    "rows_valid": ("rows", "rows that count"),
+    "rows_excluded": ("rows", "rows that do not, by reason (`condition`)"),
+    "profile_entropy_normalized": ("[0, 1]", "as published: entropy / ln T of the *averaged* profile"),
+    "profile_kl_uniform": ("nats", "as published: KL of the averaged profile from uniform"),
+    "profile_recent_mass_{k}": ("[0, 1]", "as published: mass of the averaged profile on the last k steps"),
+    "profile_peak": ("step", "as published: arg max of the averaged profile; its mean over seeds may be a step where no seed looks"),
+}  # fmt: skip

@@ -1,0 +1,15 @@
+"""The generated pages of the documentation."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from attnpipe.pipeline.pages_configuration import configuration_page
+from attnpipe.pipeline.pages_results import results_page
+
+
+def pages(config_folder: Path) -> Mapping[str, str]:
+    """Return file name → text of every page that is generated from the code."""
+    return {
+        "configuration.md": configuration_page(config_folder),
+        "results.md": results_page(),
+    }

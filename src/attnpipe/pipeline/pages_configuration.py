@@ -1,0 +1,138 @@
+"""`docs/configuration.md`: every key of the config, from the schema itself."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen, MultipleOf
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from attnpipe.pipeline.compose import members
+from attnpipe.schema.base import models_in
+from attnpipe.schema.study import StudySpec
+
+HEAD = """# Configuration
+
+*Generated from the schema by `make docs`.*
+
+A study is composed from the groups in `config/` by [Hydra](https://hydra.cc) and then checked
+against the schema below: unknown keys, wrong types and impossible values stop before the first
+job. Change anything from the command line, in Hydra's own grammar:
+
+```
+snakemake --cores 4 --config study=steering overrides='seeds=[0,1] models.lstm_small_simple.hidden=32'
+```
+
+| to | write inside `overrides='…'` |
+|---|---|
+| change a value | `analysis.contrast.delta=0.05` |
+| add a variant of a model | `+model@models.tiny=lstm_small_simple models.tiny.hidden=16 models.tiny.label=tiny` |
+| remove a model | `'~models.mlp_flat'` |
+| keep results of a variant apart | `name=my_variant` |
+
+`study` and `scale` are given beside `overrides`, not inside. `python -m attnpipe describe` takes
+the same arguments and prints the resolved study without running anything.
+
+## Groups
+
+| group | members |
+|---|---|
+"""
+
+
+def configuration_page(config_folder: Path) -> str:
+    """Return the page as Markdown."""
+    groups = sorted(path.name for path in config_folder.iterdir() if path.is_dir())
+    rows = [f"| `{g}` | {', '.join(f'`{m}`' for m in members(config_folder, g))} |" for g in groups]
+    sections = [_section(path, model) for path, model in _walk("", StudySpec)]
+    return HEAD + "\n".join(rows) + "\n\n" + "\n".join(sections)
+
+
+def _walk(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    yield path, model
+    for name, field in model.model_fields.items():
+        keyed = "<name>." if get_origin(field.annotation) is dict else ""
+        for child in models_in(field.annotation):
+            yield from _walk(f"{path}{name}.{keyed}", child)
+
+
+def _section(path: str, model: type[BaseModel]) -> str:
+    kind = model.model_fields.get("kind")
+    chosen = f" with `kind: {get_args(kind.annotation)[0]}`" if kind else ""
+    title = f"`{path.rstrip('.')}`{chosen}" if path else "The study"
+    lines = [f"## {title}", "", _sentence(model.__doc__ or ""), ""]
+    lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
+    for name, field in model.model_fields.items():
+        meaning = _sentence(field.description or "").replace("|", "\\|")
+        lines.append(f"| `{path}{name}` | {_type(field)} | {_default(field)} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _sentence(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "*required*"
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel):
+        return "see below"
+    return f"`{json.dumps(value)}`" if value is not PydanticUndefined else ""
+
+
+def _type(field: FieldInfo) -> str:
+    bounds = [text for item in field.metadata if (text := _bound(item))]
+    return _name(field.annotation) + (f", {', '.join(bounds)}" if bounds else "")
+
+
+def _bound(item: Any) -> str:
+    match item:
+        case Ge():
+            return f"≥ {item.ge}"
+        case Gt():
+            return f"> {item.gt}"
+        case Le():
+            return f"≤ {item.le}"
+        case Lt():
+            return f"< {item.lt}"
+        case MultipleOf():
+            return f"multiple of {item.multiple_of}"
+        case MinLen():
+            return f"at least {item.min_length}"
+        case MaxLen() | Len():
+            return f"at most {item.max_length}"
+    pattern = getattr(item, "pattern", None)
+    return f"`{pattern}`".replace("|", "\\|") if pattern else ""
+
+
+def _name(annotation: Any) -> str:
+    """Return a type in words."""
+    arguments = get_args(annotation)
+    origin = get_origin(annotation)
+    if annotation is type(None):
+        return "null"
+    if origin is list:
+        return f"list of {_name(arguments[0])}"
+    if origin is dict:
+        return f"mapping of name to {_name(arguments[1])}"
+    if hasattr(annotation, "__metadata__"):
+        bounds = [text for item in annotation.__metadata__ for text in [_bound_of(item)] if text]
+        return _name(arguments[0]) + (f" ({', '.join(bounds)})" if bounds else "")
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "section"
+    if isinstance(annotation, type):
+        return {"str": "text", "int": "integer", "float": "number", "bool": "true or false"}.get(
+            annotation.__name__, annotation.__name__
+        )
+    if arguments and all(isinstance(a, str) for a in arguments):
+        return " or ".join(f"`{a}`" for a in arguments)
+    return " or ".join(dict.fromkeys(_name(argument) for argument in arguments))
+
+
+def _bound_of(item: Any) -> str:
+    """Return the bounds inside a pydantic `Field(...)` as text."""
+    return ", ".join(t for m in getattr(item, "metadata", [item]) if (t := _bound(m)))

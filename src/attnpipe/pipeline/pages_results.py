@@ -1,0 +1,83 @@
+"""`docs/results.md`: every file and every column, from the schemas themselves."""
+
+from attnpipe.measurement.catalogue import CATALOGUE
+from attnpipe.pipeline.paths import OUTPUTS
+from attnpipe.tables.base import Table
+from attnpipe.tables.evaluation import EVALUATION
+from attnpipe.tables.metrics import METRICS
+from attnpipe.tables.study import STUDY_TABLES
+
+FILES = {
+    "dataset": "prepared series, window ends of each split, probe set; see `data/dataset.py`",
+    "description": "source, version, checksum, columns and units, split, scaling",
+    "checkpoints": "weights at `untrained`, every kept epoch, and `best`: `<checkpoint>/<tensor>`",
+    "history": "table `history`",
+    "outcome": "`ok`, `diverged`, `failed` or `refused`, the reason, parameters, best epoch",
+    "evaluation": "table `evaluation`",
+    "attention": "weights on the probe set, `<checkpoint>/<layer>/weights` [head, sample, query, "
+    "key] float32, with `support`, `query_positions`, `key_positions`, `samples`, and fold states "
+    "where the weights exceed `analysis.capture.max_megabytes`",
+    "probe": "halves of the probe set, final checkpoint, what is unknowable",
+    "metrics": "table `metrics` of the run, or over seeds",
+    "png": "a figure for screens",
+    "svg": "the same figure for print",
+    "diagnosis": "evidence and findings, each with effect, interval, n and evidence ids",
+    "html": "the report, one file, no network needed",
+    "markdown": "the same report as Markdown",
+    "marker": "made when every run ended well; else the command's exit code is not 0",
+}
+
+HEAD = """# Results
+
+*Generated from the schemas by `make docs`.*
+
+Everything lies below `results/<study>/`. `config.json` there records the resolved config and the
+fingerprints of the source that ran. Beside its outputs each job leaves a seal,
+`.<rule>.seal.json`: its param, and size, mtime and SHA-256 of what it wrote. A file that is not
+what its job wrote is refused by every reader, and its job runs again.
+
+Apart from the seals, outputs hold no clock, host name or absolute path: the same inputs on the
+same machine give the same bytes.
+
+## Files
+
+| rule | file | content |
+|---|---|---|
+"""
+
+
+def results_page() -> str:
+    """Return the page as Markdown."""
+    rows = [
+        f"| `{stage}` | `{path}` | {_content(name, path)} |"
+        for stage, files in OUTPUTS.items()
+        for name, path in files.items()
+    ]
+    tables = {"evaluation": EVALUATION, "metrics of a run": METRICS, **STUDY_TABLES}
+    sections = [_table(name, table) for name, table in tables.items()]
+    return HEAD + "\n".join(rows) + "\n\n" + "\n".join(sections) + "\n" + _metrics()
+
+
+def _content(name: str, path: str) -> str:
+    if path.startswith("aggregate/"):
+        table = path.rsplit("/", 1)[1].partition(".")[0]
+        return f"table `{table}`" + (", for people" if ".csv" in path else "")
+    return FILES[name]
+
+
+def _table(name: str, table: Table) -> str:
+    kinds = {"Int64": "integer", "Float64": "number", "String": "text", "Boolean": "true or false"}
+    lines = [f"## Table `{name}`", "", f"{table.meaning[0].upper()}{table.meaning[1:]}.", ""]
+    lines += ["| column | type | meaning |", "|---|---|---|"]
+    for column, entry in table.columns.items():
+        meaning = entry.meaning.replace("|", "\\|")
+        lines.append(f"| `{column}` | {kinds[entry.dtype.__name__]} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _metrics() -> str:
+    lines = ["## Metrics", "", "| metric | range | definition |", "|---|---|---|"]
+    for name, (bounds, definition) in CATALOGUE.items():
+        text = f"{bounds} | {definition}" if bounds else f" | {definition}"
+        lines.append(f"| `{name}` | {text} |".replace("|p|", "\\|p\\|"))
+    return "\n".join(lines) + "\n"
