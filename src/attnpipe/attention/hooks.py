@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int64
@@ -16,6 +16,7 @@ from jaxtyping import Int64
 from attnpipe.core.block import Block
 
 
+@runtime_checkable
 class Observer(Protocol):
     """Something that looks at weights: a recorder, or folds (`observers.LayerFolds`)."""
 

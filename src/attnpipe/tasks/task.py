@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,7 @@ class Batch:
     targets: Any
 
 
+@runtime_checkable
 class Task(Protocol):
     """Items to train and score on. An item is what has one loss: a window, a text, an episode."""
 

@@ -1,7 +1,7 @@
 """Where an interrupted training finds its last epoch."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -9,6 +9,7 @@ Arrays = Mapping[str, np.ndarray]
 Document = Mapping[str, Any]
 
 
+@runtime_checkable
 class ResumeStore(Protocol):
     """Keeps one state: arrays and a JSON document, replaced atomically.
 
