@@ -5,6 +5,7 @@ schema when it is written and when it is read.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -17,7 +18,7 @@ INT, REAL, TEXT, FLAG = pl.Int64, pl.Float64, pl.String, pl.Boolean
 class Column:
     """One column: its type, its meaning, and whether it may be null."""
 
-    dtype: type[pl.DataType]
+    dtype: type  # a polars data type
     meaning: str
 
 
@@ -30,7 +31,7 @@ class Table:
     columns: dict[str, Column]
 
     @property
-    def schema(self) -> dict[str, type[pl.DataType]]:
+    def schema(self) -> dict[str, Any]:
         """Column name → polars type, in order."""
         return {name: column.dtype for name, column in self.columns.items()}
 

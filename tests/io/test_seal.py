@@ -1,0 +1,177 @@
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from attnpipe.core.errors import UserError
+from attnpipe.core.record import LayerRecord, Probe
+from attnpipe.io.json import read_json, write_json
+from attnpipe.io.parquet import read_table, write_table
+from attnpipe.io.record import read_probe, read_records, write_probe, write_records
+from attnpipe.io.resume import resume_file
+from attnpipe.io.seal import is_intact, mark, read_seal, seal_path, verify, write_seal
+from attnpipe.io.tensors import read_tensors, write_tensors
+from attnpipe.tables.history import HISTORY
+
+
+def sealed(*paths, param='{"a":1}'):
+    write_seal("job", "rule", param, list(paths))
+
+
+@pytest.fixture
+def document(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"x": 1})
+    sealed(path)
+    return path
+
+
+def test_a_sealed_document_round_trips(document):
+    assert read_json(document) == {"x": 1}
+    seal = read_seal(seal_path(document, "job"))
+    assert (seal.rule, seal.param) == ("rule", '{"a":1}')
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda p: p.write_bytes(p.read_bytes()[:-1]), "not what its job wrote"),
+        (lambda p: p.write_bytes(p.read_bytes().replace(b"1", b"2", 1)), "not what its job wrote"),
+        (lambda p: p.unlink(), "is missing"),
+        (lambda p: seal_path(p, "job").unlink(), "not written by a finished job"),
+        (lambda p: seal_path(p, "job").write_text("{"), "not written by a finished job"),
+    ],
+)
+def test_anything_else_in_its_place_is_noticed(document, harm, message):
+    harm(document)
+    with pytest.raises(UserError, match=message):
+        read_json(document)
+
+
+def test_a_touched_file_is_intact_and_a_changed_one_is_not(document):
+    expected = mark(document)
+    document.touch()
+    assert is_intact(document, expected)
+    document.write_text(document.read_text().replace("1", "2"))
+    assert not is_intact(document, expected)
+    document.unlink()
+    assert not is_intact(document, expected)
+
+
+def test_another_schema_version_is_refused(document):
+    document.write_text(json.dumps({"schema": 99}))
+    sealed(document)
+    with pytest.raises(UserError, match="schema version 99"):
+        read_json(document)
+
+
+def test_tables_round_trip_and_refuse_other_columns(tmp_path):
+    path = tmp_path / "history.parquet"
+    frame = HISTORY.frame([{"model": "a", "seed": 1, "epoch": 0, "train_loss": 0.5}])
+    write_table(path, frame, HISTORY)
+    sealed(path)
+    assert read_table(path, HISTORY).equals(frame)
+    pl.DataFrame({"x": [1]}).write_parquet(path)
+    sealed(path)
+    with pytest.raises(UserError, match="columns of table 'history'"):
+        read_table(path, HISTORY)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "history.parquet"
+    write_table(path, HISTORY.frame(), HISTORY)
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="unknown column 'x'"):
+        write_table(path, pl.DataFrame({"x": [1]}), HISTORY)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["history.parquet"]
+
+
+def test_equal_arrays_give_equal_bytes(tmp_path):
+    arrays = {"b": np.arange(6.0).reshape(2, 3).T, "a": np.ones(3, dtype=np.float32)}
+    for name in ("x", "y"):
+        write_tensors(tmp_path / name, arrays, {"one": 1, "two": [1, 2], "three": {"k": "v"}})
+        arrays = dict(reversed(arrays.items()))
+    assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
+    back, document = read_tensors(tmp_path / "x", sealed=False)
+    assert document == {"one": 1, "two": [1, 2], "three": {"k": "v"}}
+    assert all(np.array_equal(back[k], arrays[k]) for k in arrays)
+
+
+def test_truncated_tensors_are_refused(tmp_path):
+    path = tmp_path / "x.safetensors"
+    write_tensors(path, {"a": np.ones(1000)}, {})
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(UserError, match="cannot read .* as safetensors"):
+        read_tensors(path, sealed=False)
+
+
+def record(checkpoint, layer, states=None):
+    rng = np.random.default_rng(layer)
+    weights = rng.dirichlet(np.ones(5), size=(2, 3, 4)).astype(np.float32)
+    return LayerRecord(
+        checkpoint,
+        layer,
+        weights=weights,
+        support=np.ones((1, 1, 5), dtype=bool),
+        query_positions=np.arange(4),
+        key_positions=np.arange(5),
+        samples=np.arange(3),
+        states=states or {},
+    )
+
+
+def test_records_keep_order_arrays_and_states(tmp_path):
+    path = tmp_path / "attention.safetensors"
+    state = {"battery": {"sum": np.arange(3.0)}}
+    records = [record("untrained", 0), record("epoch_001", 0), record("best", 1, state)]
+    write_records(path, records)
+    sealed(path)
+    back = list(read_records(path))
+    assert [(r.checkpoint, r.layer) for r in back] == [
+        ("untrained", 0),
+        ("epoch_001", 0),
+        ("best", 1),
+    ]
+    assert np.array_equal(back[1].weights, records[1].weights)
+    assert np.array_equal(back[2].states["battery"]["sum"], np.arange(3.0))
+    assert [r.checkpoint for r in read_records(path, {"best"})] == ["best"]
+
+
+def test_probe_round_trips(tmp_path):
+    path = tmp_path / "probe.json"
+    probe = Probe(np.array([0, 1, 0]), "test", ("sample",), "last_query", False)
+    write_probe(path, probe)
+    sealed(path)
+    back = read_probe(path)
+    assert np.array_equal(back.halves, probe.halves)
+    assert (back.final, back.averaged_over, back.published_row, back.has_seeds) == (
+        "test",
+        ("sample",),
+        "last_query",
+        False,
+    )
+
+
+def test_resume_state_is_found_only_by_the_same_training(tmp_path):
+    dataset = tmp_path / "study" / "data" / "x.safetensors"
+    checkpoints = tmp_path / "study" / "runs" / "m" / "seed-1" / "checkpoints.safetensors"
+    one = resume_file(checkpoints, "param", dataset)
+    assert one.load() is None
+    one.save({"a": np.ones(2)}, {"epoch": 3})
+    other = resume_file(checkpoints, "changed param", dataset)
+    assert other.load() is None
+    arrays, document = resume_file(checkpoints, "param", dataset).load()
+    assert (arrays["a"].tolist(), document) == ([1.0, 1.0], {"epoch": 3})
+    other.save({"a": np.zeros(2)}, {"epoch": 1})
+    assert one.load() is None, "the state of an older fingerprint is dropped"
+    other.path.write_bytes(b"damaged")
+    assert other.load() is None
+    other.clear()
+    assert not list((tmp_path / "study" / ".resume").iterdir())
+
+
+def test_verify_names_the_cure(tmp_path):
+    with pytest.raises(UserError, match="run snakemake again"):
+        verify(tmp_path / "nothing")
