@@ -1,0 +1,187 @@
+"""How well each model forecasts, and whether it gains over its baseline."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from attnpipe.aggregation.losses import ModelLosses, TestSplit, losses_by_unit
+from attnpipe.aggregation.scores import GAINS, seed_scores, skill, unit_scores
+from attnpipe.core.errors import UserError
+from attnpipe.schema.analysis import ContrastSpec
+from attnpipe.stats.effect_size import hedges_g
+from attnpipe.stats.equivalence import TOST_CONFIDENCE, equivalence
+from attnpipe.stats.estimate import Estimate, mean_over_seeds
+from attnpipe.stats.sign_flip import sign_flip_test
+from attnpipe.stats.two_way import two_way_mean
+from attnpipe.tables.study import COMPARISONS
+
+TRIVIAL = "trivial"
+"""What stands in `baseline` at level `skill`."""
+
+Row = dict[str, Any]
+
+
+def contrast(
+    evaluations: Mapping[tuple[str, int], pl.DataFrame],
+    baselines: Mapping[str, str | None],
+    options: ContrastSpec,
+) -> pl.DataFrame:
+    """Score every model and compare it with the trivial predictor and with its baseline.
+
+    Losses are averaged within units first. Units count with their number of items,
+    both in the point estimate, which thereby is the pooled value (the mean over all
+    items, as everybody computes it), and in its two-way (seed × unit) variance; seeds
+    count equally. Gains are paired: the same seed, the same unit, on both sides.
+    Roots and ratios go in by their exact mean and their linear contributions
+    (`aggregation.scores`).
+
+    Parameters
+    ----------
+    evaluations
+        (model, seed) → `tables.EVALUATION` of a run that ended well. Runs that did not
+        are absent, or empty.
+    baselines
+        Model → its baseline, or None; all models, in the order of the result.
+    options
+        Margin, accuracy threshold and confidence.
+
+    Returns
+    -------
+    DataFrame
+        `tables.COMPARISONS`. One seed, or one unit: values without intervals. Seeds
+        missing on one side: gains on the common seeds, as many as `n_seeds` says; a
+        null value where there is none. No positive skill: no skill units, no margin.
+
+    Raises
+    ------
+    UserError
+        If runs were tested on different windows, or a run's model is not in `baselines`.
+    """
+    stray = next((model for model, _ in evaluations if model not in baselines), None)
+    if stray is not None:
+        raise UserError(f"model '{stray}' has an evaluation but is not in the study: remove it")
+    present = {run: frame for run, frame in evaluations.items() if len(frame)}
+    if not present:
+        gains = [_no_gain(m, b, k) for m, b in baselines.items() if b for k in GAINS]
+        return COMPARISONS.frame(gains)
+
+    split, losses = losses_by_unit(present, options.accuracy_threshold)
+    scored = {model: losses[model] for model in baselines if model in losses}
+    by_seed = [_seed_rows(model, of, split) for model, of in scored.items()]
+    by_unit = [_unit_rows(model, of, split) for model, of in scored.items()]
+    rows: list[Row] = []
+    for model, of in scored.items():
+        rows += _model_rows(model, of, split, options)
+    for model, of in scored.items():
+        rows.append(_skill_row(model, of, split, options))
+    for model, baseline in baselines.items():
+        if baseline is not None:
+            rows += _gain_rows(model, baseline, losses, split, options)
+    frames = [*by_seed, *by_unit, COMPARISONS.frame(rows)]
+    table = pl.concat([COMPARISONS.conform(frame) for frame in frames])
+    return table.with_columns(pl.selectors.float().fill_nan(None))
+
+
+def _seed_rows(model: str, losses: ModelLosses, split: TestSplit) -> pl.DataFrame:
+    scores = seed_scores(losses, split)
+    return pl.DataFrame({
+        "level": "seed",
+        "model": model,
+        "metric": np.repeat(list(scores), len(losses.seeds)),
+        "seed": np.tile(losses.seeds, len(scores)),
+        "value": np.concatenate(list(scores.values())),
+        "n_seeds": 1,
+        "n_units": len(split.items),
+    })  # fmt: skip
+
+
+def _unit_rows(model: str, losses: ModelLosses, split: TestSplit) -> pl.DataFrame:
+    scores = unit_scores(losses, split)
+    return pl.DataFrame({
+        "level": "unit",
+        "model": model,
+        "metric": np.repeat(list(scores), len(split.items)),
+        "unit": pl.concat([split.units] * len(scores)),
+        "value": np.concatenate(list(scores.values())),
+        "n_seeds": len(losses.known()),
+        "n_units": 1,
+    })  # fmt: skip
+
+
+def _model_rows(
+    model: str, losses: ModelLosses, split: TestSplit, options: ContrastSpec
+) -> list[Row]:
+    return [
+        {
+            "level": "model",
+            "model": model,
+            "metric": metric,
+            "n_seeds": len(losses.known()),
+            "n_units": len(split.items),
+            **_interval(mean_over_seeds(values), options.confidence),
+        }
+        for metric, values in seed_scores(losses, split).items()
+    ]
+
+
+def _skill_row(model: str, losses: ModelLosses, split: TestSplit, options: ContrastSpec) -> Row:
+    seeds = losses.known()
+    row: Row = {
+        "level": "skill",
+        "model": model,
+        "baseline": TRIVIAL,
+        "metric": "skill",
+        "n_seeds": len(seeds),
+        "n_units": len(split.items),
+    }
+    if len(seeds) == 0:
+        return row
+    estimate = two_way_mean(skill(losses.at(seeds), split), split.shares)
+    return row | _interval(estimate, options.confidence)
+
+
+def _gain_rows(
+    model: str,
+    baseline: str,
+    losses: Mapping[str, ModelLosses],
+    split: TestSplit,
+    options: ContrastSpec,
+) -> list[Row]:
+    if model not in losses or baseline not in losses:
+        return [_no_gain(model, baseline, metric) for metric in GAINS]
+    seeds = np.intersect1d(losses[model].known(), losses[baseline].known())
+    if len(seeds) == 0:
+        return [_no_gain(model, baseline, metric) for metric in GAINS]
+
+    ours, theirs = losses[model].at(seeds), losses[baseline].at(seeds)
+    skilled = float((split.trivial - ours.mse.mean(axis=0)) @ split.shares)
+    margins = {"mse": options.delta * skilled, "skill_units": options.delta} if skilled > 0 else {}
+    rows = []
+    for metric, contributions in GAINS.items():
+        z = contributions(ours, theirs, split)
+        estimate = two_way_mean(z, split.shares)
+        row = _no_gain(model, baseline, metric) | _interval(estimate, options.confidence)
+        row["lo90"], row["hi90"] = estimate.interval(TOST_CONFIDENCE)
+        row |= {"n_seeds": len(seeds), "n_units": len(split.items)}
+        if len(seeds) > 1:
+            by_seed = z @ split.shares
+            test = sign_flip_test(by_seed)
+            row["hedges_g"] = hedges_g(by_seed)
+            row["p_sign_flip"], row["p_smallest"] = test.p, test.smallest
+        if metric in margins:
+            row["margin"] = margins[metric]
+            row["equivalence"] = equivalence(estimate, margins[metric], options.confidence)
+        rows.append(row)
+    return rows
+
+
+def _no_gain(model: str, baseline: str | None, metric: str) -> Row:
+    return {"level": "gain", "model": model, "baseline": baseline, "metric": metric,
+            "n_seeds": 0, "n_units": 0}  # fmt: skip
+
+
+def _interval(estimate: Estimate, confidence: float) -> Row:
+    lo, hi = estimate.interval(confidence)
+    return {"value": estimate.value, "lo95": lo, "hi95": hi, "df": estimate.df}

@@ -1,0 +1,107 @@
+"""Each run and what there is of it; which runs count."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from attnpipe.aggregation.runs import RunTables, epoch_of
+from attnpipe.core.record import LayerRecord
+from attnpipe.stats.profiles import ROUNDING
+from attnpipe.tables.study import INVENTORY
+
+TEST_WEIGHTS = ("best", "test")
+PADDING = "padding"
+
+
+def inventory(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
+    """Return one row per run, in the given order, as `tables.INVENTORY`."""
+    twins = identical_runs(runs)
+    rows: list[dict[str, object]] = []
+    for run in runs:
+        twin = twins.get(run.seed)
+        rows.append(
+            {
+                "model": model,
+                "seed": run.seed,
+                "outcome": run.outcome.outcome,
+                "reason": run.outcome.reason,
+                "parameters": run.outcome.parameters,
+                **_attention(run),
+                "identical_to": None if twin is None else f"{model}/seed-{twin}",
+            }
+        )
+    return INVENTORY.frame(rows)
+
+
+def counted(runs: Sequence[RunTables]) -> list[RunTables]:
+    """Return the runs that statistics rest on: ended well, with attention, no copy of another."""
+    twins = identical_runs(runs)
+    return [run for run in runs if run.seed not in twins and _has_attention(run)]
+
+
+def identical_runs(runs: Sequence[RunTables]) -> dict[int, int]:
+    """Return seed → seed of an earlier run whose final weights are the same bytes.
+
+    Weights that are uniform on their support are left alone: all seeds of a model with
+    uniform attention agree without being copies.
+    """
+    first: dict[str, int] = {}
+    twins: dict[int, int] = {}
+    for run in runs:
+        if not _has_attention(run) or not run.final or all(map(_uniform, run.final)):
+            continue
+        digest = _digest(run.final)
+        if digest in first:
+            twins[run.seed] = first[digest]
+        first.setdefault(digest, run.seed)
+    return twins
+
+
+def _has_attention(run: RunTables) -> bool:
+    return run.outcome.outcome == "ok" and run.metrics is not None and run.probe is not None
+
+
+def _attention(run: RunTables) -> dict[str, object]:
+    """Return what there is of a run's attention."""
+    if run.metrics is None or run.probe is None:
+        return {"checkpoints": 0, "test_weights": False}
+    names = run.metrics["checkpoint"].unique().to_list()
+    epochs = [epoch for name in names if (epoch := epoch_of(name)) is not None]
+    at_final = run.metrics.filter(
+        (pl.col("checkpoint") == run.probe.final) & pl.col("item").is_null()
+    )
+    fault = pl.col("condition").is_null() | (pl.col("condition") != PADDING)
+    return {
+        "checkpoints": len(names),
+        "last_epoch": max(epochs, default=None),
+        "test_weights": any(name in TEST_WEIGHTS for name in names),
+        "final": run.probe.final if run.probe.final in names else None,
+        "items": len(run.probe.halves),
+        "rows_valid": _total(at_final.filter(pl.col("metric") == "rows_valid")),
+        "rows_excluded": _total(at_final.filter((pl.col("metric") == "rows_excluded") & fault)),
+    }
+
+
+def _total(frame: pl.DataFrame) -> int | None:
+    """Return the sum over layers and heads; None if nothing was counted."""
+    return round(frame["value"].sum()) if frame.height else None
+
+
+def _digest(records: Sequence[LayerRecord]) -> str:
+    """Return a hash of the weights of all layers with their shapes."""
+    digest = hashlib.sha256()
+    for record in sorted(records, key=lambda r: r.layer):
+        digest.update(repr((record.layer, record.weights.shape)).encode())
+        digest.update(np.ascontiguousarray(record.weights).data)
+    return digest.hexdigest()
+
+
+def _uniform(record: LayerRecord) -> bool:
+    """Whether every row is constant on its support, up to float32 rounding."""
+    support = record.support[None]
+    high = np.where(support, record.weights, -np.inf).max(axis=-1)
+    low = np.where(support, record.weights, np.inf).min(axis=-1)
+    # Not >, so that NaN rows are not uniform; an empty support gives −∞ − ∞ = −∞.
+    return bool(np.all(high - low <= ROUNDING * np.abs(np.where(np.isfinite(high), high, 1.0))))

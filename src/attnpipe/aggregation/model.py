@@ -1,0 +1,41 @@
+"""Tables of runs → tables of a model."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from attnpipe.aggregation.inventory import counted, inventory
+from attnpipe.aggregation.runs import ModelTables, RunTables
+from attnpipe.aggregation.similarity import similarity
+from attnpipe.aggregation.summary import metric_values, summarize
+from attnpipe.aggregation.trajectory import trajectories
+from attnpipe.schema.analysis import SimilaritySpec
+from attnpipe.tables.history import HISTORY
+
+
+def aggregate_model(model: str, runs: Sequence[RunTables], options: SimilaritySpec) -> ModelTables:
+    """Fold all runs of a model together.
+
+    Every run is in the inventory, and its training in the history. Statistics rest on
+    the runs that ended well, have attention, and are no copy of an earlier run.
+
+    Parameters
+    ----------
+    model
+        Name of the model.
+    runs
+        Its runs, one per seed, in the order of the config.
+    options
+        Confidence of all intervals.
+    """
+    good = counted(runs)
+    values = metric_values(model, good)
+    histories = [HISTORY.conform(run.history) for run in runs if run.history is not None]
+    return ModelTables(
+        inventory=inventory(model, runs),
+        metrics=summarize(values, good, options.confidence),
+        metric_values=values,
+        similarity=similarity(model, good, options),
+        convergence=trajectories(values),
+        history=pl.concat(histories) if histories else HISTORY.frame(),
+    )

@@ -1,0 +1,47 @@
+"""Files of runs → what aggregation takes of them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from attnpipe.aggregation.runs import RunTables
+from attnpipe.io.outcome import read_outcome
+from attnpipe.io.parquet import read_table
+from attnpipe.io.record import read_probe, read_records
+from attnpipe.tables.history import HISTORY
+from attnpipe.tables.metrics import METRICS
+
+
+def read_runs(seeds: Sequence[int], files: Mapping[str, Sequence[Path]]) -> list[RunTables]:
+    """Return the runs of one model, in the order of their seeds.
+
+    Parameters
+    ----------
+    seeds
+        Seeds of the runs.
+    files
+        Name → one path per seed, in the same order. ``outcome`` is needed; ``history`` is
+        absent for saved weights; ``metrics``, ``probe`` and ``attention`` for models
+        without attention.
+    """
+    return [
+        _run(seed, {name: paths[index] for name, paths in files.items()})
+        for index, seed in enumerate(seeds)
+    ]
+
+
+def _run(seed: int, files: Mapping[str, Path]) -> RunTables:
+    outcome = read_outcome(files["outcome"])
+    history = read_table(files["history"], HISTORY) if "history" in files else None
+    if outcome.outcome != "ok" or "metrics" not in files:
+        return RunTables(seed, outcome, history=history)
+    probe = read_probe(files["probe"])
+    records = list(read_records(files["attention"], only={probe.final, "untrained"}))
+    return RunTables(
+        seed=seed,
+        outcome=outcome,
+        probe=probe,
+        metrics=read_table(files["metrics"], METRICS),
+        history=history,
+        final=[r for r in records if r.checkpoint == probe.final],
+        untrained=[r for r in records if r.checkpoint == "untrained"],
+    )

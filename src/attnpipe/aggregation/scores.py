@@ -1,0 +1,128 @@
+"""Scores and gains as means of linear contributions per seed and unit.
+
+Each function returns contributions ``z[seed, unit]`` whose item-weighted mean over
+units and plain mean over seeds is exactly the score. For a score that is no mean of
+losses (a root, a ratio) z is its first-order (delta-method) contribution, shifted so
+that the mean stays exact. `stats.two_way` then gives the interval of any score.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+from attnpipe.aggregation.losses import ModelLosses, PerUnit, TestSplit
+
+Contribution = Callable[[ModelLosses, ModelLosses, TestSplit], PerUnit]
+
+
+def ratio(
+    numerator: PerUnit,
+    denominator: Float[np.ndarray, "#seed unit"],
+    shares: Float[np.ndarray, " unit"],
+) -> PerUnit:
+    """Return contributions to mean(numerator)/mean(denominator).
+
+    R + (y − R x)/x̄, the linearised ratio estimator (Cochran 1977, *Sampling
+    Techniques*, §6.3): the denominator is a sample mean too, over the same units.
+
+    Returns
+    -------
+    array
+        NaN if the denominator's mean is not positive: then the ratio has no meaning.
+    """
+    mean = float(denominator.mean(axis=0) @ shares)
+    if not mean > 0:
+        return np.full_like(numerator, np.nan)
+    value = float(numerator.mean(axis=0) @ shares) / mean
+    return np.asarray(value + (numerator - value * denominator) / mean)
+
+
+def root(mse: PerUnit, shares: Float[np.ndarray, " unit"]) -> PerUnit:
+    """Return contributions to the mean over seeds of √(pooled mse of the seed).
+
+    √ is linearised at each seed's own r = √mse: (x/r + r)/2, whose mean over units is r.
+    """
+    r = np.sqrt(mse @ shares)[:, None]
+    return np.asarray((np.divide(mse, r, out=np.zeros_like(mse), where=r != 0) + r) / 2)
+
+
+def skill(model: ModelLosses, split: TestSplit) -> PerUnit:
+    """Return contributions to skill = 1 − mse/trivial mse."""
+    trivial = split.trivial[None, :]
+    return ratio(trivial - model.mse, trivial, split.shares)
+
+
+def _mse(model: ModelLosses, base: ModelLosses, split: TestSplit) -> PerUnit:
+    return np.asarray(base.mse - model.mse)
+
+
+def _rmse(model: ModelLosses, base: ModelLosses, split: TestSplit) -> PerUnit:
+    return np.asarray(root(base.mse, split.shares) - root(model.mse, split.shares))
+
+
+def _mae(model: ModelLosses, base: ModelLosses, split: TestSplit) -> PerUnit:
+    return np.asarray(base.mae - model.mae)
+
+
+def _r2(model: ModelLosses, base: ModelLosses, split: TestSplit) -> PerUnit:
+    return ratio(base.mse - model.mse, split.variance[None, :], split.shares)
+
+
+def _accuracy(model: ModelLosses, base: ModelLosses, split: TestSplit) -> PerUnit:
+    return np.asarray(model.accuracy - base.accuracy)
+
+
+def _skill_units(model: ModelLosses, base: ModelLosses, split: TestSplit) -> PerUnit:
+    return ratio(base.mse - model.mse, split.trivial[None, :] - model.mse, split.shares)
+
+
+GAINS: dict[str, Contribution] = {
+    "mse": _mse,
+    "rmse": _rmse,
+    "mae": _mae,
+    "r2": _r2,
+    "accuracy": _accuracy,
+    "skill_units": _skill_units,
+}
+"""Metric → contributions to the model's gain over its baseline; positive is better.
+
+r2_model − r2_base = (mse_base − mse_model)/variance of the target, exactly.
+"""
+
+
+def seed_scores(model: ModelLosses, split: TestSplit) -> dict[str, Float[np.ndarray, " seed"]]:
+    """Return every score of every seed on the whole test split."""
+    w = split.shares
+    mse = model.mse @ w
+    return {
+        "mse": mse,
+        "rmse": np.sqrt(mse),
+        "mae": model.mae @ w,
+        "r2": 1 - mse / _positive(split.variance @ w),
+        "accuracy": model.accuracy @ w,
+        "skill": 1 - mse / _positive(split.trivial @ w),
+    }
+
+
+def unit_scores(model: ModelLosses, split: TestSplit) -> dict[str, Float[np.ndarray, " unit"]]:
+    """Return the mean over seeds of every score of every unit.
+
+    R² refers to the variance within the unit, skill to the trivial predictor there.
+    """
+    m = model.at(model.known())
+    if len(m.seeds) == 0:
+        return dict.fromkeys(seed_scores(model, split), np.full(len(split.items), np.nan))
+    return {
+        "mse": m.mse.mean(axis=0),
+        "rmse": np.sqrt(m.mse).mean(axis=0),
+        "mae": m.mae.mean(axis=0),
+        "r2": (1 - m.mse / _positive(split.own_variance)).mean(axis=0),
+        "accuracy": m.accuracy.mean(axis=0),
+        "skill": (1 - m.mse / _positive(split.trivial)).mean(axis=0),
+    }
+
+
+def _positive(values: np.ndarray) -> np.ndarray:
+    """Return NaN in place of 0, by which nothing can be divided."""
+    return np.where(values > 0, values, np.nan)

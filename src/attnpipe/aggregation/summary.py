@@ -1,0 +1,94 @@
+"""Metrics of runs → every seed's value, and statistics over seeds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from scipy.special import stdtrit
+
+from attnpipe.aggregation.runs import MIXED, RunTables, are_replicates, final_label
+from attnpipe.metrics.published import entropy_word
+from attnpipe.tables.study import METRIC_SUMMARY, METRIC_VALUES
+
+KEYS = ["model", "checkpoint", "layer", "head", "condition", "target", "metric"]
+PUBLISHED_ENTROPY = "profile_entropy_normalized"
+
+
+def metric_values(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
+    """Return the values of all runs that are means over the probe set, NaN as null."""
+    frames = [
+        METRIC_VALUES.conform(run.metrics.filter(pl.col("item").is_null()))
+        for run in runs
+        if run.metrics is not None
+    ]
+    if not frames:
+        return METRIC_VALUES.frame()
+    whole = pl.concat(frames)
+    return whole.with_columns(pl.lit(model).alias("model"), pl.col("value").fill_nan(None))
+
+
+def summarize(values: pl.DataFrame, runs: Sequence[RunTables], confidence: float) -> pl.DataFrame:
+    """Return mean, spread and t interval over seeds of every metric.
+
+    Where seeds have different final checkpoints, rows of a checkpoint named ``final``
+    summarise each seed's own. Where runs are no replicates under different seeds, the
+    value of a single run is given and no statistics.
+
+    Parameters
+    ----------
+    values
+        `tables.METRIC_VALUES` of the runs that count.
+    runs
+        The same runs.
+    confidence
+        Level of the interval.
+    """
+    frame = values.filter(pl.col("query").is_null())
+    label = final_label(runs)
+    if label == MIXED:
+        own = pl.DataFrame(
+            {
+                "seed": [run.seed for run in runs if run.probe is not None],
+                "checkpoint": [run.probe.final for run in runs if run.probe is not None],
+            }
+        )
+        final = frame.join(own, on=["seed", "checkpoint"], how="semi")
+        frame = pl.concat([frame, final.with_columns(checkpoint=pl.lit(MIXED))])
+
+    value = pl.col("value")
+    spread = frame.group_by(KEYS, maintain_order=True).agg(
+        n=value.count().cast(pl.Int64),
+        mean=value.mean(),
+        sd=value.std(ddof=1),
+        min=value.min(),
+        max=value.max(),
+    )
+    n = spread["n"].to_numpy()
+    half = _t_quantiles(n, confidence) / np.sqrt(np.maximum(n, 1))
+    spread = spread.with_columns(half=pl.Series(half) * pl.col("sd")).with_columns(
+        lo95=pl.col("mean") - pl.col("half"), hi95=pl.col("mean") + pl.col("half")
+    )
+    if not are_replicates(runs):
+        single = pl.when(pl.col("n") == 1).then(pl.col("mean"))
+        spread = spread.with_columns(
+            single.alias("mean"),
+            *(pl.lit(None, pl.Float64).alias(c) for c in ("sd", "min", "max", "lo95", "hi95")),
+        )
+    return METRIC_SUMMARY.conform(_with_words(spread.drop("half"), label))
+
+
+def _with_words(spread: pl.DataFrame, label: str | None) -> pl.DataFrame:
+    """Add the published word for the mean entropy of the final profiles."""
+    final = (spread["metric"] == PUBLISHED_ENTROPY) & (spread["checkpoint"] == label)
+    words = [
+        entropy_word(mean) if is_final and mean is not None else None
+        for mean, is_final in zip(spread["mean"], final, strict=True)
+    ]
+    return spread.with_columns(as_published=pl.Series(words, dtype=pl.String))
+
+
+def _t_quantiles(n: np.ndarray, confidence: float) -> np.ndarray:
+    """Return t with n − 1 degrees of freedom, NaN for n < 2; one computation per distinct n."""
+    distinct, place = np.unique(n, return_inverse=True)
+    df = np.where(distinct > 1, distinct - 1.0, np.nan)
+    return np.asarray(stdtrit(df, 0.5 + confidence / 2)[place])
