@@ -64,7 +64,7 @@ class SteeringData(Windows):
     lead: Annotated[int, Field(ge=0)] = 0
     path: str | None = None
     """Folder of CSV segments; null: the built-in simulator writes them."""
-    segments: Annotated[int, Field(ge=8)] = 120
+    segments: Annotated[int, Field(ge=8)] = 200
     """Segments to simulate when no path is given."""
     segment_seconds: Annotated[float, Field(gt=5)] = 60.0
     """Length of a simulated segment."""
@@ -90,6 +90,21 @@ class CsvData(Windows):
     """Column of times in seconds, checked against `rate_hz`; null: rows are taken as evenly spaced."""
     rate_hz: Annotated[float, Field(gt=0)] = 1.0
     """Rows per second."""
+    units: dict[str, str] = {}
+    """Column → its unit, for axes and descriptions."""
+
+    @model_validator(mode="after")
+    def _columns_and_lead_fit(self) -> "CsvData":
+        if self.increment and self.lead == 0:
+            raise ValueError("increment is true but lead is 0, so that every target is 0; raise lead")
+        twice = sorted({name for name in self.features if self.features.count(name) > 1})
+        if twice:
+            raise ValueError(f"features: '{twice[0]}' is listed twice; list each column once")
+        columns = {*self.features, self.target, self.time, self.sequence}
+        unknown = sorted(set(self.units) - columns)
+        if unknown:
+            raise ValueError(f"units: '{unknown[0]}' is no column in use; name features or target")
+        return self
 
 
 SavedAxis = Literal["layer", "head", "sample", "query", "key"]

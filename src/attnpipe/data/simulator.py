@@ -1,0 +1,243 @@
+"""Steering logs of a simulated car that follows a winding, banked road.
+
+The car is a single-track ("bicycle") model with linear tyres and road bank, R. Rajamani,
+*Vehicle Dynamics and Control* (2nd ed., Springer 2012), sections 2.3 and 2.6, with the
+parameters of its passenger car (m = 1573 kg, I_z = 2873 kg m², l_f = 1.1 m, l_r = 1.58 m,
+80 kN/rad per tyre). The lateral controller has the structure of openpilot's torque controller
+(feedforward on the lateral acceleration less the part that the bank carries, proportional and
+integral feedback, friction compensation, a rate limit on torque), and its numbers are typical
+of the published tunes: 2.5 m/s² at full torque, friction worth 0.1 of it, a delay of 0.2 s.
+The steering column is massless with viscous damping and dry friction, against the aligning
+torque of the front tyres, so that angle and torque have hysteresis. What a log shows at one
+moment therefore does not determine the torque; its history tells more.
+
+Signs: left is positive. A positive roll pushes the car to the left.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64
+
+from attnpipe.data.disturbances import Course, draw_course
+from attnpipe.data.layout import STEERING_RATE_HZ, steering_columns
+
+GRAVITY = 9.81
+STEP = 0.01
+EVERY = round(1 / (STEP * STEERING_RATE_HZ))
+WARM_UP = 5.0
+"""Seconds driven before a log begins, so that it does not begin at rest on a straight."""
+BATCH = 128
+
+
+@dataclass(frozen=True)
+class Car:
+    """A mid-size passenger car, see the module's sources; SI units."""
+
+    mass: float = 1573.0
+    yaw_inertia: float = 2873.0
+    front: float = 1.1
+    rear: float = 1.58
+    front_stiffness: float = 160e3
+    rear_stiffness: float = 160e3
+    steering_ratio: float = 15.0
+    full_torque_accel: float = 2.5
+    friction: float = 0.1
+    column_speed: float = 0.17
+    """Road-wheel angle speed per unit of normalised net torque, rad/s."""
+
+
+@dataclass(frozen=True)
+class Controller:
+    """A lateral torque controller; torque is normalised to its largest value."""
+
+    proportional: float = 0.35
+    integral: float = 0.2
+    friction_threshold: float = 0.6
+    preview: float = 0.4
+    rate_up: float = 0.7
+    rate_down: float = 1.7
+    delay_steps: int = 20
+    lane_frequency: float = 0.3
+    lane_damping: float = 0.9
+    measurement_lag: float = 0.1
+
+
+@dataclass
+class _State:
+    """Everything that moves; one value per segment."""
+
+    slip_speed: Float64[np.ndarray, " segment"]
+    yaw_rate: Float64[np.ndarray, " segment"]
+    wheel: Float64[np.ndarray, " segment"]
+    offset: Float64[np.ndarray, " segment"]
+    heading: Float64[np.ndarray, " segment"]
+    measured: Float64[np.ndarray, " segment"]
+    integral: Float64[np.ndarray, " segment"]
+    torque: Float64[np.ndarray, " segment"]
+
+
+def simulate(
+    segments: int,
+    seconds: float,
+    seed: int,
+    *,
+    car: Car | None = None,
+    controller: Controller | None = None,
+) -> dict[str, pl.DataFrame]:
+    """Return simulated logs, file stem → table with the columns of comma's layout.
+
+    Parameters
+    ----------
+    segments
+        How many logs; each depends on `seed` and its own number only.
+    seconds
+        Length of a log, at 10 rows per second.
+    seed
+        Seed of roads, speeds, noise and the driver.
+    car, controller
+        Other parameters than the default ones.
+    """
+    car, controller = car or Car(), controller or Controller()
+    frames = {}
+    for start in range(0, segments, BATCH):
+        numbers = range(start, min(start + BATCH, segments))
+        generators = [np.random.default_rng([seed, number]) for number in numbers]
+        course = draw_course(generators, seconds + WARM_UP, STEP, controller.preview)
+        rows = list(_drive(course, car, controller))
+        logs = {name: np.stack([row[name] for row in rows], axis=1) for name in rows[0]}
+        for index, number in enumerate(numbers):
+            log = _sense({n: values[index] for n, values in logs.items()}, generators[index])
+            frames[f"segment-{number:04d}"] = log
+    return frames
+
+
+def _drive(
+    course: Course, car: Car, controller: Controller
+) -> Iterator[dict[str, Float64[np.ndarray, " segment"]]]:
+    """Integrate all segments side by side (explicit Euler, 100 Hz) and yield rows at 10 Hz."""
+    segments, steps = course.speed.shape
+    zero = np.zeros(segments)
+    state = _State(*(zero.copy() for _ in range(8)))
+    warm = round(WARM_UP / STEP)
+    sent = np.zeros((controller.delay_steps, segments))
+    for k in range(steps):
+        slot = k % controller.delay_steps
+        torque = np.where(course.active[:, k], sent[slot], 0.0) + _driver(state, course, k)
+        lateral = _move(state, course, k, torque, car)
+        _control(state, course, k, lateral, car, controller)
+        sent[slot] = state.torque
+        if k >= warm and (k - warm) % EVERY == 0:
+            yield {
+                "t": np.full(segments, (k - warm) * STEP),
+                "vEgo": course.speed[:, k],
+                "aEgo": course.acceleration[:, k],
+                "steeringAngleDeg": np.degrees(state.wheel) * car.steering_ratio,
+                "roll": course.roll[:, k],
+                "latAccelLocalizer": state.yaw_rate * course.speed[:, k],
+                "steerFiltered": state.torque.copy(),
+                "latActive": course.active[:, k].astype(float),
+                "steeringPressed": course.pressed[:, k].astype(float),
+            }
+
+
+def _driver(state: _State, course: Course, k: int) -> Float64[np.ndarray, " segment"]:
+    """Torque of the driver's hands: keeps the lane when in charge, pushes in an override."""
+    speed = course.speed[:, k]
+    wanted = course.curvature[:, k] * speed**2 + _back_to_lane(state, speed, 0.4, 0.9)
+    steering = 0.4 * wanted + 0.4 * (wanted - state.yaw_rate * speed)
+    hands = np.where(course.active[:, k], 0.0, np.clip(steering, -1.5, 1.5))
+    return hands + np.where(course.pressed[:, k], course.push[:, k], 0.0)
+
+
+def _back_to_lane(
+    state: _State, speed: Float64[np.ndarray, " segment"], frequency: float, damping: float
+) -> Float64[np.ndarray, " segment"]:
+    """Lateral acceleration that leads back to the lane's centre like a damped spring.
+
+    ``−ω² e − 2 ζ ω de/dt`` with the offset e, ``de/dt ≈ v ψ`` and ω in rad/s.
+    """
+    return -(frequency**2) * state.offset - 2 * damping * frequency * speed * state.heading
+
+
+def _move(
+    state: _State,
+    course: Course,
+    k: int,
+    torque: Float64[np.ndarray, " segment"],
+    car: Car,
+) -> Float64[np.ndarray, " segment"]:
+    """Advance car and steering column by one step; return the lateral acceleration v·r.
+
+    Single track with bank φ (Rajamani, eq. 2.31 and 2.57 with the bank as a side force)::
+
+        m (dv_y/dt + v r) = F_f + F_r + m g sin φ,   I_z dr/dt = l_f F_f − l_r F_r
+        F_f = C_f (δ − (v_y + l_f r) / v),           F_r = −C_r (v_y − l_r r) / v
+    """
+    speed, curvature = course.speed[:, k], course.curvature[:, k]
+    front = car.front_stiffness * (
+        state.wheel - (state.slip_speed + car.front * state.yaw_rate) / speed
+    )
+    rear = -car.rear_stiffness * (state.slip_speed - car.rear * state.yaw_rate) / speed
+    base = car.front + car.rear
+    aligning = front * base / (car.rear * car.mass) / car.full_torque_accel
+    net = torque - aligning
+    free = np.sign(net) * np.maximum(np.abs(net) - car.friction, 0.0)
+    side = (front + rear) / car.mass + GRAVITY * np.sin(course.roll[:, k])
+    lateral = state.yaw_rate * speed
+    state.offset += STEP * (state.slip_speed + speed * state.heading)
+    state.heading += STEP * (state.yaw_rate - speed * curvature)
+    state.slip_speed += STEP * (side - lateral)
+    state.yaw_rate += STEP * (car.front * front - car.rear * rear) / car.yaw_inertia
+    state.wheel += STEP * car.column_speed * free
+    return state.yaw_rate * speed
+
+
+def _control(
+    state: _State,
+    course: Course,
+    k: int,
+    lateral: Float64[np.ndarray, " segment"],
+    car: Car,
+    controller: Controller,
+) -> None:
+    """Update the commanded torque from the path ahead and the measured acceleration."""
+    speed = course.speed[:, k]
+    noisy = lateral + course.localizer_noise[:, k]
+    state.measured += STEP / controller.measurement_lag * (noisy - state.measured)
+    back = _back_to_lane(state, speed, controller.lane_frequency, controller.lane_damping)
+    desired = np.clip(course.curvature_ahead[:, k] * speed**2 + back, -3.0, 3.0)
+    error = desired - state.measured
+    carried = GRAVITY * course.roll[:, k]
+    scale = car.full_torque_accel
+    push = car.friction * np.clip(error / controller.friction_threshold, -1.0, 1.0)
+    wanted = (desired - carried + controller.proportional * error) / scale
+    wanted = np.clip(wanted + state.integral + push, -1.0, 1.0)
+
+    in_charge = course.active[:, k] & ~course.pressed[:, k]
+    grown = state.integral + STEP * controller.integral * error / scale
+    held = np.where(in_charge & (np.abs(wanted) < 1.0), np.clip(grown, -0.5, 0.5), state.integral)
+    state.integral = np.where(course.active[:, k], held, 0.0)
+
+    wanted = np.where(course.active[:, k], wanted, 0.0)
+    growing = np.sign(wanted) * (wanted - state.torque) > 0
+    limit = STEP * np.where(growing, controller.rate_up, controller.rate_down)
+    state.torque = state.torque + np.clip(wanted - state.torque, -limit, limit)
+
+
+def _sense(
+    log: dict[str, Float64[np.ndarray, " row"]], generator: np.random.Generator
+) -> pl.DataFrame:
+    """Add the noise and resolution of a car's sensors."""
+    rows = len(log["t"])
+    noise = {"vEgo": 0.02, "aEgo": 0.05, "roll": 0.002, "latAccelLocalizer": 0.06}
+    for name, sd in noise.items():
+        log[name] = log[name] + sd * generator.standard_normal(rows)
+    log["steeringAngleDeg"] = np.round(log["steeringAngleDeg"], 1)
+    columns = {}
+    for name in steering_columns():
+        flag = name in ("latActive", "steeringPressed")
+        columns[name] = log[name] > 0.5 if flag else np.round(log[name], 5) + 0.0
+    return pl.DataFrame(columns)

@@ -1,0 +1,109 @@
+"""Tables that people bring, as CSV: read by column name, faults named by file and line."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from attnpipe.core.errors import UserError
+from attnpipe.core.registry import nearest
+from attnpipe.io.atomic import write_atomically
+
+Kind = Literal["number", "flag", "text"]
+FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+
+
+def csv_files(path: Path) -> list[Path]:
+    """Return the file itself, or the CSV files of a folder in order of their names."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(f"there is no file or folder '{path}'; correct data.path")
+    files = sorted(p for p in path.iterdir() if p.suffix.lower() == ".csv" and p.is_file())
+    if not files:
+        raise UserError(f"the folder '{path}' has no file '*.csv'; correct data.path")
+    return files
+
+
+def read_header(path: Path) -> list[str]:
+    """Return the column names of a CSV file, reading nothing else.
+
+    Raises
+    ------
+    UserError
+        When the file is empty, is not text, or names a column twice.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            header = [name.strip() for name in next(csv.reader(handle), [])]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"cannot read '{path.name}' as CSV ({error}); give UTF-8 text") from None
+    if not any(header):
+        raise UserError(f"'{path.name}' is empty; give a CSV file with a header line")
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise UserError(f"'{path.name}' has column '{twice[0]}' twice; name each column once")
+    return header
+
+
+def require_columns(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
+    """Raise a UserError for the first column that the header lacks."""
+    for column in columns:
+        if column not in header:
+            hint = nearest(column, list(header))
+            raise UserError(f"'{path.name}' has no column '{column}': {hint}")
+
+
+def read_columns(path: Path, columns: Mapping[str, Kind]) -> pl.DataFrame:
+    """Return some columns of a CSV file: numbers as float64, flags as booleans, or text.
+
+    An empty field, ``nan`` and the like is NaN in a column of numbers; whether that is a
+    fault depends on the row, so it is the caller's to judge.
+
+    Raises
+    ------
+    UserError
+        When a column is missing or a field is not of its kind; names file, line and column.
+    """
+    header = read_header(path)
+    require_columns(path, header, list(columns))
+    try:
+        frame = pl.read_csv(path, infer_schema=False, empty_string_is_null=False, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"cannot read '{path.name}' as CSV ({reason}); mend the file") from None
+    if frame.is_empty():
+        raise UserError(f"'{path.name}' has a header but no rows; give rows of data")
+    return pl.DataFrame(
+        [_convert(frame.to_series(header.index(n)).alias(n), k, path) for n, k in columns.items()]
+    )
+
+
+def _convert(column: pl.Series, kind: Kind, path: Path) -> pl.Series:
+    column = column.fill_null("")
+    if kind == "text":
+        return column
+    text = column.str.strip_chars()
+    if kind == "flag":
+        values = text.str.to_lowercase().replace_strict(
+            FLAGS, default=None, return_dtype=pl.Boolean
+        )
+        missing = pl.repeat(False, len(text), eager=True)
+    else:
+        values = text.cast(pl.Float64, strict=False)
+        missing = text.str.to_lowercase().is_in(["", "nan", "na", "null", "none"])
+    faults = (values.is_null() & ~missing).arg_true()
+    if len(faults):
+        wrong = faults[0]
+        raise UserError(
+            f"line {wrong + 2} of '{path.name}' has '{column[wrong]}' in column "
+            f"'{column.name}', which is no {kind}; mend the file"
+        )
+    return values.fill_null(float("nan")) if kind == "number" else values
+
+
+def write_csv(path: Path, frame: pl.DataFrame) -> None:
+    """Write a frame as CSV, atomically; numbers in the shortest form that reads back exactly."""
+    write_atomically(path, frame.write_csv)
