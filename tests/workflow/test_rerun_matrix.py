@@ -1,0 +1,230 @@
+"""Each edit to a finished study re-runs exactly what depends on it: no more, no less."""
+
+import os
+import random
+import shutil
+import subprocess
+
+import pytest
+
+END = ["report", "verify"]
+FIGURES = ["figure entropy", "figure forest"]
+STUDY = ["compare", "contrast", "diagnose", *FIGURES, *END]
+EVERYTHING = [
+    "prepare_data series",
+    "train mlp 1", "train mlp 2", "train base 1", "train base 2", "train pool 1", "train pool 2",
+    "extract mlp 1", "extract mlp 2", "extract base 1", "extract base 2",
+    "extract pool 1", "extract pool 2",
+    "measure pool 1", "measure pool 2",
+    "aggregate mlp", "aggregate base", "aggregate pool",
+    *STUDY,
+]  # fmt: skip
+POOL_MEASURED = ["measure pool 1", "measure pool 2", "aggregate pool"]
+AFTER_MEASURE = ["compare", "diagnose", *FIGURES, *END]
+
+# Overrides on the command line → the jobs of the next run.
+OVERRIDES = {
+    "models.pool.hidden=6": [
+        "train pool 1", "train pool 2", "extract pool 1", "extract pool 2", *POOL_MEASURED, *STUDY,
+    ],
+    "models.pool.label=Pooling": [*FIGURES, "diagnose", *END],
+    "analysis.metrics.peak_tolerance=0.01": [*POOL_MEASURED, *AFTER_MEASURE],
+    "figure.show.entropy.color='#123456'": ["figure entropy", *END],
+    "analysis.contrast.delta=0.05": ["contrast", "diagnose", "figure forest", *END],
+    "title='Another title'": ["diagnose", *END],
+    "seeds=[1,2,3]": [
+        "train mlp 3", "train base 3", "train pool 3",
+        "extract mlp 3", "extract base 3", "extract pool 3", "measure pool 3",
+        "aggregate mlp", "aggregate base", "aggregate pool", *STUDY,
+    ],
+    "seeds=[1]": ["aggregate mlp", "aggregate base", "aggregate pool", *STUDY],
+    "+model@models.extra=mlp_last models.extra.hidden=[3]": [
+        "train extra 1", "train extra 2", "extract extra 1", "extract extra 2",
+        "aggregate extra", *STUDY,
+    ],
+    "~models.mlp": STUDY,
+    "~models.mlp +model@models.renamed=mlp_last models.renamed.hidden=[4]": [
+        "train renamed 1", "train renamed 2", "extract renamed 1", "extract renamed 2",
+        "aggregate renamed", *STUDY,
+    ],
+    "training.optimizer=adamw": [job for job in EVERYTHING if job != "prepare_data series"],
+    "": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("overrides", OVERRIDES)
+def test_override(finished, overrides):
+    """A dry run writes nothing, so that all cases share the finished study."""
+    assert finished.plan(overrides) == sorted(OVERRIDES[overrides])
+
+
+def rewrite_yaml(project):
+    path = "config/study/tiny.yaml"
+    project.edit(path, "window: 12\n  lead: 2", "lead: 2  # two steps\n  window: 12")
+    project.edit(path, "name: tiny", "# a comment\n\nname:   tiny")
+
+
+def fake_library_version(project):
+    info = project.folder / "fake" / "matplotlib-0.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: matplotlib\nVersion: 0.0\n")
+    (info / "top_level.txt").write_text("matplotlib\n")
+    project.extra_path.append(str(info.parent))
+
+
+def fake_python_version(project):
+    folder = project.folder / "fake"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import platform\nplatform.python_version = lambda: '3.99.0'\n"
+    )
+    project.extra_path.append(str(folder))
+
+
+def touch_everything(project):
+    paths = [p for p in project.folder.rglob("*") if p.is_file() and ".snakemake" not in p.parts]
+    random.Random(0).shuffle(paths)
+    for path in paths:
+        os.utime(path)
+
+
+def clone_source_anew(project):
+    for part in ("src", "config", "workflow"):
+        copy = project.folder / "copy"
+        shutil.copytree(project.folder / part, copy, copy_function=shutil.copyfile)
+        shutil.rmtree(project.folder / part)
+        copy.rename(project.folder / part)
+
+
+def corrupt(project):
+    path = project.folder / "results/tiny/runs/pool/seed-1/metrics.parquet"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def replace_input(project):
+    path = project.folder / "series.csv"
+    path.write_text(path.read_text().replace("0.1", "0.2"))
+
+
+def delete(name):
+    return lambda project: (project.folder / "results/tiny" / name).unlink()
+
+
+def edit(*change):
+    return lambda project: project.edit(*change)
+
+
+def add_unused_module(project):
+    (project.folder / "src/attnpipe/metrics/unused.py").write_text("X = 1\n")
+
+
+def forget_notes(project):
+    """Remove Snakemake's own metadata and change a model: only the seals know."""
+    shutil.rmtree(project.folder / ".snakemake")
+    project.edit("config/study/tiny.yaml", "pool: {hidden: 4,", "pool: {hidden: 6,")
+
+
+POOL_1 = ["measure pool 1", "aggregate pool", *AFTER_MEASURE]
+LSTM_RUNS = [
+    "train base 1", "train base 2", "train pool 1", "train pool 2",
+    "extract base 1", "extract base 2", "extract pool 1", "extract pool 2",
+    *POOL_MEASURED, "aggregate base", *STUDY,
+]  # fmt: skip
+
+# Edit → the jobs of the next run.
+EDITS = {
+    "key order and comments in YAML": (rewrite_yaml, []),
+    "a docstring": (edit("src/attnpipe/models/lstm.py", '"""', '"""Changed. '), []),
+    "a docstring in the metrics": (edit("src/attnpipe/metrics/recency.py", '"""', '"""Ch. '), []),
+    "a comment in a script": (
+        edit("workflow/scripts/train.py", "with job", "# a comment\nwith job"),
+        [],
+    ),
+    "a real change in a script": (
+        edit("workflow/scripts/measure.py", "with job", "VERSION = 2\nwith job"),
+        [*POOL_MEASURED, *AFTER_MEASURE],
+    ),
+    "a helper deep in the metrics": (
+        edit("src/attnpipe/metrics/recency.py", "\n\n\ndef ", "\n\nCHANGED = 1\n\n\ndef "),
+        [*POOL_MEASURED, *AFTER_MEASURE],
+    ),
+    "one figure module": (
+        edit("src/attnpipe/figures/forest.py", "\n\n\ndef ", "\n\nCHANGED = 1\n\n\ndef "),
+        ["figure forest", *END],
+    ),
+    "the report template": (
+        edit("src/attnpipe/report/templates/index.html.j2", "<body>", "<body><!-- new -->"),
+        END,
+    ),
+    "models/mlp.py": (
+        edit("src/attnpipe/models/mlp.py", "\n\n\nclass ", "\n\nCHANGED = 1\n\n\nclass "),
+        ["train mlp 1", "train mlp 2", "extract mlp 1", "extract mlp 2", "aggregate mlp", *STUDY],
+    ),
+    "models/lstm.py": (
+        edit("src/attnpipe/models/lstm.py", "\n\n\nclass ", "\n\nCHANGED = 1\n\n\nclass "),
+        LSTM_RUNS,
+    ),
+    "the optimiser's module": (
+        edit("src/attnpipe/training/adam.py", "\n\n\ndef ", "\n\nCHANGED = 1\n\n\ndef "),
+        [job for job in EVERYTHING if job != "prepare_data series"],
+    ),
+    "another optimiser's module": (
+        edit("src/attnpipe/training/adamw.py", "\n\n\ndef ", "\n\nCHANGED = 1\n\n\ndef "),
+        [],
+    ),
+    "a new unused module": (add_unused_module, []),
+    "a library's version": (fake_library_version, [*FIGURES, *END]),
+    "Python's version": (fake_python_version, EVERYTHING),
+    "all files touched": (touch_everything, []),
+    "a fresh clone with new times": (clone_source_anew, []),
+    "a result deleted": (delete("runs/pool/seed-1/metrics.parquet"), POOL_1),
+    "a final result deleted": (delete("report/index.html"), END),
+    "a result corrupted": (corrupt, POOL_1),
+    "an input file replaced": (replace_input, EVERYTHING),
+    "Snakemake's notes lost and a model changed": (
+        forget_notes,
+        OVERRIDES["models.pool.hidden=6"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_edit(project, name):
+    change, expected = EDITS[name]
+    change(project)
+    assert project.plan() == sorted(expected)
+
+
+def test_an_interrupted_chain_goes_on_where_it_stopped(project):
+    overrides = "models.pool.hidden=6"
+    project.run("--until", "train", overrides=overrides)
+    rest = [job for job in OVERRIDES[overrides] if not job.startswith("train")]
+    assert project.plan(overrides) == sorted(rest)
+    project.run(overrides=overrides)
+    assert project.plan(overrides) == []
+
+
+def test_a_killed_controller_needs_no_manual_step_but_unlock(project):
+    overrides = "models.mlp.hidden=[6]"
+    command = project.command(overrides=overrides)
+    with subprocess.Popen(
+        command, cwd=project.folder, env=project.environment(), stderr=subprocess.PIPE, text=True
+    ) as running:
+        for line in running.stderr:
+            if "rule train" in line:
+                running.kill()
+                break
+    project.snakemake("--unlock", overrides=overrides)
+    project.run(overrides=overrides)
+    assert project.plan(overrides) == []
+
+
+def test_damage_is_mended_and_the_study_is_whole_again(project):
+    path = project.folder / "results/tiny/runs/pool/seed-1/metrics.parquet"
+    before = path.read_bytes()
+    corrupt(project)
+    project.run()
+    assert path.read_bytes() == before
+    assert project.plan() == []
