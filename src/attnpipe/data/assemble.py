@@ -88,7 +88,8 @@ def assemble(series: Series, spec: Windows) -> SequenceDataset:
 
 def spread(ends: Int64[np.ndarray, " window"], count: int) -> Int64[np.ndarray, " count"]:
     """Return `count` of the windows, evenly spread from the first to the last."""
-    return ends[np.round(np.linspace(0, len(ends) - 1, count)).astype(np.int64)]
+    chosen: np.ndarray = ends[np.round(np.linspace(0, len(ends) - 1, count)).astype(np.int64)]
+    return chosen
 
 
 def _labels(series: Series, spec: Windows) -> Int64[np.ndarray, " row"]:

@@ -11,7 +11,8 @@ from attnpipe.data.assemble import assemble
 from attnpipe.data.clock import continues, require_finite
 from attnpipe.data.dataset import SequenceDataset
 from attnpipe.data.series import Feature, Series, step
-from attnpipe.io.csv import Kind, csv_files, read_columns
+from attnpipe.io.csv import Kind, read_columns
+from attnpipe.io.header import csv_files
 from attnpipe.io.wheel import file_sha256
 from attnpipe.schema.data import CsvData
 

@@ -18,7 +18,7 @@ def describe(
     scaling: Scaling,
     labels: Int64[np.ndarray, " row"],
     usable: Bool[np.ndarray, " row"],
-    splits: Mapping[str, Int64[np.ndarray, "_"]],
+    splits: Mapping[str, Int64[np.ndarray, "..."]],
 ) -> dict[str, Any]:
     """Return source, columns, time step, windows and split, ready for JSON."""
     by_time = len(series.sequence_names) == 1

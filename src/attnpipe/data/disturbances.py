@@ -114,7 +114,8 @@ def waves(
     period = shortest * (longest / shortest) ** generator.random(count)
     phase = 2 * np.pi * generator.random(count)
     angle = 2 * np.pi * position[:, None] / period + phase
-    return np.sin(angle).sum(axis=1) * np.sqrt(2.0 / count)
+    curve: np.ndarray = np.sin(angle).sum(axis=1) * np.sqrt(2.0 / count)
+    return curve
 
 
 def stretches(

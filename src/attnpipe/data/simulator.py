@@ -159,7 +159,9 @@ def _back_to_lane(
 
     ``−ω² e − 2 ζ ω de/dt`` with the offset e, ``de/dt ≈ v ψ`` and ω in rad/s.
     """
-    return -(frequency**2) * state.offset - 2 * damping * frequency * speed * state.heading
+    drift = speed * state.heading
+    back: np.ndarray = -(frequency**2) * state.offset - 2 * damping * frequency * drift
+    return back
 
 
 def _move(
@@ -192,7 +194,8 @@ def _move(
     state.slip_speed += STEP * (side - lateral)
     state.yaw_rate += STEP * (car.front * front - car.rear * rear) / car.yaw_inertia
     state.wheel += STEP * car.column_speed * free
-    return state.yaw_rate * speed
+    after: np.ndarray = state.yaw_rate * speed
+    return after
 
 
 def _control(

@@ -27,7 +27,8 @@ from attnpipe.data.layout import (
 )
 from attnpipe.data.series import Series
 from attnpipe.data.simulator import simulate
-from attnpipe.io.csv import Kind, csv_files, read_columns, write_csv
+from attnpipe.io.csv import Kind, read_columns, write_csv
+from attnpipe.io.header import csv_files
 from attnpipe.io.wheel import file_sha256
 from attnpipe.schema.data import SteeringData
 

@@ -60,7 +60,8 @@ def every(
     ends: Int64[np.ndarray, " window"], runs: Runs, window: int, stride: int
 ) -> Int64[np.ndarray, " kept"]:
     """Keep the first window of each run and every `stride`-th after it."""
-    return ends[(ends - runs.start[ends] - (window - 1)) % stride == 0]
+    kept: np.ndarray = ends[(ends - runs.start[ends] - (window - 1)) % stride == 0]
+    return kept
 
 
 def targets(

@@ -1,59 +1,17 @@
 """Tables that people bring, as CSV: read by column name, faults named by file and line."""
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
 from attnpipe.core.errors import UserError
-from attnpipe.core.registry import nearest
 from attnpipe.io.atomic import write_atomically
+from attnpipe.io.header import read_header, require_columns
 
 Kind = Literal["number", "flag", "text"]
 FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
-
-
-def csv_files(path: Path) -> list[Path]:
-    """Return the file itself, or the CSV files of a folder in order of their names."""
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise UserError(f"there is no file or folder '{path}'; correct data.path")
-    files = sorted(p for p in path.iterdir() if p.suffix.lower() == ".csv" and p.is_file())
-    if not files:
-        raise UserError(f"the folder '{path}' has no file '*.csv'; correct data.path")
-    return files
-
-
-def read_header(path: Path) -> list[str]:
-    """Return the column names of a CSV file, reading nothing else.
-
-    Raises
-    ------
-    UserError
-        When the file is empty, is not text, or names a column twice.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            header = [name.strip() for name in next(csv.reader(handle), [])]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"cannot read '{path.name}' as CSV ({error}); give UTF-8 text") from None
-    if not any(header):
-        raise UserError(f"'{path.name}' is empty; give a CSV file with a header line")
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise UserError(f"'{path.name}' has column '{twice[0]}' twice; name each column once")
-    return header
-
-
-def require_columns(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
-    """Raise a UserError for the first column that the header lacks."""
-    for column in columns:
-        if column not in header:
-            hint = nearest(column, list(header))
-            raise UserError(f"'{path.name}' has no column '{column}': {hint}")
 
 
 def read_columns(path: Path, columns: Mapping[str, Kind]) -> pl.DataFrame:

@@ -1,0 +1,103 @@
+"""What can be known about a data section before any job runs, without reading the data."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from attnpipe.core.errors import UserError
+from attnpipe.data.layout import (
+    GEOMAGNETIC_FEATURES,
+    GEOMAGNETIC_HOURS,
+    STEERING_FEATURES,
+    STEERING_RATE_HZ,
+    steering_columns,
+)
+from attnpipe.data.limits import require_windows
+from attnpipe.data.split import TRAIN, by_sequence, chronological
+from attnpipe.io.header import csv_files, read_header, require_columns
+from attnpipe.schema.data import CsvData, GeomagneticData, SteeringData, Windows
+
+PINNED = GeomagneticData.model_fields["sha256"].default
+HEADERS = 200
+"""So many files' headers are looked at; the rest is checked when the data are prepared."""
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """Facts of a dataset that is not prepared yet.
+
+    Attributes
+    ----------
+    features
+        Inputs per row.
+    rows
+        Rows of all sequences; None if that is not known without reading them.
+    """
+
+    features: int
+    rows: int | None
+
+
+def feasibility(spec: GeomagneticData | SteeringData | CsvData) -> DataFacts:
+    """Return the facts, or refuse what cannot work; costs no download and little reading.
+
+    Raises
+    ------
+    UserError
+        When a path is missing, a column is not in a file's header, or windows, splits and
+        probe cannot fit data whose length is known.
+    """
+    if isinstance(spec, GeomagneticData):
+        return _geomagnetic(spec)
+    if isinstance(spec, SteeringData):
+        return _steering(spec)
+    columns = [*spec.features, spec.target]
+    columns += [name for name in (spec.time, spec.sequence) if name is not None]
+    _headers(spec.path, columns)
+    return DataFacts(len(spec.features), None)
+
+
+def _geomagnetic(spec: GeomagneticData) -> DataFacts:
+    features = len(GEOMAGNETIC_FEATURES)
+    if spec.path is not None:
+        if not Path(spec.path).is_file():
+            raise UserError(f"there is no file '{spec.path}'; correct data.path")
+        return DataFacts(features, None)
+    if spec.sha256.lower() != PINNED:
+        return DataFacts(features, None)
+    gap = spec.window + spec.lead
+    rows = GEOMAGNETIC_HOURS
+    labels = chronological(rows, spec.validation_fraction, spec.test_fraction, gap)
+    for code, split in enumerate(("training", "validation", "test")):
+        _require(split, int((labels == code).sum()) - (code == TRAIN), 1, spec)
+    return DataFacts(features, rows)
+
+
+def _steering(spec: SteeringData) -> DataFacts:
+    features = len(STEERING_FEATURES)
+    if spec.path is not None:
+        files = _headers(spec.path, steering_columns())
+        by_sequence([file.stem for file in files], spec.validation_fraction, spec.test_fraction)
+        return DataFacts(features, None)
+    rows = round(spec.segment_seconds * STEERING_RATE_HZ)
+    names = [str(number) for number in range(spec.segments)]
+    labels = by_sequence(names, spec.validation_fraction, spec.test_fraction)
+    for code, split in enumerate(("training", "validation", "test")):
+        _require(split, rows, int(np.sum(labels == code)), spec)
+    return DataFacts(features, spec.segments * rows)
+
+
+def _require(split: str, rows: int, sequences: int, spec: Windows) -> None:
+    """Check a split of some sequences of `rows` rows each, had they no break."""
+    stride = spec.stride if split == "training" else spec.evaluation_stride
+    each = math.ceil(max(0, rows - spec.window - spec.lead + 1) / stride)
+    require_windows(split, rows, sequences * each, spec)
+
+
+def _headers(path: str, columns: list[str] | tuple[str, ...]) -> list[Path]:
+    files = csv_files(Path(path))
+    for file in files[:HEADERS]:
+        require_columns(file, read_header(file), columns)
+    return files

@@ -1,0 +1,49 @@
+"""Which CSV files there are and what columns they have, without reading their rows."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from attnpipe.core.errors import UserError
+from attnpipe.core.registry import nearest
+
+
+def csv_files(path: Path) -> list[Path]:
+    """Return the file itself, or the CSV files of a folder in order of their names."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(f"there is no file or folder '{path}'; correct data.path")
+    files = sorted(p for p in path.glob("*.csv") if p.is_file())
+    if not files:
+        raise UserError(f"the folder '{path}' has no file '*.csv'; correct data.path")
+    return files
+
+
+def read_header(path: Path) -> list[str]:
+    """Return the column names of a CSV file, reading nothing else.
+
+    Raises
+    ------
+    UserError
+        When the file is empty, is not text, or names a column twice.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            header = [name.strip() for name in next(csv.reader(handle), [])]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"cannot read '{path.name}' as CSV ({error}); give UTF-8 text") from None
+    if not any(header):
+        raise UserError(f"'{path.name}' is empty; give a CSV file with a header line")
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise UserError(f"'{path.name}' has column '{twice[0]}' twice; name each column once")
+    return header
+
+
+def require_columns(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
+    """Raise a UserError for the first column that the header lacks."""
+    for column in columns:
+        if column not in header:
+            hint = nearest(column, list(header))
+            raise UserError(f"'{path.name}' has no column '{column}': {hint}")
