@@ -143,9 +143,9 @@ def test_padded_queries_stay_zero_under_any_override(qkv: list[torch.Tensor]) ->
 def test_what_is_no_set_of_weights_is_refused(
     qkv: list[torch.Tensor], override, message: str
 ) -> None:
-    with overriding(lambda layer, block: override(block.weights)):
-        with pytest.raises(UserError, match=message):
-            run(qkv)
+    replaced = overriding(lambda layer, block: override(block.weights))
+    with replaced, pytest.raises(UserError, match=message):
+        run(qkv)
 
 
 def test_hooks_end_with_their_context_even_after_an_error(qkv: list[torch.Tensor]) -> None:
