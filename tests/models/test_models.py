@@ -84,9 +84,7 @@ def test_one_forecast_per_window_with_gradients_everywhere(name: str) -> None:
     # the bias of a softmax's logits shifts them all: its gradient is 0, but it has one
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
     assert all(
-        p.grad.abs().sum() > 0
-        for n, p in model.named_parameters()
-        if n != "attention.score.bias"
+        p.grad.abs().sum() > 0 for n, p in model.named_parameters() if n != "attention.score.bias"
     )
 
 
