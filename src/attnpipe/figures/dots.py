@@ -1,0 +1,147 @@
+"""Rows of points with their mean and interval: one row per model."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from attnpipe.figures.context import FigureContext
+from attnpipe.figures.layout import sheet_width
+from attnpipe.figures.style import INK, QUIET, RULE, SMALL, Look
+from attnpipe.figures.text import shorten
+
+MAX_ROWS = 40
+"""Rows on one sheet; what does not fit is named in a note."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model: its seeds, their mean and interval, or why there is none."""
+
+    label: str
+    look: Look
+    points: Sequence[float] = ()
+    mean: float | None = None
+    lo: float | None = None
+    hi: float | None = None
+    reference: float | None = None
+    missing: str = ""
+    values: str = field(default="")
+    """Text at the right; by default the mean."""
+
+
+def row_height(count: int) -> float:
+    """Return the height of a row in inches: flatter the more there are."""
+    return 0.3 if count <= 8 else 0.2 if count <= 20 else 0.155
+
+
+def panel_height(count: int) -> float:
+    """Return the height of a panel of rows, with its title and axis."""
+    return 0.62 + max(count, 1) * row_height(count)
+
+
+def draw_rows(ax: Axes, rows: Sequence[Row], *, labels: bool, room: float, digits: int = 3) -> None:
+    """Draw the rows from top to bottom.
+
+    Parameters
+    ----------
+    labels
+        Whether the rows' labels stand at the left (first panel) or are shared.
+    room
+        Width of a label, and of the text of a gap, in inches.
+    digits
+        Decimals of the mean at the right; 0 for none.
+    """
+    for place, row in enumerate(rows):
+        color = row.look.color
+        if row.reference is not None:
+            ax.plot(
+                [row.reference], [place], marker="D", markersize=3.4, markerfacecolor="none",
+                markeredgecolor=INK, markeredgewidth=0.7, zorder=3,
+            )  # fmt: skip
+        if row.mean is None:
+            ax.annotate(
+                shorten(row.missing or "no value", room, SMALL),
+                (0.02, place),
+                xycoords=ax.get_yaxis_transform(),
+                va="center",
+                size=SMALL,
+                color=QUIET,
+                style="italic",
+            )
+            continue
+        points = np.asarray(row.points, dtype=np.float64)
+        offsets = np.linspace(-0.27, 0.27, points.size) if points.size > 1 else np.zeros(1)
+        if points.size:
+            ax.plot(
+                points,
+                place + offsets[: points.size],
+                linestyle="none",
+                marker=row.look.marker,
+                markersize=2.2,
+                markeredgewidth=0,
+                color=color,
+                alpha=0.55,
+            )
+        if row.lo is not None and row.hi is not None:
+            ax.plot([row.lo, row.hi], [place, place], color=color, lw=1.8, solid_capstyle="butt")
+        ax.plot(
+            [row.mean], [place], marker=row.look.marker, markersize=5, color=color,
+            markeredgecolor="white", markeredgewidth=0.6, zorder=4,
+        )  # fmt: skip
+        text = row.values or (f"{row.mean:.{digits}f}".replace("-", "−") if digits else "")
+        if text:
+            ax.annotate(
+                text, (1.01, place), xycoords=ax.get_yaxis_transform(), va="center", size=SMALL,
+                annotation_clip=False,
+            )  # fmt: skip
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_yticks(range(len(rows)))
+    if labels:
+        ax.set_yticklabels([shorten(r.label, room, SMALL) for r in rows])
+    else:
+        ax.tick_params(labelleft=False)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x", color="#ececec", lw=0.5)
+    ax.set_axisbelow(True)
+
+
+def reference_line(ax: Axes, x: float) -> None:
+    """Draw the value that stands for "nothing to see"."""
+    ax.axvline(x, color=RULE, lw=0.8, ls=(0, (4, 2)), zorder=1)
+
+
+def span(rows: Sequence[Row], *also: float, pad: float = 0.06) -> tuple[float, float]:
+    """Return limits that hold all points, intervals and reference values."""
+    numbers = [*also]
+    for row in rows:
+        numbers += [*row.points, *(v for v in (row.mean, row.lo, row.hi, row.reference) if v is not None)]
+    finite = [float(v) for v in numbers if math.isfinite(v)]
+    if not finite:
+        return 0.0, 1.0
+    low, high = min(finite), max(finite)
+    extra = pad * (high - low) or 0.05 * max(abs(high), 1.0)
+    return low - extra, high + extra
+
+
+def label_room(context: FigureContext) -> float:
+    """Return the width of the column of labels in inches."""
+    return min(1.45, 0.27 * sheet_width(context))
+
+
+def key(
+    label: str, *, marker: str = "o", line: bool = False, hollow: bool = False, size: float = 4.0
+) -> Line2D:
+    """Return a legend entry in neutral grey."""
+    return Line2D(
+        [], [], color=QUIET, marker=marker, lw=1.8 if line else 0, label=label,
+        markersize=size, markerfacecolor="none" if hollow else QUIET, markeredgecolor=QUIET,
+    )  # fmt: skip
+
+
+def rule_key(label: str) -> Line2D:
+    """Return the legend entry of `reference_line`."""
+    return Line2D([], [], color=RULE, lw=0.8, ls=(0, (4, 2)), label=label)

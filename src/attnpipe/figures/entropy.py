@@ -1,0 +1,97 @@
+"""How sharp attention is: entropy of the rows, and of the averaged profile."""
+
+from collections.abc import Mapping
+
+import polars as pl
+from matplotlib.figure import Figure
+
+from attnpipe.figures.context import FigureContext
+from attnpipe.figures.dots import (
+    MAX_ROWS,
+    Row,
+    draw_rows,
+    key,
+    label_room,
+    panel_height,
+    reference_line,
+    rule_key,
+    span,
+)
+from attnpipe.figures.layout import Words, empty_sheet, sheet, shown
+from attnpipe.figures.selection import final_values, gap_notes, heads_note, spread, why_absent
+from attnpipe.figures.style import look, styled
+from attnpipe.schema.figure import FigureOptions
+
+ROWS, PROFILE = "entropy_normalized", "profile_entropy_normalized"
+TITLES = {
+    ROWS: "row by row, then averaged",
+    PROFILE: "averaged profile, then entropy (as published)",
+}
+
+
+@styled
+def draw(
+    tables: Mapping[str, pl.DataFrame], context: FigureContext, options: FigureOptions
+) -> Figure:
+    """Return points per seed with mean and interval, rows and profile side by side."""
+    metrics = [ROWS, PROFILE] if context.published else [ROWS]
+    models, cut = shown(context.attention_models, MAX_ROWS)
+    points = final_values(tables, metrics)
+    words = Words(
+        title="How sharp is attention? Normalised entropy of the final weights",
+        subtitle="0 = all weight on one key, 1 = uniform. The entropy of an average is never "
+        "below the average entropy: sharp rows that look at different keys have a flat profile.",
+        notes=[*cut, *heads_note(points), *gap_notes(tables, context, models)],
+    )
+    if not models:
+        return empty_sheet(context, words, "no model of this study has attention")
+    legend = [
+        key("one seed", size=2.2),
+        key(f"mean and {context.percent} interval over seeds", line=True),
+        key("mean before training", marker="D", hollow=True),
+        rule_key("uniform"),
+    ]
+    figure = sheet(context, words, [panel_height(len(models))], legend)
+    axes = figure.subplots(1, len(metrics), squeeze=False)[0]
+    room = label_room(context)
+    columns = [_rows(tables, context, models, metric, points) for metric in metrics]
+    low, high = span([row for rows in columns for row in rows], 1.0)
+    for place, (ax, metric, rows) in enumerate(zip(axes, metrics, columns, strict=True)):
+        draw_rows(ax, rows, labels=place == 0, room=room)
+        reference_line(ax, 1.0)
+        ax.set_xlim(low if low > 0.5 else min(low, -0.02), high)
+        ax.set_title(TITLES[metric])
+        ax.set_xlabel("entropy / ln n")
+        if options.color is not None:
+            ax.lines[-1].set_color(options.color)
+    return figure
+
+
+def _rows(
+    tables: Mapping[str, pl.DataFrame],
+    context: FigureContext,
+    models: list[str],
+    metric: str,
+    points: pl.DataFrame,
+) -> list[Row]:
+    means = {r["model"]: r for r in spread(tables, [metric]).iter_rows(named=True)}
+    before = {
+        r["model"]: r["mean"] for r in spread(tables, [metric], "untrained").iter_rows(named=True)
+    }
+    seeds = points.filter(pl.col("metric") == metric)
+    rows = []
+    for model in models:
+        mean = means.get(model, {"mean": None, "lo95": None, "hi95": None})
+        rows.append(
+            Row(
+                context.label(model),
+                look(context, model),
+                seeds.filter(pl.col("model") == model)["value"].to_list(),
+                mean["mean"],
+                mean["lo95"],
+                mean["hi95"],
+                reference=before.get(model),
+                missing="" if model in means else why_absent(tables, context, model, metric),
+            )
+        )
+    return rows

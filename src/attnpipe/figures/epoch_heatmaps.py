@@ -1,0 +1,89 @@
+"""How one run's profile forms while it trains: epoch × key position."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure
+
+from attnpipe.figures.context import FigureContext
+from attnpipe.figures.layout import Words, absent, empty_sheet, grid, panel_room, shown
+from attnpipe.figures.selection import epochs, heads_note, keys_of, values, why_absent
+from attnpipe.figures.style import QUIET, SMALL, colormap, styled
+from attnpipe.figures.timeaxis import key_axis_name, label_keys
+from attnpipe.schema.figure import FigureOptions
+
+
+@styled
+def draw(
+    tables: Mapping[str, pl.DataFrame], context: FigureContext, options: FigureOptions
+) -> Figure:
+    """Return one heat map per model for the representative seed."""
+    models, cut = shown(context.attention_models)
+    points = epochs(values(tables, ["profile"]))
+    window = keys_of(points, context)
+    seed = context.representative_seed
+    words = Words(
+        title=f"Attention profile while the model trains, seed {seed}",
+        subtitle="Weights averaged over samples. Each colour bar has its own range; 1/n is "
+        "uniform attention.",
+        xlabel=key_axis_name(context, window),
+        ylabel="epoch (0 = untrained)",
+        notes=[*cut, *heads_note(points)],
+    )
+    if points.is_empty():
+        return empty_sheet(context, words, "no weights of training epochs are stored")
+    colors = colormap(options.colormap, context.style.sequential)
+    figure, axes = grid(context, words, [context.label(m) for m in models], height=1.5)
+    for ax, model in zip(axes, models, strict=True):
+        mine = points.filter(pl.col("model") == model)
+        run = mine.filter(pl.col("seed") == seed)
+        if run.is_empty():
+            others = sorted(mine["seed"].unique())
+            why = why_absent(tables, context, model, "profile")
+            if others:
+                why = f"nothing stored for seed {seed}; there is for seed {others[0]}"
+            absent(ax, why, panel_room(context, models))
+            continue
+        mesh = _map(ax, run, colors)
+        _colorbar(figure, ax, mesh, keys_of(run, context))
+    label_keys(axes[0], context, window, most=4 if len(models) <= 4 else 3)
+    last = points["epoch"].max()
+    assert isinstance(last, int)  # not empty
+    axes[0].set_ylim(last + 0.5, -0.5)
+    axes[0].yaxis.get_major_locator().set_params(integer=True, nbins=5)
+    return figure
+
+
+def edges(centres: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n+1"]:
+    """Return cell borders halfway between neighbours; the outer cells are symmetric."""
+    if len(centres) == 1:
+        return np.array([centres[0] - 0.5, centres[0] + 0.5])
+    middle = (centres[1:] + centres[:-1]) / 2
+    first, last = 2 * centres[0] - middle[0], 2 * centres[-1] - middle[-1]
+    return np.concatenate([[first], middle, [last]])
+
+
+def _map(ax: Axes, run: pl.DataFrame, colors: Colormap) -> QuadMesh:
+    table = run.pivot(on="target", index="epoch", values="value").sort("epoch")
+    keys = sorted(int(c) for c in table.columns if c != "epoch")
+    weights = table.select(str(k) for k in keys).to_numpy()
+    rows, columns = table["epoch"].to_numpy().astype(np.float64), np.array(keys, dtype=np.float64)
+    return ax.pcolormesh(edges(columns), edges(rows), weights, cmap=colors, rasterized=True)
+
+
+def _colorbar(figure: Figure, ax: Axes, mesh: QuadMesh, keys: int) -> None:
+    bar = figure.colorbar(mesh, ax=ax, pad=0.02, fraction=0.06, aspect=14)
+    low, high = mesh.get_clim()
+    uniform = 1 / keys
+    # The ends are labelled only where they are clear of the label of uniform attention.
+    room = 0.16 * (high - low)
+    ends = [v for v in (low, high) if abs(v - uniform) > room]
+    ticks = sorted([*ends, *([uniform] if low <= uniform <= high else [])])
+    bar.set_ticks(ticks, labels=[f"{v:.2g}" + (" = 1/n" if v == uniform else "") for v in ticks])
+    bar.ax.tick_params(labelsize=SMALL, colors=QUIET, length=2)
+    bar.outline.set_visible(False)

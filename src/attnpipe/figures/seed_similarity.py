@@ -1,0 +1,186 @@
+"""Do seeds agree? Likeness of attention between pairs of seeds, published and centred."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from attnpipe.figures.context import FigureContext
+from attnpipe.figures.dots import (
+    MAX_ROWS,
+    Row,
+    draw_rows,
+    key,
+    label_room,
+    panel_height,
+    reference_line,
+    rule_key,
+)
+from attnpipe.figures.layout import Words, absent, empty_sheet, sheet, sheet_width, shown
+from attnpipe.figures.selection import gap_notes, likeness, seeds_text, why_absent
+from attnpipe.figures.style import SMALL, TEXT, colormap, ink_on, look, styled
+from attnpipe.figures.text import shorten
+from attnpipe.schema.figure import FigureOptions
+
+PUBLISHED, CENTRED, PEARSON = "profile_cosine", "centred_cosine", "profile_pearson"
+NAMES = {
+    PUBLISHED: "cosine of profiles (as published)",
+    CENTRED: "centred cosine of rows",
+    PEARSON: "centred cosine of profiles",
+}
+MATRICES, CELLS, MOST_POINTS = 6, 6, 400
+"""Models with matrices, seeds with numbers in the cells, pairs drawn as points."""
+
+
+@styled
+def draw(
+    tables: Mapping[str, pl.DataFrame], context: FigureContext, options: FigureOptions
+) -> Figure:
+    """Return matrices for a few models; for many, all pairs as points."""
+    models, cut = shown(context.attention_models, MAX_ROWS)
+    words = Words(
+        title="Do seeds agree? Likeness of final attention between seeds",
+        subtitle="The cosine of two distributions is close to 1 / (1 + CV²) even where nothing "
+        "was learnt; centred, unrelated weights score 0. Intervals: delete-one-seed jackknife.",
+        notes=[*cut, *gap_notes(tables, context, models)],
+    )
+    if not models:
+        return empty_sheet(context, words, "no model of this study has attention")
+    legend = [
+        key("one pair", size=2.2),
+        key(f"mean and {context.percent} interval", line=True),
+        key("mean before training", marker="D", hollow=True),
+        rule_key("unrelated"),
+    ]
+    if len(models) > MATRICES:
+        return _overview(tables, context, models, words, legend)
+    figure = sheet(context, words, [1.42] * len(models) + [0.42], legend)
+    axes = figure.subplots(len(models), 3, width_ratios=[1, 1, 1.5], squeeze=False)
+    colors = colormap(options.colormap, context.style.diverging)
+    image = None
+    for place, (line, model) in enumerate(zip(axes, models, strict=True)):
+        measures = measures_of(tables, model)
+        for ax, measure in zip(line, measures, strict=False):
+            image = _matrix(ax, tables, context, model, measure, colors) or image
+        room = 0.5 * sheet_width(context)
+        line[0].set_title(shorten(context.label(model), room, TEXT, bold=True), weight="bold")
+        rows = [_row(tables, context, model, m, NAMES[m]) for m in measures]
+        _strip(line[2], rows, place == len(models) - 1)
+    if image is not None:
+        bar = figure.colorbar(image, ax=axes[:, :2], location="bottom", aspect=40, shrink=0.7, pad=0.01)
+        bar.set_ticks([-1, -0.5, 0, 0.5, 1])
+        bar.set_label("likeness of two seeds", size=SMALL)
+        bar.outline.set_visible(False)
+    return figure
+
+
+def measures_of(tables: Mapping[str, pl.DataFrame], model: str) -> tuple[str, str]:
+    """Return the published measure and the centred one: of profiles where rows are unknown."""
+    known = set(likeness(tables, "pair", [CENTRED]).filter(pl.col("model") == model)["model"])
+    pearson = likeness(tables, "pair", [PEARSON]).filter(pl.col("model") == model)
+    return PUBLISHED, PEARSON if not known and pearson.height else CENTRED
+
+
+def _matrix(
+    ax: Axes,
+    tables: Mapping[str, pl.DataFrame],
+    context: FigureContext,
+    model: str,
+    measure: str,
+    colors: Colormap,
+) -> AxesImage | None:
+    pairs = likeness(tables, "pair", [measure]).filter(pl.col("model") == model)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    if pairs.is_empty():
+        why = seeds_text(tables, model) or why_absent(tables, context, model, measure)
+        absent(ax, why, 0.2 * sheet_width(context))
+        return None
+    present = set(pairs["seed_a"]) | set(pairs["seed_b"])
+    seeds = [s for s in context.seeds if s in present]
+    place = {seed: k for k, seed in enumerate(seeds)}
+    grid = np.full((len(seeds), len(seeds)), np.nan)
+    for a, b, value in pairs.select("seed_a", "seed_b", "value").iter_rows():
+        grid[place[a], place[b]] = grid[place[b], place[a]] = value
+    image = ax.imshow(grid, cmap=colors, vmin=-1, vmax=1, interpolation="nearest")
+    if len(seeds) <= CELLS:
+        ax.set_xticks(range(len(seeds)), [str(s) for s in seeds])
+        ax.set_yticks(range(len(seeds)), [str(s) for s in seeds])
+        for i, j in np.argwhere(np.isfinite(grid)).tolist():
+            text = f"{grid[i, j]:.2f}".replace("-", "−").replace("0.", ".").replace("1.00", "1")
+            ink = ink_on(image.cmap(image.norm(grid[i, j])))
+            ax.text(j, i, text, ha="center", va="center", size=5, color=ink)
+    ax.tick_params(length=0, labelsize=5)
+    ax.set_xlabel(NAMES[measure].split(" (")[0], size=SMALL)
+    return image
+
+
+def _row(
+    tables: Mapping[str, pl.DataFrame],
+    context: FigureContext,
+    model: str,
+    measure: str,
+    label: str,
+) -> Row:
+    of = pl.col("model") == model
+    mean = likeness(tables, "model", [measure]).filter(of)
+    if mean.is_empty():
+        missing = seeds_text(tables, model) or why_absent(tables, context, model, measure)
+        return Row(label, look(context, model), missing=missing)
+    found = mean.row(0, named=True)
+    pairs = likeness(tables, "pair", [measure]).filter(of)["value"].to_list()
+    before = likeness(tables, "model", [measure], "untrained").filter(of)["value"]
+    return Row(
+        label,
+        look(context, model),
+        pairs if len(pairs) <= MOST_POINTS else (),
+        found["value"],
+        found["lo95"],
+        found["hi95"],
+        reference=before[0] if len(before) else None,
+    )
+
+
+def _strip(ax: Axes, rows: Sequence[Row], last: bool) -> None:
+    draw_rows(ax, rows, labels=False, room=1.2)
+    for place, row in enumerate(rows):
+        ax.annotate(
+            row.label, (0.01, place - 0.36), xycoords=ax.get_yaxis_transform(), size=SMALL,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5}, zorder=2,
+        )  # fmt: skip
+    ax.set_ylim(len(rows) - 0.4, -0.7)
+    _scale(ax)
+    if last:
+        ax.set_xlabel("likeness of two seeds", size=SMALL)
+
+
+def _scale(ax: Axes) -> None:
+    reference_line(ax, 0.0)
+    ax.set_xlim(-1.05, 1.05)
+    ax.set_xticks([-1, -0.5, 0, 0.5, 1])
+
+
+def _overview(
+    tables: Mapping[str, pl.DataFrame],
+    context: FigureContext,
+    models: Sequence[str],
+    words: Words,
+    legend: Sequence[Artist],
+) -> Figure:
+    figure = sheet(context, words, [panel_height(len(models))], legend)
+    axes = figure.subplots(1, 2)
+    for place, ax in enumerate(axes):
+        rows = [
+            _row(tables, context, m, measures_of(tables, m)[place], context.label(m))
+            for m in models
+        ]
+        draw_rows(ax, rows, labels=place == 0, room=label_room(context), digits=2)
+        _scale(ax)
+        ax.set_title(NAMES[(PUBLISHED, CENTRED)[place]])
+        ax.set_xlabel("likeness of two seeds")
+    return figure

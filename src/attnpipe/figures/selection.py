@@ -1,0 +1,237 @@
+"""What figures take from the study's tables."""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from attnpipe.figures.context import FigureContext
+
+Tables = Mapping[str, pl.DataFrame]
+UNKNOWABLE = "unknowable"
+
+
+def finals(tables: Tables) -> pl.DataFrame:
+    """Return `model`, `seed`, `checkpoint`: the final weights of every run that ended well."""
+    return (
+        tables["inventory"]
+        .filter((pl.col("outcome") == "ok") & pl.col("final").is_not_null())
+        .select("model", "seed", checkpoint="final")
+    )
+
+
+def final_checkpoint(tables: Tables) -> dict[str, str]:
+    """Return model → the checkpoint that is final for all its runs; mixtures are left out."""
+    kinds = finals(tables).group_by("model").agg(pl.col("checkpoint").unique())
+    return {m: c[0] for m, c in kinds.sort("model").iter_rows() if len(c) == 1}
+
+
+def values(tables: Tables, metrics: Sequence[str]) -> pl.DataFrame:
+    """Return every run's values over the whole probe set, averaged over layers and heads.
+
+    Returns
+    -------
+    polars.DataFrame
+        `model`, `seed`, `checkpoint`, `metric`, `target`, `value`, `heads` (pairs of layer
+        and head behind the value); values that are null or not finite are left out.
+    """
+    frame = tables["metric_values"].filter(
+        pl.col("metric").is_in(list(metrics))
+        & pl.col("condition").is_null()
+        & pl.col("value").is_finite()
+    )
+    for level in ("item", "query"):
+        if level in frame.columns:
+            frame = frame.filter(pl.col(level).is_null())
+    keys = ["model", "seed", "checkpoint", "metric", "target"]
+    return (
+        frame.group_by(keys)
+        .agg(pl.col("value").mean(), heads=pl.len())
+        .sort(keys, nulls_last=True)
+    )
+
+
+def epochs(points: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of training checkpoints with their `epoch`: 0 for the untrained model."""
+    number = pl.col("checkpoint").str.extract(r"^epoch_(\d+)$").cast(pl.Int64)
+    epoch = pl.when(pl.col("checkpoint") == "untrained").then(0).otherwise(number)
+    return points.with_columns(epoch=epoch).filter(pl.col("epoch").is_not_null())
+
+
+def final_values(tables: Tables, metrics: Sequence[str]) -> pl.DataFrame:
+    """Return `values` of the final weights alone."""
+    return values(tables, metrics).join(finals(tables), on=["model", "seed", "checkpoint"])
+
+
+def spread(
+    tables: Tables, metrics: Sequence[str], checkpoint: Mapping[str, str] | str | None = None
+) -> pl.DataFrame:
+    """Return means over seeds with their intervals, as the study's table has them.
+
+    Several layers or heads, or final weights of different checkpoints, have no common
+    row in the table: then the mean of `values` is given, without an interval.
+
+    Parameters
+    ----------
+    checkpoint
+        Model → checkpoint, or one for all; by default the final weights.
+
+    Returns
+    -------
+    polars.DataFrame
+        `model`, `metric`, `target`, `n`, `mean`, `lo95`, `hi95`.
+    """
+    if isinstance(checkpoint, str):
+        points = values(tables, metrics).filter(pl.col("checkpoint") == checkpoint)
+        chosen = {m: checkpoint for m in points["model"].unique()}
+    else:
+        points = final_values(tables, metrics)
+        chosen = dict(checkpoint or final_checkpoint(tables))
+    keys = ["model", "metric", "target"]
+    several = points.group_by("model").agg(pl.col("heads").max() > 1)
+    single = {m for m, many in several.iter_rows() if not many and m in chosen}
+    at = pl.DataFrame(
+        {"model": list(chosen), "checkpoint": list(chosen.values())},
+        schema={"model": pl.String, "checkpoint": pl.String},
+    )
+    given = (
+        tables["metrics"]
+        .filter(
+            pl.col("metric").is_in(list(metrics))
+            & pl.col("model").is_in(list(single))
+            & pl.col("condition").is_null()
+            & pl.col("mean").is_finite()
+        )
+        .join(at, on=["model", "checkpoint"])
+        .select(*keys, "n", "mean", "lo95", "hi95")
+    )
+    computed = (
+        points.filter(~pl.col("model").is_in(list(single)))
+        .group_by(keys)
+        .agg(
+            n=pl.len().cast(pl.Int64),
+            mean=pl.col("value").mean(),
+            lo95=pl.lit(None, dtype=pl.Float64),
+            hi95=pl.lit(None, dtype=pl.Float64),
+        )
+    )
+    return pl.concat([given, computed]).sort(keys, nulls_last=True)
+
+
+def keys_of(points: pl.DataFrame, context: FigureContext) -> int:
+    """Return the number of key positions of profiles, or of a window where there are none."""
+    last = points["target"].max()
+    return last + 1 if isinstance(last, int) else max(context.window, 1)
+
+
+def heads_note(points: pl.DataFrame) -> list[str]:
+    """Say so where values are means over several layers or heads."""
+    most = points["heads"].max() if points.height else 0
+    if isinstance(most, int) and most > 1:
+        return [f"Mean over up to {most} layers × heads per run; intervals are in the tables."]
+    return []
+
+
+def unknowable(tables: Tables, model: str, metric: str) -> bool:
+    """Whether the metric of a model cannot be known from what was stored."""
+    frame = tables["metric_values"].filter(
+        (pl.col("model") == model) & (pl.col("metric") == metric)
+    )
+    return frame.height > 0 and bool((frame["condition"] == UNKNOWABLE).fill_null(False).all())
+
+
+def run_trouble(tables: Tables, context: FigureContext, model: str) -> list[str]:
+    """Return one phrase per seed of a model without a good run, e.g. ``seed 7 diverged``."""
+    runs = tables["inventory"].filter(pl.col("model") == model)
+    outcomes = {s: (o, r) for s, o, r in runs.select("seed", "outcome", "reason").iter_rows()}
+    phrases = []
+    for seed in context.seeds:
+        outcome, reason = outcomes.get(seed, ("missing", None))
+        if outcome != "ok":
+            phrases.append(f"seed {seed} {outcome}" + (f" ({reason})" if reason else ""))
+    return phrases
+
+
+def gap_notes(tables: Tables, context: FigureContext, models: Sequence[str]) -> list[str]:
+    """Name the runs that are missing from a figure, the first few in full."""
+    lines = []
+    for model in models:
+        trouble = run_trouble(tables, context, model)
+        if trouble:
+            more = f" and {len(trouble) - 2} more" if len(trouble) > 2 else ""
+            lines.append(f"{context.label(model)}: {'; '.join(trouble[:2])}{more}.")
+    if len(lines) > 3:
+        lines = [*lines[:3], f"{len(lines) - 3} more models lack runs: see inventory.csv."]
+    return [f"Not shown: {line}" for line in lines]
+
+
+def why_absent(
+    tables: Tables,
+    context: FigureContext,
+    model: str,
+    metric: str | None = None,
+    *,
+    values: str = "value",
+) -> str:
+    """Say which model lacks its data and why, for the panel that stands in its place."""
+    trouble = run_trouble(tables, context, model)
+    if len(trouble) == len(context.seeds):
+        shown = "; ".join(trouble[:2]) + (f"; {len(trouble) - 2} more" if len(trouble) > 2 else "")
+        return f"no run to show: {shown}"
+    if metric is not None and unknowable(tables, model, metric):
+        return "cannot be known: the weights were averaged before they were saved"
+    return f"no {values} of {metric}" if metric else f"no {values}"
+
+
+def likeness(
+    tables: Tables, level: str, measures: Sequence[str], checkpoint: str | None = None
+) -> pl.DataFrame:
+    """Return rows of the similarity table, averaged over layers and heads.
+
+    Parameters
+    ----------
+    level
+        ``pair``, ``model`` or ``timestep``.
+    checkpoint
+        One checkpoint for all models; by default the final one of most of a model's seeds.
+
+    Returns
+    -------
+    polars.DataFrame
+        `model`, `measure`, `seed_a`, `seed_b`, `target`, `value`, `lo95`, `hi95` (null for
+        several layers or heads), `n`, `as_published`.
+    """
+    frame = tables["similarity"].filter(
+        (pl.col("level") == level)
+        & pl.col("measure").is_in(list(measures))
+        & pl.col("value").is_finite()
+    )
+    if checkpoint is not None:
+        frame = frame.filter(pl.col("checkpoint") == checkpoint)
+    else:
+        frame = frame.join(usual_final(tables), on=["model", "checkpoint"])
+    single = pl.len() == 1
+    keys = ["model", "measure", "seed_a", "seed_b", "target"]
+    return (
+        frame.group_by(keys)
+        .agg(
+            pl.col("value").mean(),
+            lo95=pl.when(single).then(pl.col("lo95").first()),
+            hi95=pl.when(single).then(pl.col("hi95").first()),
+            n=pl.col("n").min(),
+            as_published=pl.col("as_published").first(),
+        )
+        .sort(keys, nulls_last=True)
+    )
+
+
+def usual_final(tables: Tables) -> pl.DataFrame:
+    """Return `model`, `checkpoint`: the final checkpoint of most of its runs."""
+    counted = finals(tables).group_by("model", "checkpoint").len()
+    ranked = counted.sort("model", "len", "checkpoint", descending=[False, True, False])
+    return ranked.unique("model", keep="first", maintain_order=True).select("model", "checkpoint")
+
+
+def seeds_text(tables: Tables, model: str) -> str:
+    """Say so if a model has too few good runs to be compared between seeds."""
+    runs = finals(tables).filter(pl.col("model") == model).height
+    return "needs two seeds: there is one" if runs == 1 else ""
