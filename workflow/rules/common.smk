@@ -5,7 +5,7 @@ from pathlib import Path
 
 from attnpipe.core.errors import UserError
 from attnpipe.pipeline.frozen import freeze, open_plan
-from attnpipe.pipeline.staleness import untrusted_outputs
+from attnpipe.pipeline.staleness import forced_outputs
 
 ROOT = Path(workflow.basedir)
 
@@ -20,8 +20,8 @@ except UserError as error:
 
 if workflow.is_main_process:
     # A file that is not what its job wrote makes that job run, not only its consumers.
-    untrusted = untrusted_outputs(plan.jobs(), ROOT)
-    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *untrusted}
+    forced = forced_outputs(plan.jobs(), ROOT)
+    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *forced}
 
 
 wildcard_constraints:

@@ -4,12 +4,13 @@ Jobs on other machines parse the Snakefile again. They must not see a config or 
 file that was edited meanwhile, so they read what the main process wrote when it started.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from attnpipe.data.facts import feasibility
-from attnpipe.io.json import parse_json, write_json
+from attnpipe.io.json import canonical, parse_json, write_json
 from attnpipe.pipeline.config import Study, choose, load_study
 from attnpipe.pipeline.fingerprint import Fingerprints
 from attnpipe.pipeline.members import fingerprint_key
@@ -20,6 +21,7 @@ from attnpipe.schema.data import SavedWeightsData
 from attnpipe.schema.study import SCHEMA_VERSION, StudySpec
 
 CACHE = ".snakemake/grimp"
+FROZEN = ".snakemake/attnpipe"
 
 
 def open_plan(root: Path, config: Mapping[str, Any], main: bool) -> Plan:
@@ -43,21 +45,23 @@ def open_plan(root: Path, config: Mapping[str, Any], main: bool) -> Plan:
 def freeze(plan: Plan, root: Path) -> None:
     """Write `results/<study>/config.json`: the resolved config and the source it runs."""
     study = plan.study
-    document = {
+    document: dict[str, Any] = {
         "choice": dict(study.choice),
         "config": study.spec.model_dump(mode="json"),
         "fingerprints": plan.fingerprints(),
     }
-    write_json(_path(root, study.spec.name), document, SCHEMA_VERSION)
+    write_json(root / RESULTS / study.spec.name / "config.json", document, SCHEMA_VERSION)
+    write_json(_frozen(root, document["choice"]), document, SCHEMA_VERSION)
 
 
-def _path(root: Path, study: str) -> Path:
-    return root / RESULTS / study / "config.json"
+def _frozen(root: Path, choice: Mapping[str, str]) -> Path:
+    """Return where other processes find the plan: all they know is the command line."""
+    key = hashlib.sha256(canonical(dict(choice)).encode()).hexdigest()[:24]
+    return root / FROZEN / f"{key}.json"
 
 
 def _thaw(root: Path, choice: dict[str, str]) -> Plan:
-    """Read the frozen plan; the study's name is that of its group member."""
-    document = parse_json(_path(root, choice["study"]), SCHEMA_VERSION)
+    document = parse_json(_frozen(root, choice), SCHEMA_VERSION)
     spec = StudySpec.model_validate(document["config"])
     saved = (
         discover(spec.data, Path(spec.data.path)) if isinstance(spec.data, SavedWeightsData) else {}

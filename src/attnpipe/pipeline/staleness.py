@@ -33,22 +33,24 @@ def stale_jobs(jobs: Iterable[Job], root: Path) -> Iterator[Stale]:
             yield Stale(job, reason)
 
 
-def untrusted_outputs(jobs: Iterable[Job], root: Path) -> list[str]:
-    """Return existing outputs that no finished job with the planned param wrote as they are.
+def forced_outputs(jobs: Iterable[Job], root: Path) -> list[str]:
+    """Return outputs whose jobs must run although Snakemake would not see why.
 
-    For a file changed by other hands Snakemake would re-run the consumers; and where its
-    own notes are lost it trusts any file. Their producers must run.
+    Snakemake re-runs the consumers of a file that other hands changed, trusts any file
+    where its own notes are lost, and does not miss a file whose consumers are complete.
+    Forced are the producers of: files that are not what a finished job with the planned
+    param wrote, and missing files that a job with outputs has read.
     """
-    return [
-        name
-        for job in jobs
-        if any((root / name).exists() for name in job.outputs)
-        and not _is_trusted(job, read_seal(_seal_file(job, root)), root)
-        for name in job.outputs
-    ]
+    planned = list(jobs)
+    begun = [job for job in planned if any((root / name).exists() for name in job.outputs)]
+    read = {name for job in begun for name in job.inputs}
+    missing = [n for job in planned for n in job.outputs if n in read and not (root / n).exists()]
+    untrusted = [name for job in begun if not _is_trusted(job, root) for name in job.outputs]
+    return sorted({*missing, *untrusted})
 
 
-def _is_trusted(job: Job, seal: Seal | None, root: Path) -> bool:
+def _is_trusted(job: Job, root: Path) -> bool:
+    seal = read_seal(_seal_file(job, root))
     return seal is not None and seal.param == job.param and not _damaged(job, seal, root)
 
 
