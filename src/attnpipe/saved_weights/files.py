@@ -69,8 +69,8 @@ class RunFiles:
         return tuple(dict.fromkeys(f.checkpoint for f in self.files if f.checkpoint is not None))
 
 
-def entries(folder: Path, shown: str) -> list[Path]:
-    """Return what lies in a folder, sorted by name.
+def entries(folder: Path, shown: str, key: str = "data.path") -> list[Path]:
+    """Return what lies in a folder, sorted by name; `key` is where the config names it.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def entries(folder: Path, shown: str) -> list[Path]:
     try:
         return sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"'{shown}' is no folder; check data.path") from None
+        raise UserError(f"'{shown}' is no folder; check {key}") from None
     except PermissionError:
         raise UserError(f"folder '{shown}' may not be read; change its permissions") from None
 

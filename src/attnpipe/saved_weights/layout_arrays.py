@@ -39,5 +39,5 @@ def _file(root: Path, given: str, model: str, seed: int) -> StoredFile:
     if not path.is_file():
         listed = entries(path.parent, str(path.parent)) if path.parent.is_dir() else []
         near = [found.name for found in listed if found.suffix.lower() in SUFFIXES]
-        known(path.name, near, key, f"file in '{path.parent}'")
+        known(path.name, near, key, "file")
     return StoredFile(TEST, name)

@@ -40,7 +40,7 @@ def _run(root: Path, folder: str, label: str, key: str) -> RunFiles:
     where = root / folder
     numbered: list[tuple[int, StoredFile]] = []
     odd: list[StoredFile] = []
-    for path in entries(where, str(where)):
+    for path in entries(where, str(where), key):
         name = path.name if folder == "." else f"{folder}/{path.name}"
         match = BATCH.fullmatch(path.name)
         if match is not None:

@@ -26,6 +26,7 @@ from attnpipe.saved_weights.rows import distributions, rounding
 from attnpipe.schema.data import SavedWeightsData
 
 Weights = Float32[np.ndarray, "layer head sample query key"]
+Part = Float32[np.ndarray, "layer head _ query key"]
 Row = Literal["only", "last_query", "mean_query"]
 
 
@@ -123,7 +124,7 @@ def _read(
     axes = stored_axes(spec)
     left = int(spec.max_megabytes * 1e6)
     shapes: dict[str, tuple[int, ...]] = {}
-    parts: dict[str, list[Weights]] = {checkpoint: [] for checkpoint in names}
+    parts: dict[str, list[Part]] = {checkpoint: [] for checkpoint in names}
     for checkpoint, group in names.items():
         for name in group:
             array = read_array(files.root, name, limit_bytes=left, array=array_name(spec))
@@ -142,7 +143,7 @@ def _read(
     return {checkpoint: _joined(parts.pop(checkpoint)) for checkpoint in names}
 
 
-def _joined(parts: list[Weights]) -> Weights:
+def _joined(parts: list[Part]) -> Weights:
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
 
 
