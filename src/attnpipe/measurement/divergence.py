@@ -47,8 +47,8 @@ class RowDivergence:
     @property
     def excluded(self) -> Float[np.ndarray, " head"]:
         """Rows that are invalid at either checkpoint, without padding."""
-        rows: np.ndarray = self._tally["rows"].sum(axis=-1)
-        return rows - self.count
+        excluded: np.ndarray = (self._tally["rows"] - self._tally["count"]).sum(axis=-1)
+        return excluded
 
 
 def require_same_rows(a: LayerRecord, b: LayerRecord) -> None:

@@ -9,6 +9,7 @@ from attnpipe.measurement.table import MetricTable
 from attnpipe.metrics.battery import Battery
 from attnpipe.metrics.profile import ProfileSums
 from attnpipe.metrics.published import published_numbers
+from attnpipe.metrics.reduce import divide
 from attnpipe.metrics.rows import REASONS
 
 UNKNOWABLE = "unknowable"
@@ -19,7 +20,7 @@ PEAKS = ("peak_count", "peak_resolved_share", "peak_lag_mode", "peak_lag_median"
 def emit(table: MetricTable, battery: Battery, probe: Probe, *, per_item: bool) -> None:
     """Add all that a battery knows; what averaging destroyed is named as unknowable."""
     emit_validity(table, battery)
-    emit_profiles(table, battery.profile, probe, battery)
+    emit_profiles(table, battery, probe)
     if not probe.averaged_over:
         emit_row_means(table, battery, per_item=per_item)
         emit_peaks(table, battery)
@@ -59,14 +60,13 @@ def emit_peaks(table: MetricTable, battery: Battery) -> None:
     rows = battery.means.rows.sum(axis=-1)
     resolved = peaks.count.sum(axis=-1)
     left_out = rows - resolved
-    share = np.array([r / n if n else np.nan for r, n in zip(resolved, peaks.rows, strict=True)])
     low, median, high = (
         np.array([peaks.quantile(head, q) for head in heads]) for q in (0.25, 0.5, 0.75)
     )
     mode = np.array([peaks.mode(head) for head in heads])
     counts = peaks.count
     table.add("peak_count", counts, resolved[:, None], left_out[:, None], target=peaks.lags)
-    table.add("peak_resolved_share", share, peaks.rows, rows - peaks.rows)
+    table.add("peak_resolved_share", divide(resolved, peaks.rows), peaks.rows, rows - peaks.rows)
     table.add("peak_lag_mode", mode, resolved, left_out)
     table.add("peak_lag_median", median, resolved, left_out)
     table.add("peak_lag_iqr", high - low, resolved, left_out)
@@ -80,8 +80,9 @@ def emit_split(table: MetricTable, battery: Battery) -> None:
         table.add(metric, value, split.rows, left_out)
 
 
-def emit_profiles(table: MetricTable, profile: ProfileSums, probe: Probe, battery: Battery) -> None:
+def emit_profiles(table: MetricTable, battery: Battery, probe: Probe) -> None:
     """Add the mean profile over keys and over lags, and the published numbers."""
+    profile = battery.profile
     rows = profile.rows.sum(axis=-1)
     left_out = battery.means.rows.sum(axis=-1) - rows
     counts = rows[:, None], left_out[:, None]

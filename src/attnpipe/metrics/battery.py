@@ -1,7 +1,5 @@
 """All folds over attention rows as one."""
 
-from typing import Self
-
 from attnpipe.core.block import Block
 from attnpipe.core.fold import State
 from attnpipe.metrics.peaks import Peaks
@@ -35,7 +33,7 @@ class Battery:
         """Take in some rows; each row is given exactly once."""
         self.add(Rows.from_block(block, self.options.row_tolerance))
 
-    def merge(self, other: Self) -> None:
+    def merge(self, other: "Battery") -> None:
         """Take in another battery's rows, disjoint from this one's."""
         theirs = other._folds()
         for name, fold in self._folds().items():
@@ -50,7 +48,7 @@ class Battery:
         }
 
     @classmethod
-    def from_state(cls, state: State) -> Self:
+    def from_state(cls, state: State) -> "Battery":
         """Return the battery that `state` came from."""
         parts: dict[str, dict] = {}
         for key, value in state.items():

@@ -72,12 +72,10 @@ def _mass(rows: Rows, keys: Any) -> PerRow:
 
 
 def _quarters(rows: Rows) -> tuple[PerRow, PerRow]:
-    xp, n = rows.xp, rows.n
-    width = xp.floor(n / 4.0)
-    width = xp.where(width > 1.0, width, 1.0)[..., None]
-    newest = rows.age <= width
-    oldest = (rows.age > n[..., None] - width) & (rows.mask > 0)
-    return _mass(rows, newest & (rows.mask > 0)), _mass(rows, oldest)
+    n = rows.n[..., None]
+    width = rows.xp.floor(n / 4.0)
+    seen = rows.mask > 0
+    return _mass(rows, (rows.age <= width) & seen), _mass(rows, (rows.age > n - width) & seen)
 
 
 def _where_quarters(rows: Rows, value: PerRow) -> PerRow:

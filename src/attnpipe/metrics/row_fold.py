@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Self
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from attnpipe.core.fold import State
 from attnpipe.metrics.rows import Rows, to_numpy
 from attnpipe.metrics.tally import Tally
 from attnpipe.schema.analysis import MetricsSpec
+
+F = TypeVar("F", bound="RowFold")  # not Self: beartype knows it in decorated classes only
 
 
 class RowFold(ABC):
@@ -36,7 +38,7 @@ class RowFold(ABC):
         """Take in some rows; each row is given exactly once."""
         self.add(Rows.from_block(block, self.options.row_tolerance))
 
-    def merge(self, other: Self) -> None:
+    def merge(self: F, other: F) -> None:
         """Take in another fold's rows, disjoint from this one's."""
         self.tally.merge(other.tally)
 
@@ -45,7 +47,7 @@ class RowFold(ABC):
         return pack_options(self.options) | self.tally.state()
 
     @classmethod
-    def from_state(cls, state: State) -> Self:
+    def from_state(cls: type[F], state: State) -> F:
         """Return the fold that `state` came from."""
         fold = cls(unpack_options(state))
         fold.tally.restore(state)

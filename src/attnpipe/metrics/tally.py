@@ -1,12 +1,11 @@
 """Sums in cells that carry labels, so that blocks may come in any order and split anyhow."""
 
 from collections.abc import Mapping
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float, Int
 
-Labels = Int[np.ndarray, " label"]
+Labels = Int[np.ndarray, " _"]
 
 
 class Tally:
@@ -54,7 +53,7 @@ class Tally:
         for name, value in values.items():
             self._sums[name][np.ix_(*places[: self._depth[name]])] += value
 
-    def merge(self, other: Self) -> None:
+    def merge(self, other: "Tally") -> None:
         """Add another tally's sums to this one."""
         self.add(tuple(other._labels), **other._sums)
 
