@@ -8,7 +8,7 @@ from jaxtyping import Float32, Float64, Int64
 from attnpipe.core.errors import UserError
 from attnpipe.data.dataset import SPLITS, SequenceDataset
 from attnpipe.data.describe import describe
-from attnpipe.data.limits import require_windows
+from attnpipe.data.limits import refuse_single_unit, require_windows
 from attnpipe.data.scaling import standardize
 from attnpipe.data.series import Series
 from attnpipe.data.split import UNUSED, by_sequence, chronological
@@ -88,13 +88,14 @@ def assemble(series: Series, spec: Windows) -> SequenceDataset:
 
 def spread(ends: Int64[np.ndarray, " window"], count: int) -> Int64[np.ndarray, " count"]:
     """Return `count` of the windows, evenly spread from the first to the last."""
-    chosen: np.ndarray = ends[np.round(np.linspace(0, len(ends) - 1, count)).astype(np.int64)]
+    index: np.ndarray = np.round(np.linspace(0, len(ends) - 1, count)).astype(np.int64)
+    chosen: np.ndarray = ends[index]
     return chosen
 
 
 def _labels(series: Series, spec: Windows) -> Int64[np.ndarray, " row"]:
     shares = spec.validation_fraction, spec.test_fraction
-    if len(series.sequence_names) == 1:
+    if series.by_time:
         return chronological(len(series.target), *shares, gap=spec.window + spec.lead)
     return by_sequence(series.sequence_names, *shares)[series.sequence]
 
@@ -127,11 +128,8 @@ def _units(series: Series, spec: Windows, ends: Int64[np.ndarray, " window"]) ->
     rows = None
     if spec.unit_hours is not None:
         rows = max(1, round(spec.unit_hours * 3600 * series.rate_hz))
-    elif len(series.sequence_names) == 1:
-        raise UserError(
-            "data.unit_hours is null but there is one series only, so that the test would be one "
-            "unit; set data.unit_hours to the length of a block whose mean counts as one value"
-        )
+    elif series.by_time:
+        refuse_single_unit()
     return group(ends, series.sequence[ends], rows, spec.evaluation_stride)
 
 

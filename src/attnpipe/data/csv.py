@@ -84,6 +84,7 @@ def _series(tables: dict[str, pl.DataFrame], spec: CsvData, source: dict[str, An
         target_unit=spec.units.get(spec.target, ""),
         increment=spec.increment,
         zero=False,
+        by_time=len(names) == 1,
         sequence=np.repeat(np.arange(len(names)), lengths).astype(np.int64),
         sequence_names=names,
         usable=np.ones(len(joined), dtype=bool),

@@ -21,7 +21,6 @@ def describe(
     splits: Mapping[str, Int64[np.ndarray, "..."]],
 ) -> dict[str, Any]:
     """Return source, columns, time step, windows and split, ready for JSON."""
-    by_time = len(series.sequence_names) == 1
     names = [column.name for column in series.columns]
     return {
         "name": spec.name,
@@ -39,8 +38,8 @@ def describe(
         "evaluation_stride": spec.evaluation_stride,
         "rows": len(series.target),
         "rows_not_usable": int((~series.usable).sum()),
-        "split_by": "time" if by_time else "sequence",
-        "gap_rows": spec.window + spec.lead if by_time else 0,
+        "split_by": "time" if series.by_time else "sequence",
+        "gap_rows": spec.window + spec.lead if series.by_time else 0,
         "splits": {
             split: _split(series, usable & (labels == code), splits[split])
             for code, split in enumerate(SPLITS)

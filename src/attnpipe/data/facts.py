@@ -14,7 +14,7 @@ from attnpipe.data.layout import (
     STEERING_RATE_HZ,
     steering_columns,
 )
-from attnpipe.data.limits import require_windows
+from attnpipe.data.limits import refuse_single_unit, require_windows
 from attnpipe.data.split import TRAIN, by_sequence, chronological
 from attnpipe.io.header import csv_files, read_header, require_columns
 from attnpipe.schema.data import CsvData, GeomagneticData, SteeringData, Windows
@@ -55,7 +55,9 @@ def feasibility(spec: GeomagneticData | SteeringData | CsvData) -> DataFacts:
         return _steering(spec)
     columns = [*spec.features, spec.target]
     columns += [name for name in (spec.time, spec.sequence) if name is not None]
-    _headers(spec.path, columns)
+    files = _headers(spec.path, columns)
+    if len(files) == 1 and spec.sequence is None and spec.unit_hours is None:
+        refuse_single_unit()
     return DataFacts(len(spec.features), None)
 
 

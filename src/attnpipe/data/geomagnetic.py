@@ -76,6 +76,7 @@ def _series(
         target_unit="nT",
         increment=True,
         zero=False,
+        by_time=True,
         sequence=np.zeros(len(time), dtype=np.int64),
         sequence_names=("RC",),
         usable=usable,

@@ -1,4 +1,9 @@
-"""Whether a series is long enough for the windows asked for: one check, used twice."""
+"""What a series must offer for the windows asked for: checks that are made twice.
+
+Once before any job, as far as lengths are known, and once on the data.
+"""
+
+from typing import NoReturn
 
 from attnpipe.core.errors import UserError
 from attnpipe.schema.data import Windows
@@ -31,3 +36,11 @@ def require_windows(split: str, longest: int, windows: int, spec: Windows) -> No
             "lower data.probe_samples or data.evaluation_stride, or raise "
             "data.validation_fraction"
         )
+
+
+def refuse_single_unit() -> NoReturn:
+    """Raise the UserError for a single series without blocks."""
+    raise UserError(
+        "data.unit_hours is null but there is one series only, so that the test would be one "
+        "unit; set data.unit_hours to the length of a block whose mean counts as one value"
+    )

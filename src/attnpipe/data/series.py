@@ -34,6 +34,8 @@ class Series:
         Whether windows forecast the change over the lead instead of the level.
     zero
         Whether zero is a sensible forecast of a level.
+    by_time
+        Whether the one sequence is split by time; else whole sequences are.
     sequence, sequence_names
         Sequence of each row, and the sequences' names.
     usable
@@ -55,6 +57,7 @@ class Series:
     target_unit: str
     increment: bool
     zero: bool
+    by_time: bool
     sequence: Int64[np.ndarray, " row"]
     sequence_names: tuple[str, ...]
     usable: Bool[np.ndarray, " row"]

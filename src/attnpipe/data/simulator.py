@@ -66,7 +66,7 @@ class Controller:
 
 
 @dataclass
-class _State:
+class State:
     """Everything that moves; one value per segment."""
 
     slip_speed: Float64[np.ndarray, " segment"]
@@ -120,13 +120,13 @@ def _drive(
     """Integrate all segments side by side (explicit Euler, 100 Hz) and yield rows at 10 Hz."""
     segments, steps = course.speed.shape
     zero = np.zeros(segments)
-    state = _State(*(zero.copy() for _ in range(8)))
+    state = State(*(zero.copy() for _ in range(8)))
     warm = round(WARM_UP / STEP)
     sent = np.zeros((controller.delay_steps, segments))
     for k in range(steps):
         slot = k % controller.delay_steps
         torque = np.where(course.active[:, k], sent[slot], 0.0) + _driver(state, course, k)
-        lateral = _move(state, course, k, torque, car)
+        lateral = move_car(state, course, k, torque, car)
         _control(state, course, k, lateral, car, controller)
         sent[slot] = state.torque
         if k >= warm and (k - warm) % EVERY == 0:
@@ -143,7 +143,7 @@ def _drive(
             }
 
 
-def _driver(state: _State, course: Course, k: int) -> Float64[np.ndarray, " segment"]:
+def _driver(state: State, course: Course, k: int) -> Float64[np.ndarray, " segment"]:
     """Torque of the driver's hands: keeps the lane when in charge, pushes in an override."""
     speed = course.speed[:, k]
     wanted = course.curvature[:, k] * speed**2 + _back_to_lane(state, speed, 0.4, 0.9)
@@ -153,7 +153,7 @@ def _driver(state: _State, course: Course, k: int) -> Float64[np.ndarray, " segm
 
 
 def _back_to_lane(
-    state: _State, speed: Float64[np.ndarray, " segment"], frequency: float, damping: float
+    state: State, speed: Float64[np.ndarray, " segment"], frequency: float, damping: float
 ) -> Float64[np.ndarray, " segment"]:
     """Lateral acceleration that leads back to the lane's centre like a damped spring.
 
@@ -164,8 +164,8 @@ def _back_to_lane(
     return back
 
 
-def _move(
-    state: _State,
+def move_car(
+    state: State,
     course: Course,
     k: int,
     torque: Float64[np.ndarray, " segment"],
@@ -199,7 +199,7 @@ def _move(
 
 
 def _control(
-    state: _State,
+    state: State,
     course: Course,
     k: int,
     lateral: Float64[np.ndarray, " segment"],

@@ -97,6 +97,7 @@ def read_logs(files: Sequence[Path], lead: int, source: dict[str, Any]) -> Serie
         target_unit=STEERING_TARGET.unit,
         increment=False,
         zero=True,
+        by_time=False,
         sequence=np.repeat(np.arange(len(files)), lengths).astype(np.int64),
         sequence_names=names,
         usable=np.concatenate([log["usable"] for log in logs]),

@@ -4,18 +4,21 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import write_atomically, write_text
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
+PART = re.compile(r"(?!\.\.?$)[^\\/:\0]+")
 MAX_BYTES = 2 * 1024**3
-CHUNK = 1 << 20
 
 
 def default_cache() -> Path:
@@ -37,6 +40,7 @@ def fetch_member(
     member: str,
     cache: Path,
     *,
+    section: str = "data",
     max_bytes: int = MAX_BYTES,
 ) -> Path:
     """Return the local path of one file of a wheel, downloading it if it is not cached.
@@ -54,6 +58,8 @@ def fetch_member(
         Path of the file inside the wheel.
     cache
         Folder for the extracted file; made if absent.
+    section
+        Config section that messages name, for its keys `sha256`, `member` and `path`.
     max_bytes
         Largest size that is extracted.
 
@@ -62,25 +68,18 @@ def fetch_member(
     UserError
         When the wheel cannot be downloaded, has another checksum or no such member.
     """
-    for key, value in (("package", package), ("version", version)):
-        if not NAME.fullmatch(value):
-            raise UserError(f"'{value}' is no {key} of a wheel; give its plain {key}")
-    name = PurePosixPath(member).name
-    if not name or name == "..":
-        raise UserError(f"'{member}' names no file inside {package} {version}; name a member")
-    target = cache / f"{package}-{version}-{sha256[:12]}" / name
-    seal = target.with_name(f"{name}.sha256.json")
-    facts = {"wheel": sha256, "member": member}
+    request = _Request(package, version, sha256.lower(), member, section, max_bytes)
+    target = request.target(cache)
+    seal = target.with_name(f"{target.name}.sha256.json")
+    facts = {"wheel": request.sha256, "member": member}
     if _cached(target, seal, facts):
         return target
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as folder:
-            wheel = _download(package, version, Path(folder))
-            _check(wheel, package, version, sha256)
-            write_atomically(
-                target, lambda path: _extract(wheel, package, version, member, path, max_bytes)
-            )
+            wheel = request.download(Path(folder))
+            request.verify(wheel)
+            write_atomically(target, lambda path: request.extract(wheel, path))
     except OSError as error:
         raise UserError(
             f"cannot use the cache folder '{cache}' ({error.strerror or error}); "
@@ -99,60 +98,79 @@ def _cached(target: Path, seal: Path, facts: dict[str, str]) -> bool:
         return False
 
 
-def _download(package: str, version: str, folder: Path) -> Path:
-    """Let pip fetch the wheel into an empty folder."""
-    command = [
-        *(sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"),
-        *("--disable-pip-version-check", "--only-binary", ":all:", "--retries", "2"),
-        *("--dest", str(folder), f"{package}=={version}"),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheels = sorted(folder.glob("*.whl"))
-    if done.returncode != 0 or len(wheels) != 1:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        reason = lines[-1].strip() if lines else f"pip ended with code {done.returncode}"
-        raise UserError(
-            f"cannot download {package} {version} ({reason}); check the network and pip's "
-            "index, or set data.path to a local copy of the file"
-        )
-    return wheels[0]
+@dataclass(frozen=True)
+class _Request:
+    """One member of one wheel; the steps of getting it."""
 
+    package: str
+    version: str
+    sha256: str
+    member: str
+    section: str
+    max_bytes: int
 
-def _check(wheel: Path, package: str, version: str, sha256: str) -> None:
-    found = file_sha256(wheel)
-    if found != sha256.lower():
-        raise UserError(
-            f"the wheel of {package} {version} has SHA-256 {found}, expected {sha256}; correct "
-            "data.sha256 if you trust it, or set data.path to a local copy of the file"
-        )
-
-
-def _extract(
-    wheel: Path, package: str, version: str, member: str, path: Path, max_bytes: int
-) -> None:
-    """Copy one member to `path`: its name in the archive never becomes a path here."""
-    cure = "correct data.member, or set data.path to a local copy of the file"
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            info = archive.getinfo(member)
-            if info.file_size > max_bytes:
+    def target(self, cache: Path) -> Path:
+        """Return the place in the cache; names that could lead elsewhere are refused."""
+        for key, value in (("package", self.package), ("version", self.version)):
+            if not NAME.fullmatch(value):
                 raise UserError(
-                    f"'{member}' in {package} {version} has {info.file_size} bytes, more than "
-                    f"the limit of {max_bytes}; {cure}"
+                    f"{self.section}.{key} is '{value}', which no wheel has; give a plain {key}"
                 )
-            left = max_bytes
-            with archive.open(info) as source, path.open("wb") as sink:
-                while chunk := source.read(min(CHUNK, left + 1)):
-                    left -= len(chunk)
-                    if left < 0:
-                        raise UserError(
-                            f"'{member}' in {package} {version} unpacks to more than "
-                            f"{max_bytes} bytes; {cure}"
-                        )
-                    sink.write(chunk)
-    except KeyError:
-        raise UserError(
-            f"the wheel of {package} {version} has no file '{member}'; {cure}"
-        ) from None
-    except zipfile.BadZipFile as error:
-        raise UserError(f"the wheel of {package} {version} is damaged ({error}); {cure}") from None
+        parts = PurePosixPath(self.member).parts
+        if not parts or not all(PART.fullmatch(part) for part in parts):
+            raise UserError(
+                f"{self.section}.member is '{self.member}', which is no plain path inside the "
+                f"wheel of {self.package} {self.version}; give one like 'folder/file'"
+            )
+        folder = f"{self.package}-{self.version}-{self.sha256[:12]}"
+        return cache.joinpath(folder, *parts)
+
+    def download(self, folder: Path) -> Path:
+        """Let pip fetch the wheel into an empty folder."""
+        command = [
+            *(sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"),
+            *("--disable-pip-version-check", "--only-binary", ":all:", "--retries", "2"),
+            *("--dest", str(folder), f"{self.package}=={self.version}"),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        wheels = sorted(folder.glob("*.whl"))
+        if done.returncode != 0 or len(wheels) != 1:
+            lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+            reason = lines[-1] if lines else f"pip ended with code {done.returncode}"
+            raise UserError(
+                f"cannot download {self.package} {self.version} ({reason}); check the network "
+                f"and pip's index, or {self._local}"
+            )
+        return wheels[0]
+
+    def verify(self, wheel: Path) -> None:
+        """Compare the wheel with its pinned checksum."""
+        found = file_sha256(wheel)
+        if found != self.sha256:
+            raise UserError(
+                f"the wheel of {self.package} {self.version} has SHA-256 {found} instead of "
+                f"{self.sha256}; correct {self.section}.sha256 if you trust it, or {self._local}"
+            )
+
+    def extract(self, wheel: Path, path: Path) -> None:
+        """Copy the member to `path`."""
+        cure = f"correct {self.section}.member, or {self._local}"
+        of = f"of {self.package} {self.version}"
+        try:
+            with zipfile.ZipFile(wheel) as archive:
+                info = archive.getinfo(self.member)
+                if info.file_size > self.max_bytes:
+                    raise UserError(
+                        f"'{self.member}' in the wheel {of} has {info.file_size} bytes, more "
+                        f"than the limit of {self.max_bytes}; {cure}"
+                    )
+                with archive.open(info) as source, path.open("wb") as sink:
+                    shutil.copyfileobj(source, sink)
+        except KeyError:
+            raise UserError(f"the wheel {of} has no file '{self.member}'; {cure}") from None
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+            raise UserError(f"the wheel {of} cannot be unpacked ({error}); {cure}") from None
+
+    @property
+    def _local(self) -> str:
+        return f"set {self.section}.path to a local copy of the file"
