@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from attnpipe.aggregation.losses import ModelLosses, TestSplit, losses_by_unit
+from attnpipe.aggregation.losses import ModelLosses, SharedSplit, losses_by_unit
 from attnpipe.aggregation.scores import GAINS, seed_scores, skill, unit_scores
 from attnpipe.core.errors import UserError
 from attnpipe.schema.analysis import ContrastSpec
@@ -84,7 +84,7 @@ def contrast(
     return table.with_columns(pl.selectors.float().fill_nan(None))
 
 
-def _seed_rows(model: str, losses: ModelLosses, split: TestSplit) -> pl.DataFrame:
+def _seed_rows(model: str, losses: ModelLosses, split: SharedSplit) -> pl.DataFrame:
     scores = seed_scores(losses, split)
     return pl.DataFrame({
         "level": "seed",
@@ -97,7 +97,7 @@ def _seed_rows(model: str, losses: ModelLosses, split: TestSplit) -> pl.DataFram
     })  # fmt: skip
 
 
-def _unit_rows(model: str, losses: ModelLosses, split: TestSplit) -> pl.DataFrame:
+def _unit_rows(model: str, losses: ModelLosses, split: SharedSplit) -> pl.DataFrame:
     scores = unit_scores(losses, split)
     return pl.DataFrame({
         "level": "unit",
@@ -111,7 +111,7 @@ def _unit_rows(model: str, losses: ModelLosses, split: TestSplit) -> pl.DataFram
 
 
 def _model_rows(
-    model: str, losses: ModelLosses, split: TestSplit, options: ContrastSpec
+    model: str, losses: ModelLosses, split: SharedSplit, options: ContrastSpec
 ) -> list[Row]:
     return [
         {
@@ -126,7 +126,7 @@ def _model_rows(
     ]
 
 
-def _skill_row(model: str, losses: ModelLosses, split: TestSplit, options: ContrastSpec) -> Row:
+def _skill_row(model: str, losses: ModelLosses, split: SharedSplit, options: ContrastSpec) -> Row:
     seeds = losses.known()
     row: Row = {
         "level": "skill",
@@ -146,7 +146,7 @@ def _gain_rows(
     model: str,
     baseline: str,
     losses: Mapping[str, ModelLosses],
-    split: TestSplit,
+    split: SharedSplit,
     options: ContrastSpec,
 ) -> list[Row]:
     if model not in losses or baseline not in losses:

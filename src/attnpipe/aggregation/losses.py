@@ -16,7 +16,7 @@ SHARED = ("item", "unit", "target", "trivial_loss")
 
 
 @dataclass(frozen=True)
-class TestSplit:
+class SharedSplit:
     """What all runs are tested on; per unit, in order of first appearance.
 
     Attributes
@@ -32,8 +32,6 @@ class TestSplit:
     own_variance
         Mean squared deviation of the target from its mean within the unit.
     """
-
-    __test__ = False  # not a test class
 
     units: pl.Series
     items: Int[np.ndarray, " unit"]
@@ -78,7 +76,7 @@ class ModelLosses:
 
 def losses_by_unit(
     evaluations: Mapping[tuple[str, int], pl.DataFrame], threshold: float
-) -> tuple[TestSplit, dict[str, ModelLosses]]:
+) -> tuple[SharedSplit, dict[str, ModelLosses]]:
     """Average losses over the items of each unit.
 
     Parameters
@@ -115,7 +113,7 @@ def losses_by_unit(
 
     target = shared["target"].to_numpy()
     centred = target - target.mean()
-    split = TestSplit(
+    split = SharedSplit(
         units=units,
         items=items,
         trivial=mean(shared["trivial_loss"].to_numpy()),

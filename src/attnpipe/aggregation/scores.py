@@ -11,9 +11,9 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from attnpipe.aggregation.losses import ModelLosses, PerUnit, TestSplit
+from attnpipe.aggregation.losses import ModelLosses, PerUnit, SharedSplit
 
-Contribution = Callable[[ModelLosses, ModelLosses, TestSplit], PerUnit]
+Contribution = Callable[[ModelLosses, ModelLosses, SharedSplit], PerUnit]
 
 
 def ratio(
@@ -47,33 +47,33 @@ def root(mse: PerUnit, shares: Float[np.ndarray, " unit"]) -> PerUnit:
     return np.asarray((np.divide(mse, r, out=np.zeros_like(mse), where=r != 0) + r) / 2)
 
 
-def skill(model: ModelLosses, split: TestSplit) -> PerUnit:
+def skill(model: ModelLosses, split: SharedSplit) -> PerUnit:
     """Return contributions to skill = 1 − mse/trivial mse."""
     trivial = split.trivial[None, :]
     return ratio(trivial - model.mse, trivial, split.shares)
 
 
-def _mse(model: ModelLosses, base: ModelLosses, split: TestSplit) -> PerUnit:
+def _mse(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
     return np.asarray(base.mse - model.mse)
 
 
-def _rmse(model: ModelLosses, base: ModelLosses, split: TestSplit) -> PerUnit:
+def _rmse(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
     return np.asarray(root(base.mse, split.shares) - root(model.mse, split.shares))
 
 
-def _mae(model: ModelLosses, base: ModelLosses, split: TestSplit) -> PerUnit:
+def _mae(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
     return np.asarray(base.mae - model.mae)
 
 
-def _r2(model: ModelLosses, base: ModelLosses, split: TestSplit) -> PerUnit:
+def _r2(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
     return ratio(base.mse - model.mse, split.variance[None, :], split.shares)
 
 
-def _accuracy(model: ModelLosses, base: ModelLosses, split: TestSplit) -> PerUnit:
+def _accuracy(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
     return np.asarray(model.accuracy - base.accuracy)
 
 
-def _skill_units(model: ModelLosses, base: ModelLosses, split: TestSplit) -> PerUnit:
+def _skill_units(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
     return ratio(base.mse - model.mse, split.trivial[None, :] - model.mse, split.shares)
 
 
@@ -91,7 +91,7 @@ r2_model − r2_base = (mse_base − mse_model)/variance of the target, exactly.
 """
 
 
-def seed_scores(model: ModelLosses, split: TestSplit) -> dict[str, Float[np.ndarray, " seed"]]:
+def seed_scores(model: ModelLosses, split: SharedSplit) -> dict[str, Float[np.ndarray, " seed"]]:
     """Return every score of every seed on the whole test split."""
     w = split.shares
     mse = model.mse @ w
@@ -105,7 +105,7 @@ def seed_scores(model: ModelLosses, split: TestSplit) -> dict[str, Float[np.ndar
     }
 
 
-def unit_scores(model: ModelLosses, split: TestSplit) -> dict[str, Float[np.ndarray, " unit"]]:
+def unit_scores(model: ModelLosses, split: SharedSplit) -> dict[str, Float[np.ndarray, " unit"]]:
     """Return the mean over seeds of every score of every unit.
 
     R² refers to the variance within the unit, skill to the trivial predictor there.
@@ -123,6 +123,6 @@ def unit_scores(model: ModelLosses, split: TestSplit) -> dict[str, Float[np.ndar
     }
 
 
-def _positive(values: np.ndarray) -> np.ndarray:
+def _positive(values: np.ndarray | float) -> np.ndarray:
     """Return NaN in place of 0, by which nothing can be divided."""
     return np.where(values > 0, values, np.nan)
