@@ -17,7 +17,7 @@ def composed(tmp_path, *overrides):
     """Compose the study alone, below a config that stands in for the main one."""
     (tmp_path / "config.yaml").write_text(
         f"hydra:\n  searchpath: ['file://{CONFIG}']\n"
-        "defaults: [_self_, study: saved_weights]\n"
+        "defaults: [_self_, figure: default, study: saved_weights]\n"
         "seeds: [7, 42]\ndata: {}\nmodels: {}\ntraining: {epochs: 3}\n"
     )
     with initialize_config_dir(str(tmp_path), version_base="1.3"):
@@ -58,13 +58,15 @@ def test_dictionaries_can_be_given_on_the_command_line(tmp_path):
     assert spec.published_row == {"m4": "mean_query"}
 
 
-def test_no_figure_needs_what_saved_weights_lack(tmp_path):
-    shown = composed(tmp_path)["figure"]["show"]
-    assert shown
-    for name in shown:
-        assert name in NEEDS
-        assert not {"history"} & set(NEEDS[name])
-    assert not {"forest", "loss_curves"} & set(shown)
+def test_figures_are_the_default_ones_without_forecasts_and_losses(tmp_path):
+    figure = composed(tmp_path)["figure"]
+    default = OmegaConf.to_container(OmegaConf.load(CONFIG / "figure" / "default.yaml"))
+    dropped = {"forest", "loss_curves"}
+    assert list(figure["show"]) == [name for name in default["show"] if name not in dropped]
+    assert {k: v for k, v in figure.items() if k != "show"} == {
+        k: v for k, v in default.items() if k != "show"
+    }
+    assert not any("history" in NEEDS[name] for name in figure["show"])
 
 
 ARRAYS = {"layout": "arrays", "axes": ["key"], "files": {"m": {1: "a.npy"}}}

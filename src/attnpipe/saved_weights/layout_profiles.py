@@ -30,7 +30,7 @@ def find_profiles(spec: SavedWeightsData, root: Path) -> Runs:
         seed, or a seed is 2³² or more.
     """
     found = _by_prefix(root)
-    held = [prefix for prefix, runs in found.items() if any(run.files for run in runs.values())]
+    held = sorted(p for p, runs in found.items() if any(run.files for run in runs.values()))
     if not held:
         raise UserError(f"'{root}' holds no folder {LOOKED_FOR}{_hint(root)}; check data.path")
     for name, prefix in spec.prefixes.items():
