@@ -45,6 +45,8 @@ def summarize(values: pl.DataFrame, runs: Sequence[RunTables], confidence: float
     """
     frame = values.filter(pl.col("query").is_null())
     label = final_label(runs)
+    if label is None:
+        return METRIC_SUMMARY.frame()
     if label == MIXED:
         own = pl.DataFrame(
             {
@@ -77,7 +79,7 @@ def summarize(values: pl.DataFrame, runs: Sequence[RunTables], confidence: float
     return METRIC_SUMMARY.conform(_with_words(spread.drop("half"), label))
 
 
-def _with_words(spread: pl.DataFrame, label: str | None) -> pl.DataFrame:
+def _with_words(spread: pl.DataFrame, label: str) -> pl.DataFrame:
     """Add the published word for the mean entropy of the final profiles."""
     final = (spread["metric"] == PUBLISHED_ENTROPY) & (spread["checkpoint"] == label)
     words = [

@@ -1,0 +1,119 @@
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats as scipy_stats
+from tests.aggregation.builders import metrics, run
+
+from attnpipe.aggregation.summary import metric_values, summarize
+from attnpipe.tables.study import METRIC_SUMMARY, METRIC_VALUES
+
+
+def summary(runs, confidence=0.95):
+    return summarize(metric_values("m", runs), runs, confidence)
+
+
+def pick(frame, **where):
+    rows = frame.filter(*(pl.col(name) == value for name, value in where.items()))
+    assert rows.height == 1, where
+    return rows.row(0, named=True)
+
+
+def test_values_are_those_of_all_seeds_without_single_items():
+    values = metric_values("m", [run(1), run(2)])
+    assert dict(values.schema) == METRIC_VALUES.schema
+    assert values["item"].null_count() == values.height == 2 * 4 * 6
+    assert values["seed"].unique(maintain_order=True).to_list() == [1, 2]
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_summary_is_mean_spread_and_t_interval_over_seeds(confidence):
+    seeds = (1, 2, 5)
+    row = pick(
+        summary([run(s) for s in seeds], confidence),
+        checkpoint="epoch_001", metric="entropy_normalized",
+    )  # fmt: skip
+    values = np.array([0.9 - 0.01 * s for s in seeds])
+    lo, hi = scipy_stats.t.interval(confidence, 2, values.mean(), scipy_stats.sem(values))
+    found = [row[c] for c in ("mean", "sd", "min", "max", "lo95", "hi95")]
+    expected = [values.mean(), values.std(ddof=1), values.min(), values.max(), lo, hi]
+    assert found == pytest.approx(expected)
+    assert row["n"] == 3
+
+
+def test_targets_and_conditions_are_kept_apart():
+    table = summary([run(1), run(2)])
+    assert dict(table.schema) == METRIC_SUMMARY.schema
+    excluded = table.filter(pl.col("metric") == "rows_excluded", checkpoint="best")
+    assert sorted(zip(excluded["condition"], excluded["mean"], strict=True)) == [
+        ("padding", 2.0),
+        ("sum", 1.0),
+    ]
+    assert pick(table, checkpoint="best", metric="profile")["target"] == 0
+
+
+def test_one_seed_has_a_mean_and_no_spread():
+    row = pick(summary([run(3)]), checkpoint="best", metric="entropy_normalized")
+    assert (row["n"], row["mean"]) == (1, row["min"])
+    assert row["sd"] is row["lo95"] is row["hi95"] is None
+
+
+def test_missing_values_do_not_count():
+    tables = [
+        metrics(s, [("best", "x", v, {})]) for s, v in ((1, 2.0), (2, None), (3, float("nan")))
+    ]
+    row = pick(summary([run(s, table=t) for s, t in enumerate(tables)]), metric="x")
+    assert (row["n"], row["mean"], row["sd"]) == (1, 2.0, None)
+
+
+def test_what_is_unknowable_stays_named():
+    table = metrics(1, [("best", "entropy", None, {"condition": "unknowable"})])
+    row = pick(summary([run(1, table=table)]), metric="entropy")
+    assert (row["condition"], row["n"], row["mean"]) == ("unknowable", 0, None)
+
+
+@pytest.mark.parametrize(
+    ("entropy", "word"),
+    [(0.99, "nahezu uniform"), (0.90, "schwach fokussiert"), (0.5, "fokussiert")],
+)
+def test_published_word_stands_at_the_final_profile_alone(entropy, word):
+    rows = [
+        (checkpoint, metric, entropy, {})
+        for checkpoint in ("untrained", "best")
+        for metric in ("profile_entropy_normalized", "entropy_normalized")
+    ]
+    table = summary([run(1, table=metrics(1, rows))])
+    found = pick(table, checkpoint="best", metric="profile_entropy_normalized")
+    assert found["as_published"] == word
+    assert table["as_published"].null_count() == table.height - 1
+
+
+def test_different_final_checkpoints_are_summarised_as_each_seeds_own():
+    rows = [[(c, "profile_entropy_normalized", v, {}) for c, v in of_seed] for of_seed in (
+        [("epoch_012", 0.2), ("test", 0.4)], [("epoch_012", 0.6)],
+    )]  # fmt: skip
+    runs = [
+        run(1, final="test", table=metrics(1, rows[0])),
+        run(2, final="epoch_012", table=metrics(2, rows[1])),
+    ]
+    table = summary(runs)
+    assert pick(table, checkpoint="epoch_012")["mean"] == pytest.approx(0.4)
+    assert pick(table, checkpoint="test")["n"] == 1
+    final = pick(table, checkpoint="final")
+    assert (final["n"], final["mean"]) == (2, pytest.approx(0.5))
+    assert final["as_published"] == "fokussiert"
+    assert set(metric_values("m", runs)["checkpoint"]) == {"epoch_012", "test"}
+
+
+def test_runs_that_are_no_replicates_have_values_and_no_statistics():
+    lone = [run(0, probe={"has_seeds": False})]
+    row = pick(summary(lone), checkpoint="best", metric="entropy_normalized")
+    assert (row["n"], row["mean"]) == (1, pytest.approx(0.7))
+    assert [row[c] for c in ("sd", "min", "max", "lo95", "hi95")] == [None] * 5
+    several = [run(s, probe={"has_seeds": False}) for s in (0, 1)]
+    row = pick(summary(several), checkpoint="best", metric="entropy_normalized")
+    assert (row["n"], row["mean"], row["sd"]) == (2, None, None)
+
+
+def test_no_run_gives_empty_tables():
+    assert summary([]).height == 0
+    assert dict(summary([]).schema) == METRIC_SUMMARY.schema
