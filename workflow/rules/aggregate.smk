@@ -8,6 +8,8 @@ rule measure:
         **plan.patterns("measure"),
     params:
         spec=spec("measure"),
+    message:
+        "measure {wildcards.model} {wildcards.seed}"
     script:
         "../scripts/measure.py"
 
@@ -19,6 +21,8 @@ rule aggregate:
         **plan.patterns("aggregate"),
     params:
         spec=spec("aggregate"),
+    message:
+        "aggregate {wildcards.model}"
     script:
         "../scripts/aggregate.py"
 
@@ -30,6 +34,8 @@ rule compare:
         **plan.patterns("compare"),
     params:
         spec=spec("compare"),
+    message:
+        "compare"
     script:
         "../scripts/compare.py"
 
@@ -43,5 +49,7 @@ if plan.trained:
             **plan.patterns("contrast"),
         params:
             spec=spec("contrast"),
+        message:
+            "contrast"
         script:
             "../scripts/contrast.py"

@@ -18,10 +18,8 @@ try:
 except UserError as error:
     raise SystemExit(f"attnpipe: {error}")
 
-if workflow.is_main_process:
-    # A file that is not what its job wrote makes that job run, not only its consumers.
-    forced = forced_outputs(plan.jobs(), ROOT)
-    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *forced}
+# A file that is not what its job wrote makes that job run, not only its consumers.
+forced = forced_outputs(plan.jobs(), ROOT) if workflow.is_main_process else []
 
 
 wildcard_constraints:
@@ -37,7 +35,13 @@ onstart:
 
 def inputs(stage):
     """Named inputs of a stage, from the plan."""
-    return lambda wildcards: plan.inputs(stage, dict(wildcards))
+
+
+    def named(wildcards):
+        workflow.dag.forcefiles.update(forced)  # the graph exists now, and is not yet judged
+        return plan.inputs(stage, dict(wildcards))
+
+    return named
 
 
 def spec(stage):

@@ -8,6 +8,8 @@ rule figure:
         **plan.patterns("figure"),
     params:
         spec=spec("figure"),
+    message:
+        "figure {wildcards.figure}"
     script:
         "../scripts/figure.py"
 
@@ -19,6 +21,8 @@ rule diagnose:
         **plan.patterns("diagnose"),
     params:
         spec=spec("diagnose"),
+    message:
+        "diagnose"
     script:
         "../scripts/diagnose.py"
 
@@ -30,6 +34,8 @@ rule report:
         **plan.patterns("report"),
     params:
         spec=spec("report"),
+    message:
+        "report"
     script:
         "../scripts/report.py"
 
@@ -41,5 +47,7 @@ rule verify:
         **plan.patterns("verify"),
     params:
         spec=spec("verify"),
+    message:
+        "verify"
     script:
         "../scripts/verify.py"

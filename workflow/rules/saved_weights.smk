@@ -8,6 +8,8 @@ rule list_weights:
         **plan.patterns("list_weights"),
     params:
         spec=spec("list_weights"),
+    message:
+        "list_weights {wildcards.dataset}"
     script:
         "../scripts/list_weights.py"
 
@@ -19,5 +21,7 @@ rule import_weights:
         **plan.patterns("import_weights"),
     params:
         spec=spec("import_weights"),
+    message:
+        "import_weights {wildcards.model} {wildcards.seed}"
     script:
         "../scripts/import_weights.py"

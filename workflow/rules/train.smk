@@ -8,6 +8,8 @@ rule prepare_data:
         **plan.patterns("prepare_data"),
     params:
         spec=spec("prepare_data"),
+    message:
+        "prepare_data {wildcards.dataset}"
     script:
         "../scripts/prepare_data.py"
 
@@ -19,6 +21,8 @@ rule train:
         **plan.patterns("train"),
     params:
         spec=spec("train"),
+    message:
+        "train {wildcards.model} {wildcards.seed}"
     script:
         "../scripts/train.py"
 
@@ -30,5 +34,7 @@ rule extract:
         **plan.patterns("extract"),
     params:
         spec=spec("extract"),
+    message:
+        "extract {wildcards.model} {wildcards.seed}"
     script:
         "../scripts/extract.py"

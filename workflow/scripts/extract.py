@@ -3,6 +3,7 @@
 from attnpipe.data.storage import from_tensors
 
 from attnpipe.extraction.run import extract
+from attnpipe.io.checkpoints import read_checkpoints
 from attnpipe.io.outcome import read_outcome
 from attnpipe.io.parquet import write_table
 from attnpipe.io.record import write_probe, write_records
@@ -16,10 +17,11 @@ with job(snakemake) as ctx:
     run = extract(
         from_tensors(*read_tensors(ctx.read.dataset)),
         parse_model(ctx.spec["spec"]),
-        read_tensors(ctx.read.checkpoints)[0],
+        read_checkpoints(ctx.read.checkpoints),
         read_outcome(ctx.read.outcome),
         CaptureSpec.model_validate(ctx.spec.get("capture", {})),
         MetricsSpec.model_validate(ctx.spec.get("metrics", {})),
+        run=f"{ctx.spec['model']}/seed-{ctx.spec['seed']}",
     )
     write_table(ctx.write.evaluation, run.evaluation, EVALUATION)
     write_records(ctx.write.attention, run.records)

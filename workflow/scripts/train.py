@@ -3,9 +3,10 @@
 from attnpipe.data.storage import from_tensors
 from attnpipe.io.resume import resume_file
 
+from attnpipe.io.checkpoints import write_checkpoints
 from attnpipe.io.outcome import write_outcome
 from attnpipe.io.parquet import write_table
-from attnpipe.io.tensors import read_tensors, write_tensors
+from attnpipe.io.tensors import read_tensors
 from attnpipe.pipeline.job import job
 from attnpipe.schema.model import parse_model
 from attnpipe.schema.training import TrainingSpec
@@ -21,7 +22,7 @@ with job(snakemake) as ctx:
     )
     resume = resume_file(ctx.write.checkpoints, snakemake.params.spec, ctx.read.dataset)
     run = train(dataset, spec, training, seed, name=model, resume=resume)
-    write_tensors(ctx.write.checkpoints, run.tensors(), {"model": model, "seed": seed})
+    write_checkpoints(ctx.write.checkpoints, run.checkpoints, {"model": model, "seed": seed})
     write_table(ctx.write.history, run.history, HISTORY)
     write_outcome(ctx.write.outcome, run.outcome)
 resume.clear()
