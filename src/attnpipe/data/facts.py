@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from attnpipe.core.errors import UserError
+from attnpipe.data.dataset import SPLITS
 from attnpipe.data.layout import (
     GEOMAGNETIC_FEATURES,
     GEOMAGNETIC_HOURS,
@@ -72,7 +73,7 @@ def _geomagnetic(spec: GeomagneticData) -> DataFacts:
     gap = spec.window + spec.lead
     rows = GEOMAGNETIC_HOURS
     labels = chronological(rows, spec.validation_fraction, spec.test_fraction, gap)
-    for code, split in enumerate(("training", "validation", "test")):
+    for code, split in enumerate(SPLITS):
         _require(split, int((labels == code).sum()) - (code == TRAIN), 1, spec)
     return DataFacts(features, rows)
 
@@ -86,14 +87,14 @@ def _steering(spec: SteeringData) -> DataFacts:
     rows = round(spec.segment_seconds * STEERING_RATE_HZ)
     names = [str(number) for number in range(spec.segments)]
     labels = by_sequence(names, spec.validation_fraction, spec.test_fraction)
-    for code, split in enumerate(("training", "validation", "test")):
+    for code, split in enumerate(SPLITS):
         _require(split, rows, int(np.sum(labels == code)), spec)
     return DataFacts(features, spec.segments * rows)
 
 
 def _require(split: str, rows: int, sequences: int, spec: Windows) -> None:
     """Check a split of some sequences of `rows` rows each, had they no break."""
-    stride = spec.stride if split == "training" else spec.evaluation_stride
+    stride = spec.stride if split == "train" else spec.evaluation_stride
     each = math.ceil(max(0, rows - spec.window - spec.lead + 1) / stride)
     require_windows(split, rows, sequences * each, spec)
 

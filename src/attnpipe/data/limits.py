@@ -15,7 +15,7 @@ def require_windows(split: str, longest: int, windows: int, spec: Windows) -> No
     Parameters
     ----------
     split
-        Name of the split.
+        ``train``, ``validation`` or ``test``.
     longest
         Rows of its longest run without a break.
     windows
@@ -23,11 +23,12 @@ def require_windows(split: str, longest: int, windows: int, spec: Windows) -> No
     spec
         Window, lead, strides and probe size.
     """
+    part = "training" if split == "train" else split
     need = spec.window + spec.lead
     if longest < need:
         raise UserError(
             f"data.window={spec.window} with data.lead={spec.lead} needs {need} rows without a "
-            f"break, but the longest run in the {split} data has {longest}; shorten data.window "
+            f"break, but the longest run in the {part} data has {longest}; shorten data.window "
             "or give more data"
         )
     if split == "validation" and windows < spec.probe_samples:

@@ -72,5 +72,5 @@ def step(rate_hz: float) -> dict[str, float | str]:
     seconds = 1.0 / rate_hz
     for unit, size in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
         if seconds >= size and abs(seconds / size - round(seconds / size)) < 1e-9:
-            return {"value": round(seconds / size), "unit": unit}
+            return {"value": float(round(seconds / size)), "unit": unit}
     return {"value": round(seconds, 9), "unit": "s"}

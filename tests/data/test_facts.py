@@ -1,0 +1,77 @@
+"""What is known, and refused, before any job runs."""
+
+import subprocess
+import sys
+
+import pytest
+
+from attnpipe.core.errors import UserError
+from attnpipe.data.facts import DataFacts, feasibility
+from attnpipe.data.prepare import prepare
+from attnpipe.schema.data import CsvData, GeomagneticData, SteeringData
+
+
+def geomagnetic(**changes):
+    return GeomagneticData(**({"kind": "geomagnetic", "name": "g", "window": 50} | changes))
+
+
+def steering(**changes):
+    return SteeringData(**({"kind": "steering", "name": "s", "window": 50} | changes))
+
+
+def csv(path, **changes):
+    options = {"kind": "csv", "name": "c", "path": str(path), "features": ["a", "b"]}
+    return CsvData(**(options | {"target": "b", "window": 5, "lead": 1, "unit_hours": 1} | changes))
+
+
+def test_default_sources_are_known_without_reading_them():
+    assert feasibility(geomagnetic()) == DataFacts(features=8, rows=257_266)
+    assert feasibility(steering()) == DataFacts(features=5, rows=200 * 600)
+
+
+def test_features_are_as_many_as_the_prepared_dataset_has(tmp_path):
+    spec = steering(segments=10, segment_seconds=20.0, window=20, probe_samples=8)
+    dataset = prepare(spec, cache=tmp_path)
+    assert feasibility(spec) == DataFacts(dataset.features.shape[1], len(dataset.features))
+
+
+def test_own_tables_are_known_by_their_header(tmp_path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    assert feasibility(csv(tmp_path / "x.csv")) == DataFacts(features=2, rows=None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (geomagnetic(window=20_000), "data.window=20000 with data.lead=6 needs 20006 rows .* validation data has 18584"),
+        (geomagnetic(window=300_000), "data.window=300000 with data.lead=6 needs 300006"),
+        (geomagnetic(evaluation_stride=400), "data.probe_samples=128 but validation has only 97"),
+        (geomagnetic(path="absent.h5"), "there is no file 'absent.h5'; correct data.path"),
+        (steering(window=600, lead=1), "data.window=600 with data.lead=1 needs 601 rows .*has 600"),
+        (steering(segments=8, window=590), "data.probe_samples=128 but validation has only 11"),
+        (steering(path="absent"), "there is no file or folder 'absent'; correct data.path"),
+        (csv("absent"), "there is no file or folder 'absent'; correct data.path"),
+    ],
+)  # fmt: skip
+def test_what_cannot_work_is_refused(spec, message):
+    with pytest.raises(UserError, match=message):
+        feasibility(spec)
+
+
+def test_headers_of_given_files_are_checked(tmp_path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="'x.csv' has no column 'c'"):
+        feasibility(csv(tmp_path / "x.csv", target="c"))
+    with pytest.raises(UserError, match="'x.csv' has no column 't'"):
+        feasibility(steering(path=str(tmp_path)))
+    with pytest.raises(UserError, match="data.unit_hours is null"):
+        feasibility(csv(tmp_path / "x.csv", unit_hours=None))
+
+
+def test_asking_imports_no_reader_of_data():
+    code = (
+        "import sys, attnpipe.data.facts as f;"
+        "print([m for m in ('torch', 'polars', 'h5py', 'scipy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
