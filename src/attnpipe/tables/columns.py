@@ -8,7 +8,9 @@ RUN = {
 }
 WHERE = {
     "checkpoint": Column(
-        TEXT, "`untrained`, `epoch_NNN`, `best` (lowest validation loss) or `test`"
+        TEXT,
+        "`untrained`, `epoch_NNN`, `best` (lowest validation loss) or `test`; in tables over seeds "
+        "also `final`: each seed's own final weights, where these are of different checkpoints",
     ),
     "layer": Column(INT, "attention layer, from 0"),
     "head": Column(INT, "head, from 0"),

@@ -40,7 +40,7 @@ METRIC_SUMMARY = Table("metrics", "metrics over seeds", {
 SIMILARITY = Table("similarity", "likeness of attention between seeds", {
     "model": RUN["model"], **WHERE,
     "level": Column(TEXT, "`pair`: two seeds; `model`: over pairs; `timestep`: variation at one key position"),
-    "measure": Column(TEXT, "`profile_cosine`, `centred_cosine`, `residual_cosine`, `jsd_distance`, `profile_pearson`, `profile_spearman` or `cv`"),
+    "measure": Column(TEXT, "`profile_cosine`, `centred_cosine`, `residual_cosine`, `jsd_distance` (√(JSD/ln 2) of profiles), `profile_pearson`, `profile_spearman` or `cv`"),
     "seed_a": Column(INT, "first seed of a pair"),
     "seed_b": Column(INT, "second seed of a pair"),
     "target": Column(INT, "key position, for `cv`"),
@@ -61,7 +61,7 @@ CONVERGENCE = Table("convergence", "attention over training", {
     "jsd_final": Column(REAL, "the same to the last epoch"),
     "threshold": Column(REAL, "τ = max(1e-3, 2 × median jsd_previous over the last tenth)"),
     "convergence_epoch": Column(INT, "first epoch from which jsd_final stays ≤ τ"),
-    "censored": Column(FLAG, "the convergence epoch lies in the last tenth: not converged"),
+    "censored": Column(FLAG, "not converged: the convergence epoch lies in the last tenth, or τ above its floor holds even the first checkpoint"),
 })  # fmt: skip
 
 COMPARISONS = Table("comparisons", "forecast scores and differences from baseline", {
