@@ -19,8 +19,9 @@ class Convergence:
     epoch
         First epoch from which the divergence to the last stays ≤ τ.
     censored
-        Whether that epoch lies in the last tenth of the checkpoints: training ended
-        before attention settled, as far as one can tell.
+        Whether attention did not settle before training ended, as far as one can tell:
+        that epoch lies in the last tenth of the checkpoints, or the end is so restless
+        that a τ above its floor holds the whole trajectory.
     """
 
     threshold: float
@@ -37,6 +38,8 @@ def convergence(
 
     τ = max(1e-3, 2 × median of `jsd_previous` over the last tenth of the checkpoints):
     what still moves at the end is taken as noise. The last tenth holds at least one.
+    Where that noise is as large as all that training changed, every epoch is within τ of
+    the last; the first one then counts as censored, not as converged.
 
     Parameters
     ----------
@@ -65,4 +68,5 @@ def convergence(
     first = int(far[-1]) + 1 if len(far) else 0
     if first >= n:
         return None
-    return Convergence(threshold, int(epochs[first]), first >= last_tenth)
+    restless = first == 0 and threshold > SMALLEST_THRESHOLD
+    return Convergence(threshold, int(epochs[first]), restless or first >= last_tenth)
