@@ -151,6 +151,15 @@ def test_every_format_and_precision_gives_the_same_rows(folder, suffix, dtype):
     assert run.probe.has_seeds
 
 
+@pytest.mark.parametrize("dtype", ["?", "u1", "i8"])
+def test_one_hot_rows_may_be_stored_as_flags_or_integers(folder, dtype):
+    stored = np.eye(4, dtype=dtype)
+    folder.array("a.npy", stored)
+    options = {"layout": "arrays", "axes": ["query", "key"], "files": {"m": {0: "a.npy"}}}
+    run = imported(folder, "m", 0, **options)
+    assert record(run, "test").weights[0, 0].tolist() == np.eye(4).tolist()
+
+
 @pytest.mark.parametrize("axes", list(itertools.permutations(CANONICAL)))
 def test_any_order_of_axes_gives_the_same_records(folder, axes):
     sizes = {"layer": 2, "head": 3, "sample": 4, "query": 5, "key": 6}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Real
+from jaxtyping import Shaped
 
 from attnpipe.schema.data import SavedWeightsData
 
@@ -28,8 +28,8 @@ def array_name(spec: SavedWeightsData) -> str | None:
 
 
 def canonical(
-    array: Real[np.ndarray, "..."], axes: Sequence[str]
-) -> Real[np.ndarray, "layer head sample query key"]:
+    array: Shaped[np.ndarray, "..."], axes: Sequence[str]
+) -> Shaped[np.ndarray, "layer head sample query key"]:
     """Return a view with the axes (layer, head, sample, query, key); absent ones have size 1."""
     absent = tuple(axis for axis in CANONICAL if axis not in axes)
     every = (*axes, *absent)

@@ -1,7 +1,7 @@
 """Rows of saved weights: checked to be distributions, then made exactly so."""
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Real
+from jaxtyping import Bool, Float32, Float64, Shaped
 
 from attnpipe.core.errors import UserError
 from attnpipe.saved_weights.axes import CANONICAL
@@ -23,7 +23,7 @@ def rounding(dtype: np.dtype, declared: float | None) -> float:
 
 
 def distributions(
-    weights: Real[np.ndarray, "layer head sample query key"],
+    weights: Shaped[np.ndarray, "layer head sample query key"],
     support: Bool[np.ndarray, "1 #query key"],
     tolerance: float,
     name: str,
