@@ -197,6 +197,25 @@ def test_units_are_blocks_of_the_test_or_whole_sequences():
     assert names == [series.sequence_names[i] for i in test]
 
 
+@pytest.mark.parametrize(
+    ("label", "hours", "names"),
+    [
+        ("day", 24, ["2020-01-16", "2020-01-17", "2020-01-18", "2020-01-19"]),
+        ("day", 12, [f"2020-01-{16 + i // 2}T{'00' if i % 2 == 0 else '12'}:00" for i in range(8)]),
+        ("Track", 24, [f"Track row {row}" for row in (360, 384, 408, 432)]),
+    ],
+)
+def test_units_are_named_by_day_where_that_tells_them_apart(label, hours, names):
+    dates = np.datetime64("2020-01-01T00:00", "m") + np.arange(600) * np.timedelta64(60, "m")
+    series = replace(
+        make_series(600),
+        rate_hz=1 / 3600,
+        label=lambda row: str(dates[row]) if label == "day" else f"{label} row {row}",
+    )
+    spec = make_spec(unit_hours=hours, window=2, lead=1, test_fraction=244 / 600)
+    assert list(assemble(series, spec).unit_names)[: len(names)] == names
+
+
 def test_description_is_plain_json_with_counts():
     dataset = assemble(make_series(600, holes=0.02), make_spec())
     facts = json.loads(json.dumps(dict(dataset.description), allow_nan=False))
@@ -210,15 +229,15 @@ def test_description_is_plain_json_with_counts():
 @pytest.mark.parametrize(
     ("series", "spec", "message"),
     [
-        ({"rows": 100}, {"window": 80}, "data.window=80 with data.lead=2 needs 82 rows .* longest run in the training data has 60"),
-        ({"rows": 100}, {"window": 15}, "data.window=15 .* longest run in the validation data has 3"),
+        ({"rows": 100}, {"window": 80}, "data.window=80 .* needs 82 rows .* training data has 60"),
+        ({"rows": 100}, {"window": 15}, "data.window=15 .* in the validation data has 3"),
         ({"holes": 0.5}, {"window": 30}, "data.window=30 with data.lead=2 needs 32 rows"),
         ({}, {"probe_samples": 100}, "data.probe_samples=100 but validation has only 67 windows"),
-        ({}, {"unit_hours": 1.0}, "less than half of the 3600 rows of a unit; lower data.unit_hours"),
+        ({}, {"unit_hours": 1.0}, "less than half of the 3600 rows .*lower data.unit_hours"),
         ({}, {"unit_hours": None}, "data.unit_hours is null but there is one series only"),
         ({"sequences": 2}, {}, "2 sequences cannot be split"),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_named_with_value_and_cure(series, spec, message):
     with pytest.raises(UserError, match=message):
         assemble(make_series(**series), make_spec(**spec))

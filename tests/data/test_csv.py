@@ -131,7 +131,7 @@ def test_faults_are_named(tmp_path, frame, spec, message):
 def test_a_sequence_in_two_files_is_refused(tmp_path):
     for name in ("x", "y"):
         table(40).with_columns(run=pl.lit("same")).write_csv(tmp_path / f"{name}.csv")
-    with pytest.raises(UserError, match="sequence 'same' is in 'y.csv' and in a file before it"):
+    with pytest.raises(UserError, match=r"sequence 'same' is in 'y.csv' and in a file before it"):
         prepare(make_spec(tmp_path, sequence="run"), cache=tmp_path)
 
 

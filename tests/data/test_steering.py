@@ -166,10 +166,10 @@ def test_a_faulty_file_is_named_with_its_fault(copies, fault):
 def test_one_segment_cannot_be_split(copies):
     for file in list(copies.glob("*.csv"))[1:]:
         file.unlink()
-    with pytest.raises(UserError, match="1 sequences cannot be split .*at least 3"):
+    with pytest.raises(UserError, match=r"1 sequences cannot be split .*at least 3"):
         prepare(make_spec(path=str(copies)), cache=copies)
 
 
 def test_runs_shorter_than_the_window_are_named(tmp_path):
-    with pytest.raises(UserError, match="data.window=201 with data.lead=0 needs 201 rows"):
+    with pytest.raises(UserError, match=r"data.window=201 with data.lead=0 needs 201 rows"):
         prepare(make_spec(window=201), cache=tmp_path)

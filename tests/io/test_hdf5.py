@@ -18,7 +18,10 @@ def write(path, **datasets):
 def test_series_are_read_as_float64(tmp_path):
     path = write(tmp_path / "x.h5", a=np.arange(3, dtype=np.int16), b=np.array([0.5, 1, 2], "f4"))
     series = read_series(path, ["a", "b"])
-    assert {name: array.dtype for name, array in series.items()} == {"a": np.float64, "b": np.float64}
+    assert {name: array.dtype for name, array in series.items()} == {
+        "a": np.float64,
+        "b": np.float64,
+    }
     np.testing.assert_array_equal(series["b"], [0.5, 1.0, 2.0])
 
 
@@ -42,12 +45,12 @@ def test_missing_and_foreign_files_are_named(tmp_path):
     with pytest.raises(UserError, match="there is no file"):
         read_series(tmp_path / "absent.h5", ["a"])
     (tmp_path / "text.h5").write_text("not HDF5")
-    with pytest.raises(UserError, match="cannot read 'text.h5' as HDF5"):
+    with pytest.raises(UserError, match=r"cannot read 'text.h5' as HDF5"):
         read_series(tmp_path / "text.h5", ["a"])
 
 
 def test_truncated_file_is_named(tmp_path):
     path = write(tmp_path / "x.h5", a=np.arange(10_000.0))
     path.write_bytes(path.read_bytes()[:-5000])
-    with pytest.raises(UserError, match="cannot read 'x.h5' as HDF5"):
+    with pytest.raises(UserError, match=r"cannot read 'x.h5' as HDF5"):
         read_series(path, ["a"])

@@ -65,13 +65,22 @@ def test_tampered_cache_is_fetched_anew(index, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sha256": "0" * 64}, "the wheel of tinyindex 1.0 has SHA-256 .* instead of 0000.*data.sha256.*data.path"),
-        ({"member": "tinyindex/absent.bin"}, "the wheel of tinyindex 1.0 has no file 'tinyindex/absent.bin'.*data.path"),
-        ({"version": "2.0"}, r"cannot download tinyindex 2.0 \(ERROR: No matching.*network.*data.path"),
-        ({"max_bytes": 999}, "'tinyindex/data/series.bin' .* has 1000 bytes, more than the limit of 999"),
+        (
+            {"sha256": "0" * 64},
+            "tinyindex 1.0 has SHA-256 .* instead of 0000.*data.sha256.*data.path",
+        ),
+        (
+            {"member": "tinyindex/absent.bin"},
+            "tinyindex 1.0 has no file 'tinyindex/absent.bin'.*data.path",
+        ),
+        (
+            {"version": "2.0"},
+            r"cannot download tinyindex 2.0 \(ERROR: No match.*network.*data.path",
+        ),
+        ({"max_bytes": 999}, "series.bin' .* has 1000 bytes, more than the limit of 999"),
         ({"section": "models.chat", "version": "2.0"}, "set models.chat.path to a local copy"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_had_is_named_with_its_cure(index, tmp_path, change, message):
     digest, cache = sha256(build_wheel(index)), tmp_path / "cache"
     request = {"package": "tinyindex", "version": "1.0", "sha256": digest, "member": MEMBER}
@@ -103,7 +112,7 @@ def test_damaged_member_is_refused_and_leaves_nothing(index, tmp_path):
     wheel = build_wheel(index)
     wheel.write_bytes(wheel.read_bytes().replace(CONTENT[:20], b"x" * 20, 1))
     cache = tmp_path / "cache"
-    with pytest.raises(UserError, match="cannot be unpacked .*CRC"):
+    with pytest.raises(UserError, match=r"cannot be unpacked .*CRC"):
         fetch_member("tinyindex", "1.0", sha256(wheel), MEMBER, cache)
     assert [p for p in cache.rglob("*") if p.is_file()] == []
 
@@ -111,7 +120,7 @@ def test_damaged_member_is_refused_and_leaves_nothing(index, tmp_path):
 def test_unusable_cache_folder_is_named(index, tmp_path):
     digest = sha256(build_wheel(index))
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="cannot use the cache folder .*ATTNPIPE_CACHE"):
+    with pytest.raises(UserError, match=r"cannot use the cache folder .*ATTNPIPE_CACHE"):
         fetch_member("tinyindex", "1.0", digest, MEMBER, tmp_path / "file" / "cache")
 
 

@@ -1,5 +1,6 @@
 """Series → dataset: windows, targets, trivial predictors, scaling, units, probe."""
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,6 +16,8 @@ from attnpipe.data.split import UNUSED, by_sequence, chronological
 from attnpipe.data.units import Units, group
 from attnpipe.data.windows import every, find_runs, targets, window_ends
 from attnpipe.schema.data import Windows
+
+DATE = re.compile(r"^(\d{4}-\d\d-\d\d)T.*$")
 
 
 def assemble(series: Series, spec: Windows) -> SequenceDataset:
@@ -88,8 +91,7 @@ def assemble(series: Series, spec: Windows) -> SequenceDataset:
 
 def spread(ends: Int64[np.ndarray, " window"], count: int) -> Int64[np.ndarray, " count"]:
     """Return `count` of the windows, evenly spread from the first to the last."""
-    index: np.ndarray = np.round(np.linspace(0, len(ends) - 1, count)).astype(np.int64)
-    chosen: np.ndarray = ends[index]
+    chosen: np.ndarray = ends[np.round(np.linspace(0, len(ends) - 1, count)).astype(np.int64)]
     return chosen
 
 
@@ -97,7 +99,9 @@ def _labels(series: Series, spec: Windows) -> Int64[np.ndarray, " row"]:
     shares = spec.validation_fraction, spec.test_fraction
     if series.by_time:
         return chronological(len(series.target), *shares, gap=spec.window + spec.lead)
-    return by_sequence(series.sequence_names, *shares)[series.sequence]
+    of_sequence = by_sequence(series.sequence_names, *shares)
+    labels: np.ndarray = of_sequence[series.sequence]
+    return labels
 
 
 def _spread(values: Float64[np.ndarray, " window"], name: str) -> tuple[float, float]:
@@ -134,10 +138,10 @@ def _units(series: Series, spec: Windows, ends: Int64[np.ndarray, " window"]) ->
 
 
 def _unit_names(series: Series, units: Units, *, blocks: bool) -> tuple[str, ...]:
-    """Name blocks by their first row, sequences by themselves."""
+    """Name blocks by their first row (or its day, if that tells them apart), or sequences."""
     first = units.first.tolist()
     if not blocks:
         return tuple(series.sequence_names[series.sequence[row]] for row in first)
     labels = [series.label(row) for row in first]
-    days = [label.partition("T")[0] for label in labels]
+    days = [DATE.sub(r"\1", label) for label in labels]
     return tuple(days if len(set(days)) == len(days) else labels)
