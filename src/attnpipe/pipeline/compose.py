@@ -79,12 +79,17 @@ def _parse(text: str) -> Override:
 
 
 def _check_groups(folder: Path, parsed: Sequence[Override]) -> None:
-    """Refuse an override of a group (`+model@models.x=name`) that names no member."""
+    """Refuse overrides of groups that name no member, or that do not belong here."""
     groups = {path.name for path in folder.iterdir() if path.is_dir()}
     for override in parsed:
         group = override.key_or_group.lstrip("/")
         if "@" in (override.input_line or "") and group not in groups:
             raise UserError(f"unknown config group '{group}': {nearest(group, sorted(groups))}")
+        if group.partition(".")[0] == "hydra":
+            raise UserError(
+                f"override '{override.input_line}' is for Hydra's own runner, which is not used "
+                "here; drop it"
+            )
         if group in ("study", "scale"):
             raise UserError(
                 f"override '{override.input_line}' chooses a {group}; "
@@ -95,7 +100,7 @@ def _check_groups(folder: Path, parsed: Sequence[Override]) -> None:
             _check_member(folder, group, value)
 
 
-def _explain(base: DictConfig, parsed: Sequence[Override]) -> None:
+def _explain(base: Any, parsed: Sequence[Override]) -> None:
     """Raise for the first override whose key is not in the config."""
     for override in parsed:
         if override.is_add():
@@ -119,7 +124,7 @@ def _explain(base: DictConfig, parsed: Sequence[Override]) -> None:
             node = None if OmegaConf.is_missing(node, part) else node[part]
 
 
-def _check_mandatory(config: DictConfig) -> None:
+def _check_mandatory(config: Any) -> None:
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
         raise UserError(f"'{missing[0]}' has no value; give it, e.g. overrides='{missing[0]}=…'")

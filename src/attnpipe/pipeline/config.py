@@ -102,12 +102,16 @@ def _discover(container: dict[str, Any]) -> Mapping[str, Mapping[int, RunFiles]]
     absent = [seed for seed in wanted if seed not in seeds]
     if absent:
         raise UserError(f"seeds: {absent[0]} has no saved weights in '{spec.path}'; drop it")
-    labels = {name: {"kind": "saved", "label": name} for name in found}
+    labels = {
+        name: {"kind": "saved", "label": next(iter(runs.values())).label}
+        for name, runs in found.items()
+        if runs
+    }
     container["models"] = {
         n: label | (container["models"].get(n) or {}) for n, label in labels.items()
     }
     container["seeds"] = wanted or seeds
-    return found
+    return {name: runs for name, runs in found.items() if runs}
 
 
 def _check_figures(names: Sequence[str]) -> None:

@@ -61,7 +61,7 @@ def _parameters(plan: Plan) -> dict[str, int]:
 
 def _disk(plan: Plan, parameters: dict[str, int]) -> int:
     spec = plan.study.spec
-    limit = int(spec.analysis.capture.max_megabytes * 2**20)
+    limit = int(spec.analysis.capture.max_megabytes * 1e6)
     total = dataset_bytes(spec, plan.study.features)
     for model, _ in plan.study.runs:
         total += min(attention_bytes(spec, model), limit)

@@ -13,7 +13,8 @@ def explain(error: ValidationError, schema: type[BaseModel], container: Mapping[
     """Return the first fault of a config as one sentence, and how many more there are."""
     faults = error.errors(include_url=False)
     first = faults[0]
-    key = ".".join(str(part) for part in _real_keys(first["loc"], container))
+    absent = first["type"] == "missing"  # the last part is then a key, else maybe a union's tag
+    key = ".".join(str(part) for part in _real_keys(first["loc"], container, absent))
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return _sentence(first, key, schema) + more
 
@@ -35,15 +36,16 @@ def _sentence(fault: Any, key: str, schema: type[BaseModel]) -> str:
         what = value.get("kind") if isinstance(value, dict) else value
         where = f"{key}.kind" if isinstance(value, dict) else key
         return f"'{where}' is {what!r}: {nearest(str(what), words)}"
-    return f"'{key}' is {value!r}: {message[0].lower()}{message[1:]}"
+    shown = "null" if value is None else repr(value)
+    return f"'{key}' is {shown}: {message[0].lower()}{message[1:]}"
 
 
-def _real_keys(location: Sequence[Any], container: Any) -> list[Any]:
+def _real_keys(location: Sequence[Any], container: Any, absent: bool) -> list[Any]:
     """Drop the parts of a pydantic location that are union tags, not keys."""
     keys: list[Any] = []
     node = container
     for index, part in enumerate(location):
-        last = index == len(location) - 1
+        last = absent and index == len(location) - 1
         if isinstance(node, dict) and (part in node or last):
             keys.append(part)
             node = node.get(part)

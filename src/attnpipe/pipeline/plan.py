@@ -192,7 +192,9 @@ class Plan:
         return {"data": self._spec["data"]}
 
     def _param_import_weights(self, model: str, seed: str) -> dict[str, Any]:
-        return {"model": model, "seed": int(seed), "data": self._spec["data"]}
+        shape = self.study.saved[model][int(seed)].shape  # that of the other seeds, too
+        run = {"model": model, "seed": int(seed), "shape": shape}
+        return run | {"data": self._spec["data"]}
 
     def _trainable(self, model: str, seed: str) -> dict[str, Any]:
         """Return what a run computes; its label and baseline are no part of that."""
@@ -214,7 +216,7 @@ class Plan:
 
     def stores_states(self, model: str) -> bool:
         """Whether a run's weights exceed the size limit, so that fold states are stored."""
-        limit = self.study.spec.analysis.capture.max_megabytes * 2**20
+        limit = self.study.spec.analysis.capture.max_megabytes * 1e6
         return attention_bytes(self.study.spec, model) > limit
 
     def _param_measure(self, model: str, seed: str) -> dict[str, Any]:

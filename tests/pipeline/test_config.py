@@ -1,0 +1,124 @@
+"""Every mistake in a config gets one sentence with key, value and the nearest valid name."""
+
+from pathlib import Path
+
+import pytest
+
+from attnpipe.core.errors import UserError
+from attnpipe.pipeline.config import load_study
+
+CONFIG = Path(__file__).parents[2] / "config"
+
+CHOICES = [
+    ({"study": "steeering"}, "unknown study 'steeering': did you mean 'steering'?"),
+    ({"scale": "quik"}, "unknown scale 'quik': did you mean 'quick'?"),
+    ({"stdy": "x"}, "unknown --config key 'stdy': did you mean 'study'?"),
+    ({"seeds": "[1]"}, "unknown --config key 'seeds': known: study, scale, overrides"),
+    ({"study": "csv"}, "'analysis.contrast.accuracy_threshold' has no value"),
+    ({"study": "saved_weights"}, "'data.path' has no value"),
+    ({"study": "saved_weights", "overrides": "data.path=/nowhere"}, "'/nowhere' is no folder"),
+]
+
+OVERRIDES = {
+    "modls.lstm_small.hidden=3": "unknown key 'modls': did you mean 'models'?",
+    "models.lstm_smal.hidden=3": "unknown key 'lstm_smal' in 'models': did you mean 'lstm_small'?",
+    "models.lstm_small.hiden=3": "unknown key 'hiden' in 'models.lstm_small': did you mean",
+    "+models.lstm_small.hiden=3": "unknown key 'models.lstm_small.hiden': did you mean 'hidden'?",
+    "models.lstm_small.hidden.x=3": "'models.lstm_small.hidden' is a value, it has no key 'x'",
+    "models.lstm_small.hidden=abc": "'models.lstm_small.hidden' is 'abc'",
+    "models.lstm_small.hidden=0": "'models.lstm_small.hidden' is 0",
+    "models.lstm_small.kind=mpl": "'models.lstm_small.kind' is 'mpl': did you mean 'mlp'?",
+    "models.lstm_small=null": "'models.lstm_small' is null",
+    "+models.x={kind: lstm}": "'models.x.label' has no value",
+    "+model@models.x=lstm_smal": "unknown model 'lstm_smal': did you mean 'lstm_small'?",
+    "+modle@models.x=lstm_small": "unknown config group 'modle': did you mean 'model'?",
+    "~models.lstm_small": "models.lstm_small_simple.baseline is 'lstm_small', which is no other",
+    "models.lstm_small_simple.baseline=null": (
+        "models.lstm_small_simple: a model with attention must name its 'baseline' model"
+    ),
+    "models.lstm_small_simple.baseline=lstm_smal": "did you mean 'lstm_small'?",
+    "models.lstm_small_simple.attention.kind=addtive": "did you mean 'additive'?",
+    "seeds=[1,1]": "seeds: 1 is listed twice; list each seed once",
+    "seeds=[]": "seeds: the list is empty; name at least one seed",
+    "seeds=[-1]": "'seeds.0' is -1",
+    "seeds=[a]": "'seeds.0' is 'a'",
+    "seeds=3": "'seeds' is 3",
+    "seeds=0,1": "is a sweep",
+    "seeds=[0,1": "unclosed bracket",
+    "data.window=300000": "data.window=300000",
+    "data.window=1": "'data.window' is 1",
+    "data.lead=0": "'data.lead' is 0",
+    "data.probe_samples=3": "'data.probe_samples' is 3",
+    "data.kind=geomag": "'data.kind' is 'geomag': did you mean 'geomagnetic'?",
+    "data=stering": "unknown data 'stering': did you mean 'steering'?",
+    "data.test_fraction=0.9": "data: validation_fraction + test_fraction must stay below 0.9",
+    "data.path=/nowhere.h5": "'/nowhere.h5'",
+    "data.version=null": "'data.version' is null",
+    "+data.foo=1": "unknown key 'data.foo'",
+    "training.optimizer=adm": "'training.optimizer' is 'adm': did you mean 'adam'?",
+    "training.epochs=1.5": "'training.epochs' is 1.5",
+    "training.learning_rate=0": "'training.learning_rate' is 0",
+    "training=null": "training: null is only for saved weights",
+    "analysis=defualt": "unknown analysis 'defualt': did you mean 'default'?",
+    "analysis.contrast.delta=2": "'analysis.contrast.delta' is 2",
+    "analysis.contrast.delta=nan": "'analysis.contrast.delta' is nan",
+    "analysis.metrics.top_k=[60]": "top_k has 60, but a window has only 50 steps",
+    "figure.representative_seed=5": "figure.representative_seed is 5, which is not among the seeds",
+    "figure.show.entropy.color=red": "'figure.show.entropy.color' is 'red'",
+    "+figure.show.entrpy={}": "unknown figure 'entrpy': did you mean 'entropy'?",
+    "name=../evil": "'name' is '../evil'",
+    "+models.a/b={kind: mlp}": "not in Hydra's grammar",
+    "models.lstm_small.hidden": "not in Hydra's grammar",
+    "study=steering": "give it as study=… beside overrides",
+    "scale=published": "give it as scale=… beside overrides",
+    "hydra.run.dir=/tmp": "is for Hydra's own runner",
+    "results_dir=/tmp": "unknown key 'results_dir'",
+}
+
+
+@pytest.mark.parametrize(("config", "sentence"), CHOICES)
+def test_a_wrong_choice_is_named(config, sentence):
+    with pytest.raises(UserError) as error:
+        load_study(CONFIG, config)
+    assert sentence in str(error.value)
+
+
+@pytest.mark.parametrize("override", OVERRIDES)
+def test_a_wrong_override_is_named(override):
+    with pytest.raises(UserError) as error:
+        load_study(CONFIG, {"overrides": override})
+    assert OVERRIDES[override] in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_models_can_be_added_removed_and_varied():
+    text = (
+        "+model@models.tiny=lstm_small_simple models.tiny.hidden=16 models.tiny.label=tiny "
+        "~models.mlp_flat models.lstm_small.layers=3 seeds=[0, 1]"
+    )
+    spec = load_study(CONFIG, {"overrides": text}).spec
+    assert spec.models["tiny"].hidden == 16
+    assert spec.models["tiny"].attention.kind == "simple"
+    assert "mlp_flat" not in spec.models
+    assert spec.models["lstm_small"].layers == 3
+    assert spec.models["lstm_small_simple"].layers != 3
+    assert spec.seeds == [0, 1]
+
+
+@pytest.mark.parametrize("study", ["geomagnetic", "steering"])
+@pytest.mark.parametrize("scale", ["quick", "published"])
+def test_default_studies_compose_at_both_scales(study, scale):
+    loaded = load_study(CONFIG, {"study": study, "scale": scale})
+    assert (loaded.spec.name, loaded.spec.scale) == (study, scale)
+    assert len(loaded.runs) == 8 * 5
+
+
+def test_quick_still_means_a_real_model():
+    spec = load_study(CONFIG, {}).spec
+    for model in spec.models.values():
+        if model.kind == "lstm":
+            assert model.hidden >= 16
+            assert model.layers >= 2
+    training = spec.training
+    assert training.epochs * training.windows_per_epoch >= 30_000
+    assert training.epochs // training.capture_every >= 20
