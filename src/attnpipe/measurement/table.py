@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, Shaped
 from attnpipe.tables.metrics import METRICS
 
 Labels = Int[np.ndarray, " cell"]
-Counts = Shaped[np.ndarray, "..."] | float
+Counts = Shaped[np.ndarray, "..."] | int
 
 
 class MetricTable:

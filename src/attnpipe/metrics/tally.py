@@ -1,6 +1,6 @@
 """Sums in cells that carry labels, so that blocks may come in any order and split anyhow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -49,9 +49,9 @@ class Tally:
             if len(np.unique(names)) != len(names):
                 raise ValueError(f"labels of axis '{axis}' are not unique")
         self._grow(labels)
-        places = [np.searchsorted(own, new) for own, new in zip(self._labels, labels, strict=True)]
         for name, value in values.items():
-            self._sums[name][np.ix_(*places[: self._depth[name]])] += value
+            depth = self._depth[name]
+            self._sums[name][cells(self._labels[:depth], labels[:depth])] += value
 
     def merge(self, other: "Tally") -> None:
         """Add another tally's sums to this one."""
@@ -71,9 +71,21 @@ class Tally:
         grown = [np.union1d(own, new) for own, new in zip(self._labels, labels, strict=True)]
         if all(len(g) == len(own) for g, own in zip(grown, self._labels, strict=True)):
             return
-        places = [np.searchsorted(g, own) for g, own in zip(grown, self._labels, strict=True)]
         for name, depth in self._depth.items():
             larger = np.zeros(tuple(len(g) for g in grown[:depth]))
-            larger[np.ix_(*places[:depth])] = self._sums[name]
+            larger[cells(grown[:depth], self._labels[:depth])] = self._sums[name]
             self._sums[name] = larger
         self._labels = grown
+
+
+def cells(
+    own: Sequence[Labels], wanted: Sequence[Labels]
+) -> tuple[slice, ...] | tuple[np.ndarray, ...]:
+    """Return the index of the wanted labels' cells: slices where they lie in one piece.
+
+    Slices are many times faster, and blocks mostly are runs of neighbouring labels.
+    """
+    places = [np.searchsorted(o, w) for o, w in zip(own, wanted, strict=True)]
+    if all(len(p) and np.array_equal(p, np.arange(p[0], p[0] + len(p))) for p in places):
+        return tuple(slice(int(p[0]), int(p[0]) + len(p)) for p in places)
+    return np.ix_(*places)
