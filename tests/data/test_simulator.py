@@ -94,7 +94,7 @@ def settle(car, wheel, speed, roll):
 
 
 def test_steady_turn_is_that_of_the_single_track_model():
-    """R = v / r, δ = L/R + K_V a_y with K_V = l_r m/(C_f L) − l_f m/(C_r L), Rajamani eq. 3.12."""
+    """δ = L/R + K_V a_y with K_V = l_r m/(C_f L) − l_f m/(C_r L), Rajamani chapter 3."""
     car = replace(Car(), column_speed=0.0)
     speed, wheel = np.array([8.0, 15.0, 30.0]), np.array([0.02, -0.01, 0.005])
     base = car.front + car.rear
@@ -106,16 +106,14 @@ def test_steady_turn_is_that_of_the_single_track_model():
 
 
 def test_bank_to_the_left_turns_the_car_left_as_tyres_give_way():
-    """With δ = 0 the bank acts like a side force: m g sin φ = −K_V-weighted turn."""
+    """The tyres carry v r − g sin φ, and δ = 0 = L r/v + K_V (v r − g sin φ)."""
     car = replace(Car(), column_speed=0.0)
     speed, roll = np.array([20.0]), np.array([0.03])
     base = car.front + car.rear
     understeer = (car.mass / base) * (
         car.rear / car.front_stiffness - car.front / car.rear_stiffness
     )
-    tyre = -9.81 * np.sin(0.03)
-    # Tyres carry v r − g sin φ; geometry still links slip angles: 0 = L r / v + K_V (v r + tyre).
-    expected = -understeer * tyre / (base / speed + understeer * speed)
+    expected = understeer * 9.81 * np.sin(0.03) / (base / speed + understeer * speed)
     np.testing.assert_allclose(settle(car, np.zeros(1), speed, roll), expected, rtol=1e-6)
     assert expected > 0
 

@@ -1,8 +1,8 @@
 """Steering logs of a simulated car that follows a winding, banked road.
 
 The car is a single-track ("bicycle") model with linear tyres and road bank, R. Rajamani,
-*Vehicle Dynamics and Control* (2nd ed., Springer 2012), sections 2.3 and 2.6, with the
-parameters of its passenger car (m = 1573 kg, I_z = 2873 kg m², l_f = 1.1 m, l_r = 1.58 m,
+*Vehicle Dynamics and Control* (2nd ed., Springer 2012), section 2.3, with the parameters of
+the passenger car in its examples (m = 1573 kg, I_z = 2873 kg m², l_f = 1.1 m, l_r = 1.58 m,
 80 kN/rad per tyre). The lateral controller has the structure of openpilot's torque controller
 (feedforward on the lateral acceleration less the part that the bank carries, proportional and
 integral feedback, friction compensation, a rate limit on torque), and its numbers are typical
@@ -34,7 +34,25 @@ BATCH = 128
 
 @dataclass(frozen=True)
 class Car:
-    """A mid-size passenger car, see the module's sources; SI units."""
+    """A mid-size passenger car, see the module's sources; SI units.
+
+    Attributes
+    ----------
+    mass, yaw_inertia
+        kg, kg m².
+    front, rear
+        Distances of the axles from the centre of mass, m.
+    front_stiffness, rear_stiffness
+        Cornering stiffness of both tyres of an axle together, N/rad.
+    steering_ratio
+        Turn of the steering wheel per turn of the road wheels.
+    full_torque_accel
+        Lateral acceleration that full torque can hold on a level road, m/s².
+    friction
+        Dry friction of the column, in units of full torque.
+    column_speed
+        Speed of the road-wheel angle per unit of net torque, rad/s.
+    """
 
     mass: float = 1573.0
     yaw_inertia: float = 2873.0
@@ -46,12 +64,30 @@ class Car:
     full_torque_accel: float = 2.5
     friction: float = 0.1
     column_speed: float = 0.17
-    """Road-wheel angle speed per unit of normalised net torque, rad/s."""
 
 
 @dataclass(frozen=True)
 class Controller:
-    """A lateral torque controller; torque is normalised to its largest value."""
+    """A lateral torque controller; torque is in units of full torque.
+
+    Attributes
+    ----------
+    proportional, integral
+        Feedback on the error of lateral acceleration, after division by
+        `Car.full_torque_accel`; the integral one per second.
+    friction_threshold
+        Error from which on the whole of the friction is compensated, m/s².
+    preview
+        How far ahead the wanted curvature is taken, s.
+    rate_up, rate_down
+        Largest change of torque away from and towards zero, per second.
+    delay_steps
+        Integration steps from command to torque.
+    lane_frequency, lane_damping
+        Natural frequency (rad/s) and damping ratio of the return to the lane's centre.
+    measurement_lag
+        Time constant of the filter on the measured lateral acceleration, s.
+    """
 
     proportional: float = 0.35
     integral: float = 0.2
@@ -67,7 +103,21 @@ class Controller:
 
 @dataclass
 class State:
-    """Everything that moves; one value per segment."""
+    """Everything that moves; one value per segment.
+
+    Attributes
+    ----------
+    slip_speed, yaw_rate
+        Lateral speed of the car in its own frame, m/s; rad/s.
+    wheel
+        Road-wheel angle, rad.
+    offset, heading
+        Distance from and angle to the lane's centre line, m and rad.
+    measured
+        Filtered measurement of the lateral acceleration, m/s².
+    integral, torque
+        Of the controller, in units of full torque.
+    """
 
     slip_speed: Float64[np.ndarray, " segment"]
     yaw_rate: Float64[np.ndarray, " segment"]
@@ -173,7 +223,7 @@ def move_car(
 ) -> Float64[np.ndarray, " segment"]:
     """Advance car and steering column by one step; return the lateral acceleration v·r.
 
-    Single track with bank φ (Rajamani, eq. 2.31 and 2.57 with the bank as a side force)::
+    Single track with bank φ (Rajamani, section 2.3)::
 
         m (dv_y/dt + v r) = F_f + F_r + m g sin φ,   I_z dr/dt = l_f F_f − l_r F_r
         F_f = C_f (δ − (v_y + l_f r) / v),           F_r = −C_r (v_y − l_r r) / v
