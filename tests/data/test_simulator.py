@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from attnpipe.data.disturbances import Course, draw_course, stretches, waves
-from attnpipe.data.simulator import Car, State, move_car, simulate
+from attnpipe.data.simulator import simulate
+from attnpipe.data.vehicle import Car, State, move_car
 
 COLUMNS = [
     *("t", "vEgo", "aEgo", "steeringAngleDeg", "roll", "latAccelLocalizer", "steerFiltered"),

@@ -1,15 +1,11 @@
 """Steering logs of a simulated car that follows a winding, banked road.
 
-The car is a single-track ("bicycle") model with linear tyres and road bank, R. Rajamani,
-*Vehicle Dynamics and Control* (2nd ed., Springer 2012), section 2.3, with the parameters of
-the passenger car in its examples (m = 1573 kg, I_z = 2873 kg m², l_f = 1.1 m, l_r = 1.58 m,
-80 kN/rad per tyre). The lateral controller has the structure of openpilot's torque controller
-(feedforward on the lateral acceleration less the part that the bank carries, proportional and
-integral feedback, friction compensation, a rate limit on torque), and its numbers are typical
-of the published tunes: 2.5 m/s² at full torque, friction worth 0.1 of it, a delay of 0.2 s.
-The steering column is massless with viscous damping and dry friction, against the aligning
-torque of the front tyres, so that angle and torque have hysteresis. What a log shows at one
-moment therefore does not determine the torque; its history tells more.
+The lateral controller has the structure of openpilot's torque controller (feedforward on the
+lateral acceleration less the part that the bank carries, proportional and integral feedback,
+friction compensation, a rate limit on torque). Its numbers are typical of the published tunes:
+2.5 m/s² at full torque, friction worth 0.1 of it, a delay of 0.2 s. Delay, integral, rate limit
+and the column's hysteresis (see `vehicle`) give the log a memory: one moment does not determine
+the torque, its history tells more.
 
 Signs: left is positive. A positive roll pushes the car to the left.
 """
@@ -23,47 +19,12 @@ from jaxtyping import Float64
 
 from attnpipe.data.disturbances import Course, draw_course
 from attnpipe.data.layout import STEERING_RATE_HZ, steering_columns
+from attnpipe.data.vehicle import GRAVITY, STEP, Car, State, move_car
 
-GRAVITY = 9.81
-STEP = 0.01
 EVERY = round(1 / (STEP * STEERING_RATE_HZ))
 WARM_UP = 5.0
 """Seconds driven before a log begins, so that it does not begin at rest on a straight."""
 BATCH = 128
-
-
-@dataclass(frozen=True)
-class Car:
-    """A mid-size passenger car, see the module's sources; SI units.
-
-    Attributes
-    ----------
-    mass, yaw_inertia
-        kg, kg m².
-    front, rear
-        Distances of the axles from the centre of mass, m.
-    front_stiffness, rear_stiffness
-        Cornering stiffness of both tyres of an axle together, N/rad.
-    steering_ratio
-        Turn of the steering wheel per turn of the road wheels.
-    full_torque_accel
-        Lateral acceleration that full torque can hold on a level road, m/s².
-    friction
-        Dry friction of the column, in units of full torque.
-    column_speed
-        Speed of the road-wheel angle per unit of net torque, rad/s.
-    """
-
-    mass: float = 1573.0
-    yaw_inertia: float = 2873.0
-    front: float = 1.1
-    rear: float = 1.58
-    front_stiffness: float = 160e3
-    rear_stiffness: float = 160e3
-    steering_ratio: float = 15.0
-    full_torque_accel: float = 2.5
-    friction: float = 0.1
-    column_speed: float = 0.17
 
 
 @dataclass(frozen=True)
@@ -99,34 +60,6 @@ class Controller:
     lane_frequency: float = 0.3
     lane_damping: float = 0.9
     measurement_lag: float = 0.1
-
-
-@dataclass
-class State:
-    """Everything that moves; one value per segment.
-
-    Attributes
-    ----------
-    slip_speed, yaw_rate
-        Lateral speed of the car in its own frame, m/s; rad/s.
-    wheel
-        Road-wheel angle, rad.
-    offset, heading
-        Distance from and angle to the lane's centre line, m and rad.
-    measured
-        Filtered measurement of the lateral acceleration, m/s².
-    integral, torque
-        Of the controller, in units of full torque.
-    """
-
-    slip_speed: Float64[np.ndarray, " segment"]
-    yaw_rate: Float64[np.ndarray, " segment"]
-    wheel: Float64[np.ndarray, " segment"]
-    offset: Float64[np.ndarray, " segment"]
-    heading: Float64[np.ndarray, " segment"]
-    measured: Float64[np.ndarray, " segment"]
-    integral: Float64[np.ndarray, " segment"]
-    torque: Float64[np.ndarray, " segment"]
 
 
 def simulate(
@@ -212,40 +145,6 @@ def _back_to_lane(
     drift = speed * state.heading
     back: np.ndarray = -(frequency**2) * state.offset - 2 * damping * frequency * drift
     return back
-
-
-def move_car(
-    state: State,
-    course: Course,
-    k: int,
-    torque: Float64[np.ndarray, " segment"],
-    car: Car,
-) -> Float64[np.ndarray, " segment"]:
-    """Advance car and steering column by one step; return the lateral acceleration v·r.
-
-    Single track with bank φ (Rajamani, section 2.3)::
-
-        m (dv_y/dt + v r) = F_f + F_r + m g sin φ,   I_z dr/dt = l_f F_f − l_r F_r
-        F_f = C_f (δ − (v_y + l_f r) / v),           F_r = −C_r (v_y − l_r r) / v
-    """
-    speed, curvature = course.speed[:, k], course.curvature[:, k]
-    front = car.front_stiffness * (
-        state.wheel - (state.slip_speed + car.front * state.yaw_rate) / speed
-    )
-    rear = -car.rear_stiffness * (state.slip_speed - car.rear * state.yaw_rate) / speed
-    base = car.front + car.rear
-    aligning = front * base / (car.rear * car.mass) / car.full_torque_accel
-    net = torque - aligning
-    free = np.sign(net) * np.maximum(np.abs(net) - car.friction, 0.0)
-    side = (front + rear) / car.mass + GRAVITY * np.sin(course.roll[:, k])
-    lateral = state.yaw_rate * speed
-    state.offset += STEP * (state.slip_speed + speed * state.heading)
-    state.heading += STEP * (state.yaw_rate - speed * curvature)
-    state.slip_speed += STEP * (side - lateral)
-    state.yaw_rate += STEP * (car.front * front - car.rear * rear) / car.yaw_inertia
-    state.wheel += STEP * car.column_speed * free
-    after: np.ndarray = state.yaw_rate * speed
-    return after
 
 
 def _control(
