@@ -1,5 +1,6 @@
 """Score functions for `attend`: query-free pooling, additive, scaled dot product."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -54,9 +55,9 @@ def additive_scores(
 class _Additive(torch.autograd.Function):
     """``v·tanh(q + k)`` without ever holding tanh of all pairs of all samples.
 
-    Chunks of samples are laid out as [sample, query, size, key] and worked on in place;
-    the backward pass computes tanh again. About twice as fast as the plain formula, and
-    its memory does not grow with the batch.
+    Chunks of samples are laid out as [sample, size, query, key], so that keys are
+    contiguous, and worked on in place; the backward pass computes tanh again. About twice
+    as fast as the plain formula, and its memory does not grow with the batch.
     """
 
     @staticmethod
@@ -66,10 +67,11 @@ class _Additive(torch.autograd.Function):
         keys: Float[Tensor, "sample key size"],
         vector: Float[Tensor, " size"],
     ) -> Float[Tensor, "sample query key"]:
-        keys = keys.transpose(1, 2)[:, None].contiguous()
-        logits = queries.new_empty(*queries.shape[:2], keys.shape[-1])
+        queries = queries.transpose(1, 2).contiguous()
+        keys = keys.transpose(1, 2).contiguous()
+        logits = queries.new_empty(len(queries), queries.shape[2], keys.shape[2])
         for part, tanh in _tanh_chunks(queries, keys):
-            torch.matmul(vector, tanh, out=logits[part])
+            torch.matmul(vector, tanh.flatten(2), out=logits[part].flatten(1))
         ctx.save_for_backward(queries, keys, vector)
         return logits
 
@@ -79,28 +81,29 @@ class _Additive(torch.autograd.Function):
         ctx: Any, gradient: Float[Tensor, "sample query key"]
     ) -> tuple[Tensor, Tensor, Tensor]:
         queries, keys, vector = ctx.saved_tensors
-        by_query = torch.empty_like(queries)
-        by_key = keys.new_empty(keys.shape[0], *keys.shape[2:])
+        by_query, by_key = torch.empty_like(queries), torch.empty_like(keys)
         by_vector = torch.zeros_like(vector)
         for part, tanh in _tanh_chunks(queries, keys):
             g = gradient[part]
-            by_vector += (tanh @ g[..., None]).sum((0, 1))[:, 0]
-            slope = tanh.square_().neg_().add_(1.0).mul_(g[:, :, None])  # g (1 − tanh²)
+            by_vector += (tanh.flatten(2) @ g.flatten(1)[..., None]).sum((0, 2))
+            g = g[:, None]
+            slope = torch.addcmul(g, g, tanh.square_(), value=-1.0, out=tanh)  # g (1 − tanh²)
             torch.sum(slope, 3, out=by_query[part])
-            torch.sum(slope, 1, out=by_key[part])
-        return by_query * vector, by_key.transpose(1, 2) * vector, by_vector
+            torch.sum(slope, 2, out=by_key[part])
+        by_query, by_key = by_query.transpose(1, 2), by_key.transpose(1, 2)
+        return by_query * vector, by_key * vector, by_vector
 
 
 def _tanh_chunks(
-    queries: Float[Tensor, "sample query size"], keys: Float[Tensor, "sample 1 size key"]
+    queries: Float[Tensor, "sample size query"], keys: Float[Tensor, "sample size key"]
 ) -> Iterator[tuple[slice, Tensor]]:
     """Yield (slice of samples, tanh of all their pairs); the buffer is reused."""
-    samples, n_queries, size = queries.shape
-    pairs = n_queries * size * keys.shape[-1]
-    step = max(1, min(samples, _CHUNK_ELEMENTS // max(1, pairs)))
-    buffer = queries.new_empty(step, n_queries, size, keys.shape[-1])
+    samples, size, n_queries = queries.shape
+    shape = (size, n_queries, keys.shape[2])
+    step = max(1, min(samples, _CHUNK_ELEMENTS // max(1, math.prod(shape))))
+    buffer = queries.new_empty(step, *shape)
     for start in range(0, samples, step):
         part = slice(start, min(start + step, samples))
         tanh = buffer[: part.stop - start]
-        torch.add(queries[part][..., None], keys[part], out=tanh)
+        torch.add(queries[part][..., None], keys[part][:, :, None], out=tanh)
         yield part, tanh.tanh_()
