@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 BIN       := $(VENV)/bin
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run setup test test-slow check docs bench clean
+.PHONY: run setup test test-slow check tiny docs bench clean
 
 run: setup  ## the default study, or any other: make run ARGS="--config study=steering"
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(ARGS)
@@ -39,6 +39,14 @@ check: setup  ## lint, format, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+# Every stage once, on the real data, at sizes that say nothing.
+TINY := name=tiny seeds=[7,42] training.epochs=3 training.windows_per_epoch=256 \
+        training.validation_windows=128 data.evaluation_stride=48 \
+        ~models.mlp_flat ~models.lstm_medium_additive ~models.lstm_medium_simple
+
+tiny: setup  ## a study of a minute
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) --config overrides='$(TINY)'
 
 docs: setup  ## write the generated pages
 	$(BIN)/python -m attnpipe docs

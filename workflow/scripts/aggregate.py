@@ -2,7 +2,6 @@
 
 from attnpipe.aggregation.model import aggregate_model
 from attnpipe.aggregation.reading import read_runs
-
 from attnpipe.io.parquet import write_table
 from attnpipe.pipeline.job import job
 from attnpipe.schema.analysis import SimilaritySpec

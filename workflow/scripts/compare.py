@@ -1,7 +1,6 @@
 """Put the tables of all models together."""
 
 from attnpipe.aggregation.study import combine
-
 from attnpipe.io.parquet import read_table, write_table
 from attnpipe.pipeline.job import job
 from attnpipe.tables.study import STUDY_TABLES

@@ -1,7 +1,6 @@
 """Capture attention on the probe set and predict the test split."""
 
 from attnpipe.data.storage import from_tensors
-
 from attnpipe.extraction.run import extract
 from attnpipe.io.checkpoints import read_checkpoints
 from attnpipe.io.outcome import read_outcome

@@ -1,10 +1,9 @@
 """Import the attention weights of one run that other software saved."""
 
-from attnpipe.saved_weights.run import import_run
-
 from attnpipe.io.outcome import write_outcome
 from attnpipe.io.record import write_probe, write_records
 from attnpipe.pipeline.job import job
+from attnpipe.saved_weights.run import import_run
 from attnpipe.schema.data import SavedWeightsData
 
 with job(snakemake) as ctx:

@@ -1,10 +1,9 @@
 """Describe the folder that saved weights come from."""
 
-from attnpipe.saved_weights.describe import describe
-
 from attnpipe.io.json import write_json
 from attnpipe.io.seal import sha256
 from attnpipe.pipeline.job import job
+from attnpipe.saved_weights.describe import describe
 from attnpipe.schema.data import SavedWeightsData
 
 with job(snakemake) as ctx:

@@ -1,9 +1,8 @@
 """Measure all metrics of one run."""
 
-from attnpipe.measurement.run import measure
-
 from attnpipe.io.parquet import write_table
 from attnpipe.io.record import read_probe, read_records
+from attnpipe.measurement.run import measure
 from attnpipe.pipeline.job import job
 from attnpipe.schema.analysis import MetricsSpec
 from attnpipe.tables.metrics import METRICS

@@ -1,8 +1,7 @@
 """Prepare the dataset of a study: windows, split, scaling, probe set."""
 
-from attnpipe.data.storage import to_tensors
-
 from attnpipe.data.prepare import prepare
+from attnpipe.data.storage import to_tensors
 from attnpipe.io.json import write_json
 from attnpipe.io.tensors import write_tensors
 from attnpipe.io.wheel import default_cache

@@ -1,11 +1,10 @@
 """Train one model at one seed; an interrupted training goes on from its last epoch."""
 
 from attnpipe.data.storage import from_tensors
-from attnpipe.io.resume import resume_file
-
 from attnpipe.io.checkpoints import write_checkpoints
 from attnpipe.io.outcome import write_outcome
 from attnpipe.io.parquet import write_table
+from attnpipe.io.resume import resume_file
 from attnpipe.io.tensors import read_tensors
 from attnpipe.pipeline.job import job
 from attnpipe.schema.model import parse_model

@@ -50,11 +50,11 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
 
 def _parameters(plan: Plan) -> dict[str, int]:
     """Trainable parameters of each model; needs torch, which is imported only here."""
-    if not plan.trained:
+    spec, features = plan.study.spec, plan.study.features
+    if features is None:
         return {}
     from attnpipe.models.build import count_parameters
 
-    spec, features = plan.study.spec, plan.study.features
     window = spec.data.window  # type: ignore[union-attr]
     return {n: count_parameters(m, features, window) for n, m in spec.models.items()}
 

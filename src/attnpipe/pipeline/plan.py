@@ -13,7 +13,7 @@ from attnpipe.pipeline.estimate import attention_bytes
 from attnpipe.pipeline.members import fingerprint_key, members
 from attnpipe.pipeline.paths import SEAL_NAME, outputs
 
-Inputs = dict[str, str | list[str]]
+Inputs = Mapping[str, str | list[str]]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Plan:
         """Everything that exists of one run, except what it was trained from."""
         stages = ["train", "extract"] if self.trained else ["import_weights"]
         stages += ["measure"] if self.has_attention(model) else []
-        found: Inputs = {}
+        found: dict[str, str] = {}
         for stage in stages:
             found |= self.out(stage, model=model, seed=seed)
         found.pop("checkpoints", None)
@@ -156,7 +156,8 @@ class Plan:
 
     def _inputs_report(self) -> Inputs:
         figures = [self.out("figure", figure=name) for name in self.study.spec.figure.show]
-        return self._inputs_diagnose() | {
+        return {
+            **self._inputs_diagnose(),
             "diagnosis": self.out("diagnose")["diagnosis"],
             "png": [figure["png"] for figure in figures],
             "svg": [figure["svg"] for figure in figures],

@@ -1,0 +1,157 @@
+"""Whole studies through Snakemake: what a user sees, in files, sentences and exit codes."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+
+def describe(project, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "attnpipe", "describe", *arguments],
+        cwd=project.folder,
+        env=project.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_finished_study_has_every_file_and_nothing_to_do(finished):
+    results = finished.folder / "results" / "tiny"
+    for name in (
+        "config.json",
+        "data/series.safetensors",
+        "runs/pool/seed-1/attention.safetensors",
+        "runs/mlp/seed-2/evaluation.parquet",
+        "aggregate/inventory.csv",
+        "aggregate/metrics.csv",
+        "aggregate/metric_values.csv",
+        "aggregate/similarity.csv",
+        "aggregate/convergence.csv",
+        "aggregate/comparisons.csv",
+        "figures/entropy.png",
+        "figures/forest.svg",
+        "report/index.html",
+        "report/report.md",
+        "report/diagnosis.json",
+    ):
+        assert (results / name).stat().st_size > 0, name
+    inventory = pl.read_csv(results / "aggregate" / "inventory.csv")
+    assert inventory["outcome"].to_list() == ["ok"] * 6
+    config = json.loads((results / "config.json").read_text())
+    assert config["config"]["seeds"] == [1, 2]
+    assert config["choice"]["study"] == "tiny"
+
+
+def test_results_hold_no_clock_host_or_path(finished):
+    results = finished.folder / "results" / "tiny"
+    for path in (p for p in results.rglob("*") if p.is_file() and not p.name.startswith(".")):
+        content = path.read_bytes()
+        assert str(finished.folder).encode() not in content, path
+
+
+def test_describe_tells_what_is_out_of_date_and_why(finished):
+    done = describe(finished, "study=tiny", "--json")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert facts["out_of_date"] == []
+    assert facts["jobs"]["train"] == 6
+    changed = describe(finished, "study=tiny", "models.pool.hidden=6")
+    assert "train pool/1 and 1 more: spec.hidden: 4 → 6" in changed.stdout
+    assert "everything is up to date" in describe(finished, "study=tiny").stdout
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (["study=tyny"], "unknown study 'tyny': did you mean 'tiny'?"),
+        (["study=tiny", "overrides=models.pool.hiden=3"], "unknown key 'hiden'"),
+        (["study=tiny", "overrides=seeds=[1,1]"], "1 is listed twice"),
+        (["study=tiny", "overrides=data.window=5000"], "data.window"),
+    ],
+)
+def test_a_mistake_is_one_sentence_before_the_first_job(finished, config, sentence):
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--config", *config]
+    done = subprocess.run(
+        command,
+        cwd=finished.folder,
+        env=finished.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Job " not in done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith("attnpipe: ")]
+    assert len(said) == 1
+
+
+def test_a_diverged_run_is_named_and_the_rest_goes_on(project):
+    overrides = (
+        "+model@models.wild=mlp_last models.wild.hidden=[4] training.learning_rate=1e30 "
+        "training.clip_norm=null name=wild seeds=[1]"
+    )
+    done = project.snakemake(overrides=overrides)
+    assert done.returncode != 0, "the exit code says that a run did not end well"
+    assert "did not end well" in done.stderr + done.stdout
+    results = project.folder / "results" / "wild"
+    inventory = pl.read_csv(results / "aggregate" / "inventory.csv")
+    assert "diverged" in inventory["outcome"].to_list()
+    assert "diverged" in (results / "report" / "index.html").read_text()
+
+
+def test_the_same_study_gives_the_same_bytes(project):
+    results = project.folder / "results" / "tiny"
+
+    def contents():
+        files = (p for p in sorted(results.rglob("*")) if p.is_file())
+        return {p.relative_to(results): p.read_bytes() for p in files if not p.name.startswith(".")}
+
+    before = contents()
+    project.run("--forceall")
+    after = contents()
+    assert sorted(before) == sorted(after)
+    assert [name for name in before if before[name] != after[name]] == []
+
+
+@pytest.fixture
+def profiles(tmp_path):
+    """Document 0's layout: two models, three seeds, one faulty file."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "weights"
+    for prefix in ("M4_Simple", "M4_Simple_Wide"):
+        for seed in (1, 2, 3):
+            run = folder / f"{prefix}_seed{seed}"
+            run.mkdir(parents=True)
+            for epoch in (1, 2, 3):
+                np.save(run / f"attention_epoch_{epoch:03d}.npy", rng.dirichlet(np.ones(50)))
+            np.save(run / "attention_test.npy", rng.dirichlet(np.ones(50)))
+    np.save(folder / "M4_Simple_seed2" / "attention_test.npy", np.full(50, 0.1))
+    return folder
+
+
+def test_saved_weights_go_through_the_same_pipeline(project, profiles):
+    done = project.snakemake(study="saved_weights", overrides=f"data.path={profiles}")
+    assert done.returncode != 0, "one run was refused"
+    results = project.folder / "results" / "saved_weights"
+    inventory = pl.read_csv(results / "aggregate" / "inventory.csv")
+    refused = inventory.filter(pl.col("outcome") == "refused")
+    assert refused.select("model", "seed").rows() == [("M4_Simple", 2)]
+    assert "attention_test.npy" in refused["reason"][0]
+    metrics = pl.read_csv(results / "aggregate" / "metrics.csv", infer_schema_length=None)
+    known = metrics.filter(pl.col("metric") == "profile_entropy_normalized")
+    assert known.filter(pl.col("checkpoint") == "test")["n"].to_list() == [2, 3]
+    unknowable = metrics.filter(pl.col("metric") == "entropy_normalized")
+    assert unknowable["mean"].null_count() == len(unknowable)
+    assert set(unknowable["condition"]) == {"unknowable"}
+    html = (results / "report" / "index.html").read_text()
+    assert "unknowable" in html
+    assert str(profiles) not in html
