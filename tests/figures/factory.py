@@ -1,7 +1,7 @@
 """Synthetic tables of a study: small, deterministic and of the published schema."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import combinations
 
@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
+from attnpipe.figures.context import FigureContext
+from attnpipe.schema.figure import StyleSpec
 from attnpipe.tables import study as schema
 from attnpipe.tables.history import HISTORY
 
@@ -118,8 +120,9 @@ def _word(entropy: float | None) -> str | None:
 
 def metric_values(plan: Plan) -> pl.DataFrame:
     columns: dict[str, list[object]] = {
-        c: [] for c in ("model", "seed", "checkpoint", "head", "condition", "target", "metric", "value")
-    }  # fmt: skip
+        c: []
+        for c in ("model", "seed", "checkpoint", "head", "condition", "target", "metric", "value")
+    }
 
     def add(**row: object) -> None:
         for name, cells in columns.items():
@@ -145,7 +148,9 @@ def metric_values(plan: Plan) -> pl.DataFrame:
 
 def _checkpoints(plan: Plan, seed: int) -> list[tuple[str, int]]:
     step = max(1, plan.epochs // 20)
-    epochs = [("untrained", 0)] + [(f"epoch_{e:03d}", e) for e in range(step, plan.epochs + 1, step)]
+    epochs = [("untrained", 0)] + [
+        (f"epoch_{e:03d}", e) for e in range(step, plan.epochs + 1, step)
+    ]
     return epochs if plan.final(seed) != "best" else [*epochs, ("best", plan.epochs)]
 
 
@@ -278,7 +283,7 @@ def comparisons(plan: Plan, half: float = 0.012, skill: float = 0.3) -> pl.DataF
     """Gains in skill units are `GAINS` ± `half`, 0.015 elsewhere; the trivial mse is 4."""
     rows: list[dict[str, object]] = []
     trivial = 4.0
-    for place, model in enumerate(plan.models if plan.trained else ()):
+    for model in plan.models if plan.trained else ():
         seeds = [s for s in plan.seeds if plan.ok(model, s)]
         if not seeds:
             continue
@@ -336,6 +341,24 @@ class Hashed:
 
     def __hash__(self) -> int:
         return hash(repr(self.plan))
+
+
+def figure_context(plan: Plan, **changes: object) -> FigureContext:
+    """The context that goes with `study(plan)`."""
+    context = FigureContext(
+        style=StyleSpec(),
+        labels={m: plan.label(m) for m in plan.models},
+        attention_models=plan.attention,
+        baselines={m: plan.baseline(m) for m in plan.models},
+        seeds=plan.seeds,
+        representative_seed=plan.seeds[0],
+        window=plan.window,
+        step_value=1.0,
+        step_unit="h",
+        target_name="change of RC",
+        target_unit="nT",
+    )
+    return replace(context, **changes)
 
 
 def study(plan: Plan | None = None) -> dict[str, pl.DataFrame]:

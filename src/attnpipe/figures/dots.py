@@ -13,6 +13,8 @@ from attnpipe.figures.layout import sheet_width
 from attnpipe.figures.style import INK, QUIET, RULE, SMALL, Look
 from attnpipe.figures.text import shorten
 
+MOST_VECTORS = 60
+"""Points of a row that the SVG stores as shapes; more become pixels."""
 MAX_ROWS = 40
 """Rows on one sheet; what does not fit is named in a note."""
 
@@ -51,7 +53,7 @@ def draw_rows(ax: Axes, rows: Sequence[Row], *, labels: bool, room: float, digit
     labels
         Whether the rows' labels stand at the left (first panel) or are shared.
     room
-        Width of a label, and of the text of a gap, in inches.
+        Width of a label in inches.
     digits
         Decimals of the mean at the right; 0 for none.
     """
@@ -63,15 +65,13 @@ def draw_rows(ax: Axes, rows: Sequence[Row], *, labels: bool, room: float, digit
                 markeredgecolor=INK, markeredgewidth=0.7, zorder=3,
             )  # fmt: skip
         if row.mean is None:
-            ax.annotate(
-                shorten(row.missing or "no value", room, SMALL),
-                (0.02, place),
-                xycoords=ax.get_yaxis_transform(),
-                va="center",
-                size=SMALL,
-                color=QUIET,
-                style="italic",
-            )
+            if row.reference is None:
+                ax.annotate(
+                    row.missing, (0.02, place), xycoords=ax.get_yaxis_transform(), va="center",
+                    size=SMALL, color=QUIET, style="italic",
+                ).set_in_layout(False)  # fmt: skip
+            else:
+                _at_right(ax, "?", place)
             continue
         points = np.asarray(row.points, dtype=np.float64)
         offsets = np.linspace(-0.27, 0.27, points.size) if points.size > 1 else np.zeros(1)
@@ -85,6 +85,7 @@ def draw_rows(ax: Axes, rows: Sequence[Row], *, labels: bool, room: float, digit
                 markeredgewidth=0,
                 color=color,
                 alpha=0.55,
+                rasterized=points.size > MOST_VECTORS,
             )
         if row.lo is not None and row.hi is not None:
             ax.plot([row.lo, row.hi], [place, place], color=color, lw=1.8, solid_capstyle="butt")
@@ -94,10 +95,7 @@ def draw_rows(ax: Axes, rows: Sequence[Row], *, labels: bool, room: float, digit
         )  # fmt: skip
         text = row.values or (f"{row.mean:.{digits}f}".replace("-", "−") if digits else "")
         if text:
-            ax.annotate(
-                text, (1.01, place), xycoords=ax.get_yaxis_transform(), va="center", size=SMALL,
-                annotation_clip=False,
-            )  # fmt: skip
+            _at_right(ax, text, place)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_yticks(range(len(rows)))
     if labels:
@@ -109,6 +107,13 @@ def draw_rows(ax: Axes, rows: Sequence[Row], *, labels: bool, room: float, digit
     ax.set_axisbelow(True)
 
 
+def _at_right(ax: Axes, text: str, place: int) -> None:
+    ax.annotate(
+        text, (1.01, place), xycoords=ax.get_yaxis_transform(), va="center", size=SMALL,
+        annotation_clip=False,
+    )  # fmt: skip
+
+
 def reference_line(ax: Axes, x: float) -> None:
     """Draw the value that stands for "nothing to see"."""
     ax.axvline(x, color=RULE, lw=0.8, ls=(0, (4, 2)), zorder=1)
@@ -118,7 +123,10 @@ def span(rows: Sequence[Row], *also: float, pad: float = 0.06) -> tuple[float, f
     """Return limits that hold all points, intervals and reference values."""
     numbers = [*also]
     for row in rows:
-        numbers += [*row.points, *(v for v in (row.mean, row.lo, row.hi, row.reference) if v is not None)]
+        numbers += [
+            *row.points,
+            *(v for v in (row.mean, row.lo, row.hi, row.reference) if v is not None),
+        ]
     finite = [float(v) for v in numbers if math.isfinite(v)]
     if not finite:
         return 0.0, 1.0
@@ -130,6 +138,11 @@ def span(rows: Sequence[Row], *also: float, pad: float = 0.06) -> tuple[float, f
 def label_room(context: FigureContext) -> float:
     """Return the width of the column of labels in inches."""
     return min(1.45, 0.27 * sheet_width(context))
+
+
+def title_room(context: FigureContext, panels: int) -> float:
+    """Return the width for the title of one of several panels of rows side by side."""
+    return (sheet_width(context) - label_room(context)) / panels - 0.12
 
 
 def key(

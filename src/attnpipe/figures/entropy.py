@@ -16,16 +16,19 @@ from attnpipe.figures.dots import (
     reference_line,
     rule_key,
     span,
+    title_room,
 )
+from attnpipe.figures.gaps import gap, gap_notes, unknowable_note
 from attnpipe.figures.layout import Words, empty_sheet, sheet, shown
-from attnpipe.figures.selection import final_values, gap_notes, heads_note, spread, why_absent
-from attnpipe.figures.style import look, styled
+from attnpipe.figures.selection import final_values, heads_note, spread
+from attnpipe.figures.style import TEXT, look, styled
+from attnpipe.figures.text import wrap
 from attnpipe.schema.figure import FigureOptions
 
 ROWS, PROFILE = "entropy_normalized", "profile_entropy_normalized"
 TITLES = {
-    ROWS: "row by row, then averaged",
-    PROFILE: "averaged profile, then entropy (as published)",
+    ROWS: "of single rows, averaged",
+    PROFILE: "of the averaged profile (as published)",
 }
 
 
@@ -41,7 +44,12 @@ def draw(
         title="How sharp is attention? Normalised entropy of the final weights",
         subtitle="0 = all weight on one key, 1 = uniform. The entropy of an average is never "
         "below the average entropy: sharp rows that look at different keys have a flat profile.",
-        notes=[*cut, *heads_note(points), *gap_notes(tables, context, models)],
+        notes=[
+            *cut,
+            *heads_note(points),
+            *unknowable_note(tables, models, ROWS),
+            *gap_notes(tables, context, models),
+        ],
     )
     if not models:
         return empty_sheet(context, words, "no model of this study has attention")
@@ -60,7 +68,7 @@ def draw(
         draw_rows(ax, rows, labels=place == 0, room=room)
         reference_line(ax, 1.0)
         ax.set_xlim(low if low > 0.5 else min(low, -0.02), high)
-        ax.set_title(TITLES[metric])
+        ax.set_title("\n".join(wrap(TITLES[metric], title_room(context, len(metrics)), TEXT)))
         ax.set_xlabel("entropy / ln n")
         if options.color is not None:
             ax.lines[-1].set_color(options.color)
@@ -78,7 +86,7 @@ def _rows(
     before = {
         r["model"]: r["mean"] for r in spread(tables, [metric], "untrained").iter_rows(named=True)
     }
-    seeds = points.filter(pl.col("metric") == metric)
+    seeds = points.filter(pl.col("metric") == metric).sort("seed")
     rows = []
     for model in models:
         mean = means.get(model, {"mean": None, "lo95": None, "hi95": None})
@@ -91,7 +99,7 @@ def _rows(
                 mean["lo95"],
                 mean["hi95"],
                 reference=before.get(model),
-                missing="" if model in means else why_absent(tables, context, model, metric),
+                missing="" if model in means else gap(tables, context, model, metric).short,
             )
         )
     return rows

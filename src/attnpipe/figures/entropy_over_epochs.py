@@ -1,4 +1,4 @@
-"""Does attention leave the uniform state while the model trains?"""
+"""Whether attention leaves the uniform state while the model trains."""
 
 from collections.abc import Mapping
 
@@ -6,12 +6,14 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.dots import rule_key
 from attnpipe.figures.entropy import PROFILE, ROWS
+from attnpipe.figures.gaps import gap, gap_notes, unknowable_note
 from attnpipe.figures.layout import Words, absent, empty_sheet, grid, panel_room, remark, shown
-from attnpipe.figures.selection import epochs, gap_notes, heads_note, values, why_absent
+from attnpipe.figures.selection import epochs, heads_note, mean_over_seeds, values
 from attnpipe.figures.style import QUIET, RULE, look, styled
 from attnpipe.schema.figure import FigureOptions
 
@@ -29,42 +31,48 @@ def draw(
         subtitle="Epoch 0 is the untrained model.",
         xlabel="epoch",
         ylabel="entropy / ln n",
-        notes=[*cut, *heads_note(points), *gap_notes(tables, context, models)],
+        notes=[
+            *cut,
+            *heads_note(points),
+            *unknowable_note(tables, models, ROWS),
+            *gap_notes(tables, context, models),
+        ],
     )
     if points.is_empty():
         return empty_sheet(context, words, "no weights of training epochs are stored")
     legend = [
         Line2D([], [], color=QUIET, lw=1.6, label="rows: mean, thin lines: seeds"),
-        Line2D([], [], color=QUIET, lw=1.6, ls=(0, (1, 1)), label="averaged profile (as published)"),
+        Line2D(
+            [], [], color=QUIET, lw=1.6, ls=(0, (1, 1)), label="averaged profile (as published)"
+        ),
         rule_key("uniform"),
     ]
     figure, axes = grid(context, words, [context.label(m) for m in models], legend=legend)
     for ax, model in zip(axes, models, strict=True):
         mine = points.filter(pl.col("model") == model)
         if mine.is_empty():
-            absent(ax, why_absent(tables, context, model, ROWS), panel_room(context, models))
+            absent(ax, gap(tables, context, model, ROWS).full, panel_room(context, models))
             continue
         color = look(context, model).color
         _lines(ax, mine.filter(pl.col("metric") == PROFILE), color, (0, (1, 1)))
         _lines(ax, mine.filter(pl.col("metric") == ROWS), color, "-")
         ax.axhline(1.0, color=options.color or RULE, lw=0.8, ls=(0, (4, 2)), zorder=1)
         if not (mine["metric"] == ROWS).any():
-            why = why_absent(tables, context, model, ROWS)
-            remark(ax, f"rows: {why}", panel_room(context, models))
+            remark(ax, f"rows: {gap(tables, context, model, ROWS).short}")
     low = points["value"].min()
     assert isinstance(low, float)  # not empty
     axes[0].set_ylim(low - 0.06 * (1.0 - low) - 1e-3, 1.0 + 0.08 * (1.0 - low) + 1e-3)
     last = points["epoch"].max()
     assert isinstance(last, int)
     axes[0].set_xlim(-0.02 * last - 0.2, 1.02 * last + 0.2)
-    axes[0].xaxis.get_major_locator().set_params(integer=True, nbins=5)
+    axes[0].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     return figure
 
 
 def _lines(ax: Axes, points: pl.DataFrame, color: str, dash: object) -> None:
-    runs = points.sort("epoch").partition_by("seed", maintain_order=True)
+    runs = points.sort("seed", "epoch").partition_by("seed", maintain_order=True)
     fade = max(0.15, min(0.5, 3 / max(len(runs), 1)))
     for run in runs:
         ax.plot(run["epoch"], run["value"], color=color, lw=0.6, alpha=fade, ls=dash)
-    mean = points.group_by("epoch").agg(pl.col("value").mean()).sort("epoch")
+    mean = mean_over_seeds(points, "value")
     ax.plot(mean["epoch"], mean["value"], color=color, lw=1.6, ls=dash)

@@ -9,10 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from attnpipe.figures.context import FigureContext
+from attnpipe.figures.gaps import gap
 from attnpipe.figures.layout import Words, absent, empty_sheet, grid, panel_room, shown
-from attnpipe.figures.selection import epochs, heads_note, keys_of, values, why_absent
+from attnpipe.figures.selection import epochs, heads_note, keys_of, values
 from attnpipe.figures.style import QUIET, SMALL, colormap, styled
 from attnpipe.figures.timeaxis import key_axis_name, label_keys
 from attnpipe.schema.figure import FigureOptions
@@ -29,8 +31,8 @@ def draw(
     seed = context.representative_seed
     words = Words(
         title=f"Attention profile while the model trains, seed {seed}",
-        subtitle="Weights averaged over samples. Each colour bar has its own range; 1/n is "
-        "uniform attention.",
+        subtitle=f"Weights averaged over samples. Each colour bar has its own range; 1/n = "
+        f"{1 / window:.2g} is uniform attention.",
         xlabel=key_axis_name(context, window),
         ylabel="epoch (0 = untrained)",
         notes=[*cut, *heads_note(points)],
@@ -44,18 +46,18 @@ def draw(
         run = mine.filter(pl.col("seed") == seed)
         if run.is_empty():
             others = sorted(mine["seed"].unique())
-            why = why_absent(tables, context, model, "profile")
+            why = gap(tables, context, model, "profile").full
             if others:
                 why = f"nothing stored for seed {seed}; there is for seed {others[0]}"
             absent(ax, why, panel_room(context, models))
             continue
         mesh = _map(ax, run, colors)
         _colorbar(figure, ax, mesh, keys_of(run, context))
-    label_keys(axes[0], context, window, most=4 if len(models) <= 4 else 3)
+    label_keys(axes[0], context, window, most=4 if len(models) <= 4 else 2)
     last = points["epoch"].max()
     assert isinstance(last, int)  # not empty
     axes[0].set_ylim(last + 0.5, -0.5)
-    axes[0].yaxis.get_major_locator().set_params(integer=True, nbins=5)
+    axes[0].yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     return figure
 
 
@@ -84,6 +86,6 @@ def _colorbar(figure: Figure, ax: Axes, mesh: QuadMesh, keys: int) -> None:
     room = 0.16 * (high - low)
     ends = [v for v in (low, high) if abs(v - uniform) > room]
     ticks = sorted([*ends, *([uniform] if low <= uniform <= high else [])])
-    bar.set_ticks(ticks, labels=[f"{v:.2g}" + (" = 1/n" if v == uniform else "") for v in ticks])
+    bar.set_ticks(ticks, labels=["1/n" if v == uniform else f"{v:.2g}" for v in ticks])
     bar.ax.tick_params(labelsize=SMALL, colors=QUIET, length=2)
     bar.outline.set_visible(False)

@@ -6,6 +6,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.dots import (
@@ -18,10 +19,10 @@ from attnpipe.figures.dots import (
     rule_key,
     span,
 )
+from attnpipe.figures.gaps import gap_notes
 from attnpipe.figures.layout import Words, empty_sheet, sheet, sheet_width, shown
 from attnpipe.figures.scores import gain_row, skill_row
-from attnpipe.figures.selection import gap_notes
-from attnpipe.figures.style import QUIET, styled
+from attnpipe.figures.style import styled
 from attnpipe.schema.figure import FigureOptions
 
 BAND = "#e4e4e4"
@@ -72,4 +73,4 @@ def _panel(ax: Axes, rows: list[Row], context: FigureContext, *also: float) -> N
     draw_rows(ax, rows, labels=True, room=0.32 * sheet_width(context))
     reference_line(ax, 0.0)
     ax.set_xlim(*span(rows, 0.0, *also))
-    ax.xaxis.get_major_locator().set_params(nbins=6)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6))

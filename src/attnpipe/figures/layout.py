@@ -6,10 +6,12 @@ constrained layout makes room for the tick labels.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.style import QUIET, SMALL, TEXT, TITLE
@@ -95,9 +97,9 @@ def sheet(
     foot = MARGIN + foot_notes + foot_legend + foot_label
     left = MARGIN / 2 + (_height(1, TEXT) if words.ylabel else 0.0)
     tall = round((head + foot + sum(heights)) * style.dpi) / style.dpi
-    figure = Figure(figsize=(wide, tall), dpi=style.dpi, layout="constrained")
+    figure = Figure(figsize=(wide, tall), dpi=style.dpi)
 
-    def put(x: float, y: float, text: str, **options: object) -> None:
+    def put(x: float, y: float, text: str, **options: Any) -> None:
         figure.text(x / wide, y / tall, text, **options).set_in_layout(False)
 
     top = tall - MARGIN * 0.8
@@ -130,15 +132,14 @@ def sheet(
     if words.ylabel:
         label = shorten(words.ylabel, tall - head - foot, TEXT)
         put(MARGIN / 2, middle, label, va="center", ha="left", size=TEXT, rotation="vertical")
-    engine = figure.get_layout_engine()
-    assert engine is not None  # asked for above
-    engine.set(
+    engine = ConstrainedLayoutEngine(
         rect=(left / wide, foot / tall, 1 - (left + MARGIN) / wide, 1 - (head + foot) / tall),
         w_pad=0.03,
         h_pad=0.03,
         hspace=0.02,
         wspace=0.02,
     )
+    figure.set_layout_engine(engine)
     return figure
 
 
@@ -207,21 +208,15 @@ def absent(ax: Axes, reason: str, room: float) -> None:
         size=SMALL,
         color=QUIET,
         style="italic",
-    )
+    ).set_in_layout(False)
 
 
-def remark(ax: Axes, text: str, room: float) -> None:
-    """Write a small note into the lower left corner of a panel that shows something else."""
+def remark(ax: Axes, text: str) -> None:
+    """Write a few words into the lower left corner of a panel that shows something else."""
     ax.text(
-        0.02,
-        0.03,
-        "\n".join(wrap(text, room, SMALL, lines=4)),
-        transform=ax.transAxes,
-        va="bottom",
-        size=SMALL,
-        color=QUIET,
+        0.02, 0.03, text, transform=ax.transAxes, va="bottom", size=SMALL, color=QUIET,
         style="italic",
-    )
+    ).set_in_layout(False)  # fmt: skip
 
 
 def empty_sheet(context: FigureContext, words: Words, reason: str) -> Figure:

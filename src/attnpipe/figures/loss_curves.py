@@ -1,4 +1,4 @@
-"""Did training go well? Losses over epochs."""
+"""Whether training went well: losses over epochs."""
 
 from collections.abc import Mapping
 
@@ -6,10 +6,12 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from attnpipe.figures.context import FigureContext
+from attnpipe.figures.gaps import gap, gap_notes
 from attnpipe.figures.layout import Words, absent, empty_sheet, grid, panel_room, shown
-from attnpipe.figures.selection import gap_notes, why_absent
+from attnpipe.figures.selection import mean_over_seeds
 from attnpipe.figures.style import INK, styled
 from attnpipe.schema.figure import FigureOptions
 
@@ -45,7 +47,9 @@ def draw(
     for ax, model in zip(axes, models, strict=True):
         mine = history.filter(pl.col("model") == model)
         if mine.is_empty():
-            absent(ax, why_absent(tables, context, model, None), panel_room(context, models))
+            absent(
+                ax, gap(tables, context, model, values="losses").full, panel_room(context, models)
+            )
             continue
         _lines(ax, mine, "train_loss", train, "-")
         _lines(ax, mine, "validation_loss", validation, "--")
@@ -57,17 +61,17 @@ def draw(
         axes[0].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes[0].yaxis.set_minor_formatter("")
     axes[0].set_ylim(low, high)
-    axes[0].xaxis.get_major_locator().set_params(integer=True, nbins=5)
+    axes[0].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     return figure
 
 
 def _lines(ax: Axes, runs: pl.DataFrame, column: str, color: str, dash: str) -> None:
-    known = runs.filter(pl.col(column).is_finite()).sort("epoch")
+    known = runs.filter(pl.col(column).is_finite()).sort("seed", "epoch")
     seeds = known.partition_by("seed", maintain_order=True)
     fade = max(0.12, min(0.45, 2.5 / max(len(seeds), 1)))
     for seed in seeds:
         ax.plot(seed["epoch"], seed[column], color=color, lw=0.5, alpha=fade)
-    mean = known.group_by("epoch").agg(pl.col(column).mean()).sort("epoch")
+    mean = mean_over_seeds(known, column)
     ax.plot(mean["epoch"], mean[column], color=color, lw=1.4, ls=dash)
 
 
@@ -75,8 +79,8 @@ def _stopped(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """Return the last epoch of every run that did not end well."""
     bad = tables["inventory"].filter(pl.col("outcome") != "ok").select("model", "seed")
     known = tables["history"].filter(pl.col("validation_loss").is_finite())
-    return known.join(bad, on=["model", "seed"]).group_by("model", "seed").agg(
-        pl.col("epoch").max()
+    return (
+        known.join(bad, on=["model", "seed"]).group_by("model", "seed").agg(pl.col("epoch").max())
     )
 
 

@@ -8,9 +8,10 @@ from matplotlib.lines import Line2D
 
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.dots import rule_key
-from attnpipe.figures.layout import Words, absent, empty_sheet, sheet, sheet_width, shown
-from attnpipe.figures.selection import final_values, gap_notes, heads_note, keys_of, spread
-from attnpipe.figures.style import QUIET, RULE, look, styled
+from attnpipe.figures.gaps import gap_notes
+from attnpipe.figures.layout import Words, empty_sheet, sheet, shown
+from attnpipe.figures.selection import final_values, heads_note, keys_of, spread
+from attnpipe.figures.style import RULE, look, styled
 from attnpipe.figures.timeaxis import key_axis_name, label_keys
 from attnpipe.schema.figure import FigureOptions
 

@@ -10,15 +10,9 @@ from matplotlib.patches import Patch
 
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.dots import rule_key
+from attnpipe.figures.gaps import gap, gap_notes
 from attnpipe.figures.layout import Words, absent, empty_sheet, grid, panel_room, shown
-from attnpipe.figures.selection import (
-    final_values,
-    gap_notes,
-    heads_note,
-    keys_of,
-    spread,
-    why_absent,
-)
+from attnpipe.figures.selection import final_values, heads_note, keys_of, spread
 from attnpipe.figures.style import QUIET, RULE, look, styled
 from attnpipe.figures.timeaxis import key_axis_name, label_keys
 from attnpipe.schema.figure import FigureOptions
@@ -53,10 +47,12 @@ def draw(
     for ax, model in zip(axes, models, strict=True):
         mine = points.filter(pl.col("model") == model)
         if mine.is_empty():
-            absent(ax, why_absent(tables, context, model, "profile"), panel_room(context, models))
+            absent(ax, gap(tables, context, model, "profile").full, panel_room(context, models))
         else:
             _panel(ax, mine, means.filter(pl.col("model") == model), look(context, model).color)
-            ax.axhline(1 / keys_of(mine, context), color=options.color or RULE, lw=0.8, ls=(0, (4, 2)))
+            ax.axhline(
+                1 / keys_of(mine, context), color=options.color or RULE, lw=0.8, ls=(0, (4, 2))
+            )
     label_keys(axes[0], context, window, most=5 if len(models) <= 4 else 3)
     axes[0].set_ylim(bottom=0)
     return figure

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from attnpipe.figures.style import style_active
 from attnpipe.schema.figure import StyleSpec
@@ -50,5 +52,7 @@ def _fixed(figure: Figure, style: StyleSpec) -> Iterator[None]:
             FigureCanvasAgg(figure)
             engine.execute(figure)
             figure.set_layout_engine("none")
+            for ax in figure.axes:  # the solver's last digits differ from run to run
+                ax.set_position(Bbox(np.round(ax.get_position().get_points(), 6)))
         yield
         figure.set_dpi(style.dpi)

@@ -6,7 +6,7 @@ import polars as pl
 
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.dots import Row
-from attnpipe.figures.selection import why_absent
+from attnpipe.figures.gaps import gap
 from attnpipe.figures.style import look
 
 Tables = Mapping[str, pl.DataFrame]
@@ -17,13 +17,13 @@ def skill_row(tables: Tables, context: FigureContext, model: str) -> Row:
     frame = tables["comparisons"].filter(pl.col("model") == model)
     found = _estimate(frame, "skill", "skill")
     if found is None:
-        missing = why_absent(tables, context, model, None, values="score")
+        missing = gap(tables, context, model, values="forecasts").short
         return Row(context.label(model), look(context, model), missing=missing)
     seeds = frame.filter((pl.col("level") == "seed") & (pl.col("metric") == "skill"))
     return Row(
         context.label(model),
         look(context, model),
-        seeds["value"].drop_nulls().to_list(),
+        seeds.sort("seed")["value"].drop_nulls().to_list(),
         found["value"],
         found["lo95"],
         found["hi95"],
@@ -41,11 +41,16 @@ def gain_row(tables: Tables, context: FigureContext, model: str) -> Row:
     frame = tables["comparisons"].filter(pl.col("model") == model)
     found = _estimate(frame, "gain", "skill_units")
     if found is None:
-        missing = "no skill over the trivial forecast to measure a gain by"
+        missing = "no skill to measure a gain by"
         for name in (model, baseline):
-            if _estimate(tables["comparisons"].filter(pl.col("model") == name), "skill", "skill") is None:
-                why = why_absent(tables, context, name, None, values="score")
-                missing = f"{context.label(name)}: {why}"
+            if (
+                _estimate(tables["comparisons"].filter(pl.col("model") == name), "skill", "skill")
+                is None
+            ):
+                missing = gap(tables, context, name, values="forecasts").short
+                if name == baseline:
+                    missing = f"baseline: {missing}"
+                break
         return Row(label, own, missing=missing)
     return Row(
         label,
@@ -76,21 +81,16 @@ def _estimate(frame: pl.DataFrame, level: str, metric: str) -> dict[str, float |
 
 def _seed_gains(comparisons: pl.DataFrame, model: str, baseline: str) -> list[float]:
     """Return gains per seed in skill units: the margins say how many mse a unit is."""
-    margins = {
-        metric: margin
-        for metric, margin in comparisons.filter(
-            (pl.col("level") == "gain") & (pl.col("model") == model)
-        )
-        .select("metric", "margin")
-        .iter_rows()
-    }
+    gains = comparisons.filter((pl.col("level") == "gain") & (pl.col("model") == model))
+    margins = dict(gains.select("metric", "margin").iter_rows())
     unit, mse = margins.get("skill_units"), margins.get("mse")
     if not unit or not mse:
         return []
     by_seed = comparisons.filter((pl.col("level") == "seed") & (pl.col("metric") == "mse"))
     mine, theirs = (
-        by_seed.filter(pl.col("model") == name).select("seed", "value") for name in (model, baseline)
+        by_seed.filter(pl.col("model") == name).select("seed", "value")
+        for name in (model, baseline)
     )
     both = mine.join(theirs, on="seed", suffix="_baseline").sort("seed")
-    gains = (both["value_baseline"] - both["value"]) * (unit / mse)
-    return gains.drop_nulls().to_list()
+    differences = (both["value_baseline"] - both["value"]).drop_nulls()
+    return [float(d) * unit / mse for d in differences]

@@ -20,11 +20,13 @@ from attnpipe.figures.dots import (
     panel_height,
     reference_line,
     rule_key,
+    title_room,
 )
+from attnpipe.figures.gaps import gap, gap_notes
 from attnpipe.figures.layout import Words, absent, empty_sheet, sheet, sheet_width, shown
-from attnpipe.figures.selection import gap_notes, likeness, seeds_text, why_absent
+from attnpipe.figures.selection import likeness
 from attnpipe.figures.style import SMALL, TEXT, colormap, ink_on, look, styled
-from attnpipe.figures.text import shorten
+from attnpipe.figures.text import shorten, wrap
 from attnpipe.schema.figure import FigureOptions
 
 PUBLISHED, CENTRED, PEARSON = "profile_cosine", "centred_cosine", "profile_pearson"
@@ -72,7 +74,9 @@ def draw(
         rows = [_row(tables, context, model, m, NAMES[m]) for m in measures]
         _strip(line[2], rows, place == len(models) - 1)
     if image is not None:
-        bar = figure.colorbar(image, ax=axes[:, :2], location="bottom", aspect=40, shrink=0.7, pad=0.01)
+        bar = figure.colorbar(
+            image, ax=axes[:, :2], location="bottom", aspect=40, shrink=0.7, pad=0.01
+        )
         bar.set_ticks([-1, -0.5, 0, 0.5, 1])
         bar.set_label("likeness of two seeds", size=SMALL)
         bar.outline.set_visible(False)
@@ -98,8 +102,9 @@ def _matrix(
     ax.set_xticks([])
     ax.set_yticks([])
     if pairs.is_empty():
-        why = seeds_text(tables, model) or why_absent(tables, context, model, measure)
-        absent(ax, why, 0.2 * sheet_width(context))
+        ax.set_box_aspect(1)
+        why = gap(tables, context, model, measure, pairs=True)
+        absent(ax, why.full, 0.14 * sheet_width(context))
         return None
     present = set(pairs["seed_a"]) | set(pairs["seed_b"])
     seeds = [s for s in context.seeds if s in present]
@@ -113,7 +118,7 @@ def _matrix(
         ax.set_yticks(range(len(seeds)), [str(s) for s in seeds])
         for i, j in np.argwhere(np.isfinite(grid)).tolist():
             text = f"{grid[i, j]:.2f}".replace("-", "−").replace("0.", ".").replace("1.00", "1")
-            ink = ink_on(image.cmap(image.norm(grid[i, j])))
+            ink = ink_on(colors((grid[i, j] + 1) / 2))
             ax.text(j, i, text, ha="center", va="center", size=5, color=ink)
     ax.tick_params(length=0, labelsize=5)
     ax.set_xlabel(NAMES[measure].split(" (")[0], size=SMALL)
@@ -130,8 +135,8 @@ def _row(
     of = pl.col("model") == model
     mean = likeness(tables, "model", [measure]).filter(of)
     if mean.is_empty():
-        missing = seeds_text(tables, model) or why_absent(tables, context, model, measure)
-        return Row(label, look(context, model), missing=missing)
+        missing = gap(tables, context, model, measure, pairs=True)
+        return Row(label, look(context, model), missing=missing.short)
     found = mean.row(0, named=True)
     pairs = likeness(tables, "pair", [measure]).filter(of)["value"].to_list()
     before = likeness(tables, "model", [measure], "untrained").filter(of)["value"]
@@ -181,6 +186,8 @@ def _overview(
         ]
         draw_rows(ax, rows, labels=place == 0, room=label_room(context), digits=2)
         _scale(ax)
-        ax.set_title(NAMES[(PUBLISHED, CENTRED)[place]])
+        ax.set_title(
+            "\n".join(wrap(NAMES[(PUBLISHED, CENTRED)[place]], title_room(context, 2), TEXT))
+        )
         ax.set_xlabel("likeness of two seeds")
     return figure

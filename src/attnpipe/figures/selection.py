@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import polars as pl
+from polars.dataframe.group_by import GroupBy
 
 from attnpipe.figures.context import FigureContext
 
@@ -44,10 +45,21 @@ def values(tables: Tables, metrics: Sequence[str]) -> pl.DataFrame:
             frame = frame.filter(pl.col(level).is_null())
     keys = ["model", "seed", "checkpoint", "metric", "target"]
     return (
-        frame.group_by(keys)
+        _in_order(frame, keys, "layer", "head")
         .agg(pl.col("value").mean(), heads=pl.len())
         .sort(keys, nulls_last=True)
     )
+
+
+def _in_order(frame: pl.DataFrame, keys: Sequence[str], *within: str) -> GroupBy:
+    """Group so that sums are taken in the same order whatever the order of the rows."""
+    ordered = frame.sort(*keys, *within, nulls_last=True)
+    return ordered.group_by(keys, maintain_order=True)
+
+
+def mean_over_seeds(points: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Return the mean of a column per epoch."""
+    return _in_order(points, ["epoch"], "seed").agg(pl.col(column).mean())
 
 
 def epochs(points: pl.DataFrame) -> pl.DataFrame:
@@ -82,7 +94,7 @@ def spread(
     """
     if isinstance(checkpoint, str):
         points = values(tables, metrics).filter(pl.col("checkpoint") == checkpoint)
-        chosen = {m: checkpoint for m in points["model"].unique()}
+        chosen = dict.fromkeys(points["model"].unique(), checkpoint)
     else:
         points = final_values(tables, metrics)
         chosen = dict(checkpoint or final_checkpoint(tables))
@@ -104,15 +116,11 @@ def spread(
         .join(at, on=["model", "checkpoint"])
         .select(*keys, "n", "mean", "lo95", "hi95")
     )
-    computed = (
-        points.filter(~pl.col("model").is_in(list(single)))
-        .group_by(keys)
-        .agg(
-            n=pl.len().cast(pl.Int64),
-            mean=pl.col("value").mean(),
-            lo95=pl.lit(None, dtype=pl.Float64),
-            hi95=pl.lit(None, dtype=pl.Float64),
-        )
+    computed = _in_order(points.filter(~pl.col("model").is_in(list(single))), keys, "seed").agg(
+        n=pl.len().cast(pl.Int64),
+        mean=pl.col("value").mean(),
+        lo95=pl.lit(None, dtype=pl.Float64),
+        hi95=pl.lit(None, dtype=pl.Float64),
     )
     return pl.concat([given, computed]).sort(keys, nulls_last=True)
 
@@ -129,57 +137,6 @@ def heads_note(points: pl.DataFrame) -> list[str]:
     if isinstance(most, int) and most > 1:
         return [f"Mean over up to {most} layers × heads per run; intervals are in the tables."]
     return []
-
-
-def unknowable(tables: Tables, model: str, metric: str) -> bool:
-    """Whether the metric of a model cannot be known from what was stored."""
-    frame = tables["metric_values"].filter(
-        (pl.col("model") == model) & (pl.col("metric") == metric)
-    )
-    return frame.height > 0 and bool((frame["condition"] == UNKNOWABLE).fill_null(False).all())
-
-
-def run_trouble(tables: Tables, context: FigureContext, model: str) -> list[str]:
-    """Return one phrase per seed of a model without a good run, e.g. ``seed 7 diverged``."""
-    runs = tables["inventory"].filter(pl.col("model") == model)
-    outcomes = {s: (o, r) for s, o, r in runs.select("seed", "outcome", "reason").iter_rows()}
-    phrases = []
-    for seed in context.seeds:
-        outcome, reason = outcomes.get(seed, ("missing", None))
-        if outcome != "ok":
-            phrases.append(f"seed {seed} {outcome}" + (f" ({reason})" if reason else ""))
-    return phrases
-
-
-def gap_notes(tables: Tables, context: FigureContext, models: Sequence[str]) -> list[str]:
-    """Name the runs that are missing from a figure, the first few in full."""
-    lines = []
-    for model in models:
-        trouble = run_trouble(tables, context, model)
-        if trouble:
-            more = f" and {len(trouble) - 2} more" if len(trouble) > 2 else ""
-            lines.append(f"{context.label(model)}: {'; '.join(trouble[:2])}{more}.")
-    if len(lines) > 3:
-        lines = [*lines[:3], f"{len(lines) - 3} more models lack runs: see inventory.csv."]
-    return [f"Not shown: {line}" for line in lines]
-
-
-def why_absent(
-    tables: Tables,
-    context: FigureContext,
-    model: str,
-    metric: str | None = None,
-    *,
-    values: str = "value",
-) -> str:
-    """Say which model lacks its data and why, for the panel that stands in its place."""
-    trouble = run_trouble(tables, context, model)
-    if len(trouble) == len(context.seeds):
-        shown = "; ".join(trouble[:2]) + (f"; {len(trouble) - 2} more" if len(trouble) > 2 else "")
-        return f"no run to show: {shown}"
-    if metric is not None and unknowable(tables, model, metric):
-        return "cannot be known: the weights were averaged before they were saved"
-    return f"no {values} of {metric}" if metric else f"no {values}"
 
 
 def likeness(
@@ -212,7 +169,7 @@ def likeness(
     single = pl.len() == 1
     keys = ["model", "measure", "seed_a", "seed_b", "target"]
     return (
-        frame.group_by(keys)
+        _in_order(frame, keys, "layer", "head")
         .agg(
             pl.col("value").mean(),
             lo95=pl.when(single).then(pl.col("lo95").first()),
@@ -229,9 +186,3 @@ def usual_final(tables: Tables) -> pl.DataFrame:
     counted = finals(tables).group_by("model", "checkpoint").len()
     ranked = counted.sort("model", "len", "checkpoint", descending=[False, True, False])
     return ranked.unique("model", keep="first", maintain_order=True).select("model", "checkpoint")
-
-
-def seeds_text(tables: Tables, model: str) -> str:
-    """Say so if a model has too few good runs to be compared between seeds."""
-    runs = finals(tables).filter(pl.col("model") == model).height
-    return "needs two seeds: there is one" if runs == 1 else ""

@@ -1,9 +1,10 @@
 """The one look of all figures: text sizes, lines, colours and markers."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
+from typing import Any
 
 import matplotlib
 import polars as pl
@@ -22,7 +23,7 @@ INK, QUIET, RULE = "#222222", "#5f5f5f", "#8c8c8c"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
 DASHES = ("-", "--", "-.", ":")
 
-RC: Mapping[str, object] = {
+RC: Mapping[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": TEXT,
     "text.parse_math": False,  # labels are the user's: a dollar sign is a dollar sign
@@ -128,7 +129,7 @@ def colormap(chosen: str | None, default: str) -> Colormap:
     return matplotlib.colormaps[name].with_extremes(bad="#e3e3e3")
 
 
-def ink_on(color: tuple[float, float, float, float]) -> str:
+def ink_on(color: Sequence[float]) -> str:
     """Return black or white, whichever reads better on `color` (WCAG relative luminance)."""
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in color[:3]]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.dots import (
@@ -19,10 +20,11 @@ from attnpipe.figures.dots import (
     span,
 )
 from attnpipe.figures.entropy import PROFILE, ROWS
+from attnpipe.figures.gaps import gap, gap_notes, unknowable_note
 from attnpipe.figures.layout import Words, empty_sheet, sheet, shown
 from attnpipe.figures.scores import gain_row, skill_row
-from attnpipe.figures.seed_similarity import CENTRED, PUBLISHED
-from attnpipe.figures.selection import gap_notes, likeness, spread, why_absent
+from attnpipe.figures.seed_similarity import PEARSON, PUBLISHED, measures_of
+from attnpipe.figures.selection import likeness, spread
 from attnpipe.figures.style import look, styled
 from attnpipe.schema.figure import FigureOptions
 
@@ -48,7 +50,12 @@ def draw(
         title="At a glance: what attention does, how stable it is, how well models forecast",
         subtitle="Filled marks: measured row by row, with interval. Hollow marks: the number as "
         "published, from averaged profiles.",
-        notes=[*cut, *gap_notes(tables, context, models)],
+        notes=[
+            *cut,
+            *unknowable_note(tables, models, ROWS),
+            *_profile_note(tables, models),
+            *gap_notes(tables, context, models),
+        ],
     )
     if not models:
         return empty_sheet(context, words, "no model of this study has attention")
@@ -66,7 +73,7 @@ def draw(
         draw_rows(ax, rows, labels=place % 3 == 0, room=label_room(context), digits=2)
         reference_line(ax, panel.nothing)
         ax.set_xlim(*span(rows, panel.nothing, pad=0.1))
-        ax.xaxis.get_major_locator().set_params(nbins=3)
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=3))
         ax.set_title(panel.title)
         if options.color is not None:
             ax.lines[-1].set_color(options.color)
@@ -95,6 +102,12 @@ def _panels(tables: Tables, context: FigureContext, models: Sequence[str]) -> li
     ]
 
 
+def _profile_note(tables: Tables, models: Sequence[str]) -> list[str]:
+    if any(measures_of(tables, model)[1] == PEARSON for model in models):
+        return ["Where rows are unknowable, the centred cosine is that of profiles."]
+    return []
+
+
 def _recent(tables: Tables) -> tuple[str, int]:
     """Return the metric of recent mass that is nearest to the published last ten steps."""
     names = tables["metrics"]["metric"].unique()
@@ -118,19 +131,20 @@ def _metric_row(
         context.label(model), look(context, model), reference=other[0] if len(other) else None
     )
     if mine.is_empty():
-        return replace(row, missing=why_absent(tables, context, model, metric))
+        return replace(row, missing=gap(tables, context, model, metric).short)
     mean, lo, hi = mine.select("mean", "lo95", "hi95").row(0)
     return replace(row, mean=mean, lo=lo, hi=hi)
 
 
 def _stability(tables: Tables, context: FigureContext, model: str) -> Row:
     of = pl.col("model") == model
-    found = likeness(tables, "model", [CENTRED, PUBLISHED]).filter(of)
+    centred = measures_of(tables, model)[1]
+    found = likeness(tables, "model", [centred, PUBLISHED]).filter(of)
     by = {r["measure"]: r for r in found.iter_rows(named=True)}
     row = Row(context.label(model), look(context, model))
     if PUBLISHED in by and context.published:
         row = replace(row, reference=by[PUBLISHED]["value"])
-    if CENTRED not in by:
-        return replace(row, missing=why_absent(tables, context, model, CENTRED))
-    mine = by[CENTRED]
+    if centred not in by:
+        return replace(row, missing=gap(tables, context, model, centred, pairs=True).short)
+    mine = by[centred]
     return replace(row, mean=mine["value"], lo=mine["lo95"], hi=mine["hi95"])

@@ -7,7 +7,7 @@ from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font, LoadFlags
 
 ELLIPSIS = "…"
-HINTING = 1.04
+HINTING = 1.06
 """Letters are set on whole pixels, which makes small text this much wider."""
 
 
@@ -16,7 +16,7 @@ def _font(bold: bool) -> FT2Font:
     properties = font_manager.FontProperties(
         family="DejaVu Sans", weight="bold" if bold else "normal"
     )
-    font = font_manager.get_font(font_manager.findfont(properties))
+    font = FT2Font(font_manager.findfont(properties))  # matplotlib's own one changes its size
     font.set_size(100.0, 72)
     return font
 

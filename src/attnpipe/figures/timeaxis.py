@@ -11,7 +11,7 @@ def stride(window: int, most: int) -> int:
     """Return the smallest of 1, 2, 5, 10, 20, 50, … that gives at most `most` ticks."""
     for power in range(12):
         for digit in (1, 2, 5):
-            step = digit * 10**power
+            step = digit * int(10**power)
             if math.ceil(window / step) <= most:
                 return step
     return window

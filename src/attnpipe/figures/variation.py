@@ -6,8 +6,9 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from attnpipe.figures.context import FigureContext
+from attnpipe.figures.gaps import gap, gap_notes
 from attnpipe.figures.layout import Words, absent, empty_sheet, grid, panel_room, shown
-from attnpipe.figures.selection import gap_notes, keys_of, likeness, seeds_text, why_absent
+from attnpipe.figures.selection import keys_of, likeness
 from attnpipe.figures.style import look, styled
 from attnpipe.figures.timeaxis import key_axis_name, label_keys
 from attnpipe.schema.figure import FigureOptions
@@ -30,17 +31,21 @@ def draw(
     )
     if not models:
         return empty_sheet(context, words, "no model of this study has attention")
-    mean = dict(points.group_by("model").agg(pl.col("value").mean()).iter_rows())
+    mean = dict(
+        points.sort("model", "target")
+        .group_by("model", maintain_order=True)
+        .agg(pl.col("value").mean())
+        .iter_rows()
+    )
     titles = [
-        f"{context.label(m)}: mean {mean[m]:.2f}" if m in mean else context.label(m)
-        for m in models
+        f"{context.label(m)}: mean {mean[m]:.2f}" if m in mean else context.label(m) for m in models
     ]
     figure, axes = grid(context, words, titles, height=1.35)
     for ax, model in zip(axes, models, strict=True):
         mine = points.filter(pl.col("model") == model).sort("target")
         if mine.is_empty():
-            why = seeds_text(tables, model) or why_absent(tables, context, model, None)
-            absent(ax, why, panel_room(context, models))
+            why = gap(tables, context, model, pairs=True)
+            absent(ax, why.full, panel_room(context, models))
             continue
         color = options.color or look(context, model).color
         ax.bar(mine["target"], mine["value"], width=0.85, color=color, lw=0)

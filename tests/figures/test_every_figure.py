@@ -1,0 +1,327 @@
+"""Every figure is drawn for every kind of study, and stays readable."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import combinations
+from types import ModuleType
+
+import matplotlib
+import polars as pl
+import pytest
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from attnpipe.core.errors import UserError
+from attnpipe.figures.context import FigureContext, figure_context
+from attnpipe.figures.registry import FIGURES, NEEDS
+from attnpipe.figures.save import save_png, save_svg
+from attnpipe.schema.figure import FigureOptions, FigureSpec, StyleSpec
+
+SMALL = {"window": 20, "epochs": 6}
+ALL = frozenset(
+    {"lstm_small_simple", "lstm_medium_simple", "lstm_medium_additive", "lstm_medium_scaled_dot"}
+)
+CASES = {
+    "full": {},
+    "one seed": {"seeds": (7,)},
+    "a model without runs": {"absent": frozenset({"lstm_medium_simple"})},
+    "rows unknowable, not trained here": {
+        "unknowable": frozenset({"lstm_small_simple", "lstm_medium_additive"}), "trained": False,
+    },
+    "diverged runs, different final checkpoints": {
+        "diverged": frozenset({("lstm_small_simple", 42), ("lstm_medium", 7)}),
+        "last_epoch_final": frozenset({94}),
+    },
+    "odd labels, four heads": {
+        "heads": 4,
+        "labels": {
+            "lstm_small_simple": "_A label that is very long indeed and has no end " * 3,
+            "lstm_medium_simple": "<b>$\\frac{1}{2}$ & \x07\n注意</b>",
+        },
+    },
+    "all runs missing": {"absent": ALL},
+    "no attention": {"attention": ()},
+}  # fmt: skip
+
+
+PANELS = {"profiles", "loss_curves", "variation", "entropy_over_epochs", "epoch_heatmaps"}
+
+
+def drawn(factory: ModuleType, name: str, plan: object, **changes: object) -> Figure:
+    tables = factory.study(plan)
+    needed = {table: tables[table] for table in NEEDS[name]}
+    figure = FIGURES.load(name)(needed, factory.figure_context(plan, **changes), FigureOptions())
+    assert isinstance(figure, Figure)
+    return figure
+
+
+def texts(figure: Figure, style: StyleSpec) -> list[tuple[str, Bbox]]:
+    """Every text that the renderer puts on the sheet, with its box in pixels."""
+    with recorded() as found:
+        save_png(figure, style)
+    return list(found)
+
+
+@contextmanager
+def recorded() -> Iterator[list[tuple[str, Bbox]]]:
+    found: list[tuple[str, Bbox]] = []
+    original = RendererAgg.draw_text
+    seen: set[Text] = set()
+
+    def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None):
+        if mtext is not None and s.strip() and mtext not in seen:
+            seen.add(mtext)  # a text of several lines is drawn line by line
+            found.append((mtext.get_text(), mtext.get_window_extent(self)))
+        return original(self, gc, x, y, s, prop, angle, ismath, mtext)
+
+    RendererAgg.draw_text = draw_text
+    try:
+        yield found
+    finally:
+        RendererAgg.draw_text = original
+
+
+def overlap(a: Bbox, b: Bbox, slack: float = 1.0) -> bool:
+    return min(a.x1, b.x1) - max(a.x0, b.x0) > slack and min(a.y1, b.y1) - max(a.y0, b.y0) > slack
+
+
+def assert_readable(figure: Figure, style: StyleSpec) -> str:
+    found = texts(figure, style)
+    width, height = figure.canvas.get_width_height()
+    assert width == style.width_px
+    outside = [t for t, b in found if b.x0 < 0 or b.y0 < 0 or b.x1 > width or b.y1 > height]
+    assert outside == []
+    clashes = [(s, t) for (s, a), (t, b) in combinations(found, 2) if overlap(a, b)]
+    assert clashes == []
+    return " ".join(t.replace("\n", " ") for t, _ in found)
+
+
+@pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", FIGURES)
+def test_is_drawn_without_overlapping_or_cut_text(
+    factory: ModuleType, name: str, case: str
+) -> None:
+    plan = factory.Plan(**SMALL | CASES[case])
+    style = StyleSpec()
+    assert_readable(drawn(factory, name, plan, style=style), style)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_thirty_models_of_twenty_seeds_stay_readable(factory: ModuleType, name: str) -> None:
+    style = StyleSpec()
+    figure = drawn(factory, name, factory.wide(), style=style)
+    said = assert_readable(figure, style)
+    entries = [t for legend in figure.legends for t in legend.get_texts()]
+    assert len(entries) <= 16
+    if name in PANELS:
+        assert len(figure.axes) <= 2 * 24
+        assert "The first 24 of" in said
+
+
+@pytest.mark.parametrize("name", ["entropy", "forest", "summary", "profile_overlay"])
+def test_larger_text_on_a_sheet_of_the_same_width_does_not_overlap(
+    factory: ModuleType, name: str
+) -> None:
+    style = StyleSpec(width_px=1600, dpi=240)
+    assert_readable(drawn(factory, name, factory.Plan(), style=style), style)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_same_tables_give_the_same_bytes(factory: ModuleType, name: str) -> None:
+    style = StyleSpec()
+    plan = factory.Plan(seeds=(7, 42, 94), **SMALL)
+    first, second = (drawn(factory, name, plan) for _ in range(2))
+    assert save_png(first, style) == save_png(second, style)
+    svg = save_svg(first, style)
+    assert svg == save_svg(second, style)
+    assert "<dc:date>" not in svg
+    assert matplotlib.__version__ not in svg
+
+
+def test_a_file_does_not_depend_on_which_is_written_first(factory: ModuleType) -> None:
+    style = StyleSpec()
+    first, second = (drawn(factory, "entropy", factory.Plan()) for _ in range(2))
+    png, svg = save_png(first, style), save_svg(first, style)
+    assert (save_svg(second, style), save_png(second, style)) == (svg, png)
+
+
+def test_figures_ignore_the_settings_of_the_machine(factory: ModuleType) -> None:
+    style = StyleSpec()
+    plain = save_png(drawn(factory, "entropy", factory.Plan()), style)
+    with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red", "savefig.dpi": 30}):
+        assert save_png(drawn(factory, "entropy", factory.Plan()), style) == plain
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_row_order_of_the_tables_does_not_matter(factory: ModuleType, name: str) -> None:
+    plan = factory.Plan(seeds=(7, 42, 94), **SMALL)
+    tables = {k: factory.study(plan)[k] for k in NEEDS[name]}
+    shuffled = {k: t.sample(fraction=1.0, shuffle=True, seed=1) for k, t in tables.items()}
+    context = factory.figure_context(plan)
+    one, two = (FIGURES.load(name)(t, context, FigureOptions()) for t in (tables, shuffled))
+    assert save_svg(one, context.style) == save_svg(two, context.style)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_empty_tables_give_a_named_gap(factory: ModuleType, name: str) -> None:
+    tables = {k: factory.study()[k].clear() for k in NEEDS[name]}
+    figure = FIGURES.load(name)(tables, factory.figure_context(factory.Plan()), FigureOptions())
+    said = " ".join(t for t, _ in texts(figure, StyleSpec()))
+    assert any(word in said for word in ("no ", "not "))
+
+
+@pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
+@pytest.mark.parametrize(
+    ("name", "case", "expected"),
+    [
+        ("profiles", "a model without runs", "no run found of 5 seeds"),
+        ("entropy", "rows unknowable, not trained here", "unknowable"),
+        ("entropy", "rows unknowable, not trained here", "averaged before they were saved"),
+        ("epoch_heatmaps", "all runs missing", "no weights of training epochs are stored"),
+        ("variation", "one seed", "needs two seeds: there is one"),
+        ("seed_similarity", "one seed", "one seed only"),
+        ("loss_curves", "rows unknowable, not trained here", "were not trained here"),
+        (
+            "loss_curves",
+            "diverged runs, different final checkpoints",
+            "last epoch of a run that did not end well",
+        ),
+        ("forest", "rows unknowable, not trained here", "no forecasts"),
+        (
+            "forest",
+            "diverged runs, different final checkpoints",
+            "seed 42 diverged (the loss became NaN in epoch 3)",
+        ),
+        ("entropy", "odd labels, four heads", "Mean over up to 4 layers × heads"),
+    ],
+)
+def test_what_is_missing_is_named(factory: ModuleType, name: str, case: str, expected: str) -> None:
+    figure = drawn(factory, name, factory.Plan(**SMALL | CASES[case]))
+    said = " ".join(t.replace("\n", " ") for t, _ in texts(figure, StyleSpec()))
+    assert expected in said
+
+
+def test_a_gap_of_the_representative_seed_names_seeds_that_exist(factory: ModuleType) -> None:
+    plan = factory.Plan(diverged=frozenset({("lstm_medium_additive", 7)}))
+    figure = drawn(factory, "epoch_heatmaps", plan)
+    said = " ".join(t.replace("\n", " ") for t, _ in texts(figure, StyleSpec()))
+    assert "nothing stored for seed 7; there is for seed 42" in said
+
+
+def test_the_chosen_colour_and_colour_map_are_used(factory: ModuleType) -> None:
+    context = factory.figure_context(factory.Plan())
+    tables = factory.study()
+    forest = FIGURES.load("forest")(tables, context, FigureOptions(color="#ABCDEF"))
+    assert "#abcdef" in save_svg(forest, context.style)
+    plain = FIGURES.load("epoch_heatmaps")(tables, context, FigureOptions())
+    magma = FIGURES.load("epoch_heatmaps")(tables, context, FigureOptions(colormap="magma"))
+    assert save_png(plain, context.style) != save_png(magma, context.style)
+
+
+def test_an_unknown_colour_map_is_one_sentence_with_the_nearest_name(factory: ModuleType) -> None:
+    context = factory.figure_context(factory.Plan())
+    options = FigureOptions(colormap="cividi")
+    with pytest.raises(UserError, match="unknown colour map 'cividi'.*did you mean 'cividis'"):
+        FIGURES.load("epoch_heatmaps")(factory.study(), context, options)
+
+
+def test_labels_never_become_markup_in_the_svg(factory: ModuleType) -> None:
+    label = "</svg><script>alert(1)</script> -->"
+    plan = factory.Plan(labels={"lstm_small_simple": label})
+    for name in ("entropy", "profile_overlay"):
+        svg = save_svg(drawn(factory, name, plan), StyleSpec())
+        assert "<script" not in svg
+        assert svg.count("</svg>") == 1
+
+
+def test_points_and_intervals_are_those_of_the_tables(factory: ModuleType) -> None:
+    figure = drawn(factory, "entropy", factory.Plan())
+    row = (
+        factory.study()["metrics"]
+        .filter(
+            (pl.col("metric") == "entropy_normalized")
+            & (pl.col("checkpoint") == "best")
+            & (pl.col("model") == "lstm_medium_additive")
+        )
+        .row(0, named=True)
+    )
+    drawn_x = [tuple(line.get_xdata()) for line in figure.axes[0].lines]
+    assert (row["lo95"], row["hi95"]) in drawn_x
+    assert (row["mean"],) in drawn_x
+    assert any(len(x) == 5 and min(x) == row["min"] and max(x) == row["max"] for x in drawn_x)
+
+
+def test_gains_of_seeds_average_to_the_gain_of_the_table(factory: ModuleType) -> None:
+    from attnpipe.figures.scores import gain_row
+
+    plan = factory.Plan()
+    for model, gain in factory.GAINS.items():
+        row = gain_row(factory.study(plan), factory.figure_context(plan), model)
+        assert len(row.points) == 5
+        assert sum(row.points) / 5 == pytest.approx(gain, abs=1e-9)
+
+
+def test_context_is_read_from_a_jobs_config() -> None:
+    spec = {
+        "style": FigureSpec(show={}).style.model_dump(),
+        "representative_seed": 3,
+        "context": {
+            "labels": [["b", "B"], ["a", "A"]], "attention_models": ["a"],
+            "baselines": {"a": "b", "b": None}, "seeds": [3, 4], "confidence": 0.9, "delta": 0.05,
+        },
+    }  # fmt: skip
+    facts = {
+        "window": 50,
+        "step": {"value": 0.1, "unit": "s"},
+        "target": {"name": "x", "unit": "V"},
+    }
+    context = figure_context(spec, facts)
+    assert list(context.labels) == ["b", "a"]
+    assert (context.step_value, context.step_unit, context.target_unit) == (0.1, "s", "V")
+    assert (context.percent, context.delta) == ("90 %", 0.05)
+    bare = figure_context(spec, {})
+    assert (bare.window, bare.step_unit) == (0, "")
+
+
+def test_the_time_axis_names_steps_and_time(factory: ModuleType) -> None:
+    figure = drawn(factory, "profile_overlay", factory.Plan())
+    ticks = [t.get_text() for t in figure.axes[0].get_xticklabels()]
+    assert ticks[:2] == ["49\n0 h", "44\n−5 h"]
+    unitless = drawn(factory, "profile_overlay", factory.Plan(), step_unit="", window=0)
+    assert unitless.axes[0].get_xticklabels()[0].get_text() == "49"
+
+
+def test_models_beyond_the_palette_differ_in_marker(factory: ModuleType) -> None:
+    from attnpipe.figures.style import look
+
+    context: FigureContext = factory.figure_context(factory.wide())
+    looks = {look(context, m) for m in list(context.labels)[:30]}
+    assert len(looks) == 30
+    small = replace(context, style=StyleSpec(palette=["#000000", "#111111", "#222222"]))
+    assert len({look(small, m) for m in list(context.labels)[:12]}) == 12
+
+
+def test_registry_and_context_import_no_matplotlib() -> None:
+    code = (
+        "import sys; from attnpipe.figures.registry import FIGURES, NEEDS; "
+        "from attnpipe.figures.context import figure_context; "
+        "assert set(FIGURES) == set(NEEDS) and len(NEEDS) == 10; "
+        "sys.exit(any(m.split('.')[0] in ('matplotlib', 'scipy', 'torch') for m in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_drawing_uses_no_state_of_pyplot_and_no_torch(name: str) -> None:
+    code = (
+        f"import sys, importlib; importlib.import_module('{FIGURES.module(name)}'); "
+        "import attnpipe.figures.save; "
+        "sys.exit(bool({'matplotlib.pyplot', 'torch', 'scipy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
