@@ -127,6 +127,17 @@ def test_row_divergence_to_previous_and_last_epoch():
         assert rows_of(frame, metric, checkpoint="best").is_empty()
 
 
+def test_a_row_that_is_invalid_at_either_checkpoint_does_not_diverge():
+    records = make_records()
+    weights = records[1].weights.copy()
+    weights[0, 0, 0] *= 2
+    frame = run([records[0], replace(records[1], weights=weights), *records[2:]])
+    for checkpoint in ("epoch_001", "epoch_002"):
+        rows = rows_of(frame, "jsd_previous", checkpoint=checkpoint, head=0)
+        assert rows["n_rows"].to_list() == [23]
+        assert rows["n_excluded"].to_list() == [1]
+
+
 def test_checkpoints_are_ordered_by_number():
     names = ("epoch_2", "untrained", "epoch_10", "best")
     records = make_records(names)

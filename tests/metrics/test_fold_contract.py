@@ -10,6 +10,7 @@ from safetensors.numpy import load, save
 from tests.metrics.cases import FIELDS, KINDS, as_torch, make_block, part
 
 from attnpipe.core.block import Block
+from attnpipe.core.fold import Fold
 from attnpipe.metrics.battery import Battery
 from attnpipe.metrics.peaks import Peaks
 from attnpipe.metrics.profile import ProfileSums
@@ -52,6 +53,10 @@ def assert_same(fold, other):
 
 def replaced(block, **changes):
     return Block(**{**vars(block), **changes})
+
+
+def test_every_fold_follows_the_protocol(make):
+    assert isinstance(make(), Fold)
 
 
 def test_torch_rows_give_the_same(make, block):

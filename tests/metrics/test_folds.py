@@ -62,6 +62,10 @@ class TestRowMeans:
         assert means.mean[0] == pytest.approx(math.log(4) / 2)
         np.testing.assert_array_equal(means.item_count, [[4, 1]])
 
+    def test_padding_is_not_among_the_rows(self):
+        fold = fed(RowMeans(OPTIONS), make_block("padded", samples=3, keys=7))
+        assert fold.rows.tolist() == [[7, 6, 5]] * 2
+
     def test_undefined_everywhere_is_nan_with_count_zero(self):
         means = fed(RowMeans(OPTIONS), block_of(random_rows((1, 3, 1, 6)))).means("top_excess_10")
         assert np.isnan(means.mean).all()

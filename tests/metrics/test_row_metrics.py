@@ -169,6 +169,11 @@ def test_recency_goes_by_position_not_by_index():
         )
 
 
+def test_a_single_key_in_the_past_has_a_lag_but_no_ratio():
+    assert value_of("lag_mean", [1.0, 0.0, 0.0], [True, False, False]) == 2.0
+    assert math.isnan(value_of("lag_mean_ratio", [1.0, 0.0, 0.0], [True, False, False]))
+
+
 def test_newest_keys_are_the_newest_of_the_support():
     support = [True, True, False, True, False, True, False, False]
     assert value_of("recent_mass_1", [0.1, 0.2, 0, 0.3, 0, 0.4, 0, 0], support) == pytest.approx(

@@ -29,6 +29,7 @@ def reason(weights, support=None, tolerance=TOLERANCE):
         ([0.0, 0.0, 0.0, 0.0], SEEN, "sum"),
         ([0.2, 0.3, 0.4, 0.1], SEEN, "off_support"),
         ([0.2, 0.3, 0.5, 0.1], SEEN, "off_support"),
+        ([0.2, 0.3, 0.5 - 1.1e-5, 1.1e-5], SEEN, "off_support"),
         ([0.7, -0.2, 0.5, 0.0], SEEN, "negative"),
         ([0.7, -0.2, 0.4, 0.1], SEEN, "negative"),
         ([np.nan, 0.5, 0.5, 0.0], SEEN, "not_finite"),
