@@ -1,5 +1,6 @@
 """Measure all metrics of one run."""
 
+from attnpipe.io.outcome import read_outcome
 from attnpipe.io.parquet import write_table
 from attnpipe.io.record import read_probe, read_records
 from attnpipe.measurement.run import measure
@@ -9,6 +10,8 @@ from attnpipe.tables.metrics import METRICS
 
 with job(snakemake) as ctx:
     options = MetricsSpec.model_validate(ctx.spec["metrics"])
-    records, probe = read_records(ctx.read.attention), read_probe(ctx.read.probe)
+    ended_well = read_outcome(ctx.read.outcome).outcome == "ok"
+    records = read_records(ctx.read.attention) if ended_well else []
     run = {"model": ctx.spec["model"], "seed": ctx.spec["seed"]}
-    write_table(ctx.write.metrics, measure(records, probe, options, **run), METRICS)
+    table = measure(records, read_probe(ctx.read.probe), options, **run)
+    write_table(ctx.write.metrics, table, METRICS)

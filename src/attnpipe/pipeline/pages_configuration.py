@@ -8,9 +8,9 @@ from typing import Any, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen, MultipleOf
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from attnpipe.pipeline.compose import members
+from attnpipe.pipeline.config import load_study
 from attnpipe.schema.base import models_in
 from attnpipe.schema.study import StudySpec
 
@@ -33,7 +33,7 @@ snakemake --cores 4 --config study=steering overrides='seeds=[0,1] models.lstm_s
 | remove a model | `'~models.mlp_flat'` |
 | keep results of a variant apart | `name=my_variant` |
 
-`study` and `scale` are given beside `overrides`, not inside. `python -m attnpipe describe` takes
+Defaults are those of `study=geomagnetic scale=quick`. `study` and `scale` are given beside `overrides`, not inside. `python -m attnpipe describe` takes
 the same arguments and prints the resolved study without running anything.
 
 ## Groups
@@ -47,7 +47,8 @@ def configuration_page(config_folder: Path) -> str:
     """Return the page as Markdown."""
     groups = sorted(path.name for path in config_folder.iterdir() if path.is_dir())
     rows = [f"| `{g}` | {', '.join(f'`{m}`' for m in members(config_folder, g))} |" for g in groups]
-    sections = [_section(path, model) for path, model in _walk("", StudySpec)]
+    chosen = load_study(config_folder, {}).spec.model_dump(mode="json")
+    sections = [_section(path, model, chosen) for path, model in _walk("", StudySpec)]
     return HEAD + "\n".join(rows) + "\n\n" + "\n".join(sections)
 
 
@@ -59,15 +60,17 @@ def _walk(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseMod
             yield from _walk(f"{path}{name}.{keyed}", child)
 
 
-def _section(path: str, model: type[BaseModel]) -> str:
+def _section(path: str, model: type[BaseModel], study: dict[str, Any]) -> str:
     kind = model.model_fields.get("kind")
     chosen = f" with `kind: {get_args(kind.annotation)[0]}`" if kind else ""
     title = f"`{path.rstrip('.')}`{chosen}" if path else "The study"
     lines = [f"## {title}", "", _sentence(model.__doc__ or ""), ""]
+    values = _inside(study, path.rstrip("."), get_args(kind.annotation)[0] if kind else None)
     lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
         meaning = _sentence(field.description or "").replace("|", "\\|")
-        lines.append(f"| `{path}{name}` | {_type(field)} | {_default(field)} | {meaning} |")
+        default = _default(field, values.get(name))
+        lines.append(f"| `{path}{name}` | {_type(field)} | {default} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 
@@ -75,13 +78,23 @@ def _sentence(text: str) -> str:
     return " ".join(text.split())
 
 
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
+def _inside(study: Any, path: str, kind: str | None) -> dict[str, Any]:
+    """Return the default study's values of a section, or none if it has no such section."""
+    for part in path.split(".") if path else []:
+        study = study.get(part) if isinstance(study, dict) else None
+    fits = isinstance(study, dict) and (kind is None or study.get("kind") == kind)
+    return study if fits else {}
+
+
+def _default(field: FieldInfo, value: Any) -> str:
+    """Return the value in the default study, else the schema's own."""
+    if value is None and not field.is_required():
+        value = field.get_default(call_default_factory=True)
+    elif value is None:
         return "*required*"
-    value = field.get_default(call_default_factory=True)
-    if isinstance(value, BaseModel):
+    if isinstance(value, BaseModel | dict) and models_in(field.annotation):
         return "see below"
-    return f"`{json.dumps(value)}`" if value is not PydanticUndefined else ""
+    return f"`{json.dumps(value, ensure_ascii=False)}`"
 
 
 def _type(field: FieldInfo) -> str:

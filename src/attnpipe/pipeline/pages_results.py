@@ -1,7 +1,8 @@
 """`docs/results.md`: every file and every column, from the schemas themselves."""
 
-from attnpipe.measurement.catalogue import CATALOGUE
+from attnpipe.metrics.catalogue import catalogue
 from attnpipe.pipeline.paths import OUTPUTS
+from attnpipe.schema.analysis import MetricsSpec
 from attnpipe.tables.base import Table
 from attnpipe.tables.evaluation import EVALUATION
 from attnpipe.tables.metrics import METRICS
@@ -76,8 +77,9 @@ def _table(name: str, table: Table) -> str:
 
 
 def _metrics() -> str:
-    lines = ["## Metrics", "", "| metric | range | definition |", "|---|---|---|"]
-    for name, (bounds, definition) in CATALOGUE.items():
-        text = f"{bounds} | {definition}" if bounds else f" | {definition}"
-        lines.append(f"| `{name}` | {text} |".replace("|p|", "\\|p\\|"))
+    lines = ["## Metrics", "", "Rows first, averages afterwards: row → sample → head → seed.", ""]
+    lines += ["| metric | meaning |", "|---|---|"]
+    for name, meaning in catalogue(MetricsSpec()).items():
+        text = meaning.replace("|", "\\|")
+        lines.append(f"| `{name}` | {text} |")
     return "\n".join(lines) + "\n"

@@ -129,7 +129,8 @@ class Plan:
     def _inputs_measure(self, model: str, seed: str) -> Inputs:
         stage = "extract" if self.trained else "import_weights"
         written = self.out(stage, model=model, seed=seed)
-        return {"attention": written["attention"], "probe": written["probe"]}
+        outcome = self.out("train", model=model, seed=seed)["outcome"]
+        return {"attention": written["attention"], "probe": written["probe"], "outcome": outcome}
 
     def _inputs_aggregate(self, model: str) -> Inputs:
         seeds = [seed for m, seed in self.study.runs if m == model]

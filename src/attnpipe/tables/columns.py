@@ -31,7 +31,7 @@ METRIC = {
     "item": Column(INT, "probe sample, null for the mean over all"),
     "query": Column(INT, "query position, null for all"),
     "target": Column(
-        INT, "key position, or lag for `lag_*` and `peak_*` metrics; null where none applies"
+        INT, "key position for `profile`; lag for `lag_profile` and `peak_count`; else null"
     ),
     "metric": Column(TEXT, "name of the metric, see the list of metrics"),
     "value": Column(REAL, "value; null when unknowable or undefined"),
