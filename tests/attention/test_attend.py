@@ -201,3 +201,10 @@ def test_large_weights_are_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -
     got = attend(score, v, everything(), **positions())
     assert asked == [2, 2, 2, 1]
     torch.testing.assert_close(got, scaled_dot_product_attention(q, k, v))
+
+
+@pytest.mark.parametrize(("samples", "queries"), [(0, QUERIES), (SAMPLES, 0)])
+def test_nothing_in_gives_nothing_out(samples: int, queries: int) -> None:
+    q, k, v = tensors(*[(samples, HEADS, n, DIM) for n in (queries, KEYS, KEYS)])
+    got = attend(scaled_dot_scores(q, k), v, everything(), **positions(queries=queries))
+    assert got.shape == (samples, HEADS, queries, DIM)

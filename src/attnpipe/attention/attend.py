@@ -73,7 +73,7 @@ def attend(
 
 
 def _slices(length: int, step: int) -> Iterator[slice]:
-    return (slice(i, min(i + step, length)) for i in range(0, length, step))
+    return (slice(i, min(i + step, length)) for i in range(0, max(length, 1), step))
 
 
 def _softmax(

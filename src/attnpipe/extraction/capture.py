@@ -47,7 +47,7 @@ def samples_that_fit(
         return np.arange(len(halves))
     members = [np.flatnonzero(halves == h) for h in np.unique(halves)]
     each = max(1, int(max_bytes // (bytes_per_sample * len(members))))
-    each = min(each, *(len(m) for m in members)) if len(members) > 1 else each
+    each = min(each, min(len(m) for m in members))
     spread = [m[np.linspace(0, len(m) - 1, each).round().astype(np.int64)] for m in members]
     return np.sort(np.concatenate(spread))
 
