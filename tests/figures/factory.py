@@ -61,6 +61,13 @@ class Plan:
     def ok(self, model: str, seed: int) -> bool:
         return model not in self.absent and (model, seed) not in self.diverged
 
+    def counts(self, model: str, seed: int) -> bool:
+        return self.ok(model, seed) and (model, seed) not in self.identical
+
+    def label_of_final(self, model: str) -> str:
+        kinds = {self.final(s) for s in self.seeds if self.counts(model, s)}
+        return kinds.pop() if len(kinds) == 1 else "final"
+
     def final(self, seed: int) -> str:
         return f"epoch_{self.epochs:03d}" if seed in self.last_epoch_final else "best"
 
@@ -113,8 +120,8 @@ def _word(entropy: float | None) -> str | None:
     if entropy is None:
         return None
     return (
-        "Nahezu uniform" if entropy > 0.95
-        else "Schwach fokussiert" if entropy > 0.85 else "Fokussiert"
+        "nahezu uniform" if entropy > 0.95
+        else "schwach fokussiert" if entropy > 0.85 else "fokussiert"
     )  # fmt: skip
 
 
@@ -130,7 +137,7 @@ def metric_values(plan: Plan) -> pl.DataFrame:
 
     for place, model in enumerate(plan.attention):
         for seed in plan.seeds:
-            if not plan.ok(model, seed):
+            if not plan.counts(model, seed):
                 continue
             for name, epoch in _checkpoints(plan, seed):
                 for head in range(plan.heads):
@@ -156,7 +163,10 @@ def _checkpoints(plan: Plan, seed: int) -> list[tuple[str, int]]:
 
 def metrics(plan: Plan, values: pl.DataFrame) -> pl.DataFrame:
     keys = ["model", "checkpoint", "layer", "head", "condition", "target", "metric"]
-    frame = _spread(values, keys)
+    own = pl.DataFrame({"seed": plan.seeds, "checkpoint": [plan.final(s) for s in plan.seeds]})
+    mixed = [m for m in plan.attention if plan.label_of_final(m) == "final"]
+    final = values.filter(pl.col("model").is_in(mixed)).join(own, on=["seed", "checkpoint"])
+    frame = _spread(pl.concat([values, final.with_columns(checkpoint=pl.lit("final"))]), keys)
     words = [
         _word(m) if k == "profile_entropy_normalized" else None
         for k, m in zip(frame["metric"], frame["mean"], strict=True)
@@ -190,9 +200,7 @@ def inventory(plan: Plan) -> pl.DataFrame:
 
 def _similarity_rows(plan: Plan, model: str, name: str, epoch: int) -> list[dict[str, object]]:
     place = plan.attention.index(model)
-    seeds = [s for s in plan.seeds if plan.ok(model, s)]
-    if name == "best":
-        seeds = [s for s in seeds if plan.final(s) == "best"]
+    seeds = [s for s in plan.seeds if plan.counts(model, s)]
     p = {s: profile(plan, place, s, epoch, 0) for s in seeds}
     rows: list[dict[str, object]] = []
     base = {"model": model, "checkpoint": name, "layer": 0, "head": 0}
@@ -215,7 +223,7 @@ def _similarity_rows(plan: Plan, model: str, name: str, epoch: int) -> list[dict
                 "sd": float(np.std(pairs)), "min": min(pairs),
                 "lo95": mean - half if known else None, "hi95": mean + half if known else None,
                 "as_published": None if measure != "profile_cosine"
-                else "Instabil" if mean < 0.9 else "Stabil",
+                else "instabil" if mean < 0.9 else "stabil",
             })  # fmt: skip
     if len(seeds) > 1:
         stack = np.array(list(p.values()))
@@ -230,7 +238,7 @@ def similarity(plan: Plan) -> pl.DataFrame:
         row
         for model in plan.attention
         if model not in plan.absent
-        for name, epoch in (("untrained", 0), ("best", plan.epochs))
+        for name, epoch in (("untrained", 0), (plan.label_of_final(model), plan.epochs))
         for row in _similarity_rows(plan, model, name, epoch)
     ]
     return schema.SIMILARITY.frame(rows)

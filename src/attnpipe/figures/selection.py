@@ -9,21 +9,30 @@ from attnpipe.figures.context import FigureContext
 
 Tables = Mapping[str, pl.DataFrame]
 UNKNOWABLE = "unknowable"
+MIXED = "final"
+"""Checkpoint of summaries over seeds whose final checkpoints differ."""
 
 
 def finals(tables: Tables) -> pl.DataFrame:
-    """Return `model`, `seed`, `checkpoint`: the final weights of every run that ended well."""
-    return (
-        tables["inventory"]
-        .filter((pl.col("outcome") == "ok") & pl.col("final").is_not_null())
-        .select("model", "seed", checkpoint="final")
+    """Return `model`, `seed`, `checkpoint`: the final weights of every run that counts.
+
+    A run counts when it ended well and is no copy of an earlier one.
+    """
+    counts = (
+        (pl.col("outcome") == "ok")
+        & pl.col("final").is_not_null()
+        & pl.col("identical_to").is_null()
     )
+    return tables["inventory"].filter(counts).select("model", "seed", checkpoint="final")
 
 
 def final_checkpoint(tables: Tables) -> dict[str, str]:
-    """Return model → the checkpoint that is final for all its runs; mixtures are left out."""
-    kinds = finals(tables).group_by("model").agg(pl.col("checkpoint").unique())
-    return {m: c[0] for m, c in kinds.sort("model").iter_rows() if len(c) == 1}
+    """Return model → the checkpoint under which the study's tables summarise its final weights.
+
+    That is the runs' own one, or ``final`` where it differs from seed to seed.
+    """
+    kinds = finals(tables).group_by("model").agg(pl.col("checkpoint").unique()).sort("model")
+    return {m: c[0] if len(c) == 1 else MIXED for m, c in kinds.iter_rows()}
 
 
 def values(tables: Tables, metrics: Sequence[str]) -> pl.DataFrame:
@@ -79,8 +88,8 @@ def spread(
 ) -> pl.DataFrame:
     """Return means over seeds with their intervals, as the study's table has them.
 
-    Several layers or heads, or final weights of different checkpoints, have no common
-    row in the table: then the mean of `values` is given, without an interval.
+    Several layers or heads have no common row in the table: then the mean of `values` is
+    given, without an interval.
 
     Parameters
     ----------
@@ -101,10 +110,6 @@ def spread(
     keys = ["model", "metric", "target"]
     several = points.group_by("model").agg(pl.col("heads").max() > 1)
     single = {m for m, many in several.iter_rows() if not many and m in chosen}
-    at = pl.DataFrame(
-        {"model": list(chosen), "checkpoint": list(chosen.values())},
-        schema={"model": pl.String, "checkpoint": pl.String},
-    )
     given = (
         tables["metrics"]
         .filter(
@@ -113,7 +118,7 @@ def spread(
             & pl.col("condition").is_null()
             & pl.col("mean").is_finite()
         )
-        .join(at, on=["model", "checkpoint"])
+        .join(_at(chosen), on=["model", "checkpoint"])
         .select(*keys, "n", "mean", "lo95", "hi95")
     )
     computed = _in_order(points.filter(~pl.col("model").is_in(list(single))), keys, "seed").agg(
@@ -149,7 +154,7 @@ def likeness(
     level
         ``pair``, ``model`` or ``timestep``.
     checkpoint
-        One checkpoint for all models; by default the final one of most of a model's seeds.
+        One checkpoint for all models; by default the final one.
 
     Returns
     -------
@@ -165,7 +170,7 @@ def likeness(
     if checkpoint is not None:
         frame = frame.filter(pl.col("checkpoint") == checkpoint)
     else:
-        frame = frame.join(usual_final(tables), on=["model", "checkpoint"])
+        frame = frame.join(_at(final_checkpoint(tables)), on=["model", "checkpoint"])
     single = pl.len() == 1
     keys = ["model", "measure", "seed_a", "seed_b", "target"]
     return (
@@ -181,8 +186,6 @@ def likeness(
     )
 
 
-def usual_final(tables: Tables) -> pl.DataFrame:
-    """Return `model`, `checkpoint`: the final checkpoint of most of its runs."""
-    counted = finals(tables).group_by("model", "checkpoint").len()
-    ranked = counted.sort("model", "len", "checkpoint", descending=[False, True, False])
-    return ranked.unique("model", keep="first", maintain_order=True).select("model", "checkpoint")
+def _at(checkpoints: Mapping[str, str]) -> pl.DataFrame:
+    columns = {"model": list(checkpoints), "checkpoint": list(checkpoints.values())}
+    return pl.DataFrame(columns, schema={"model": pl.String, "checkpoint": pl.String})
