@@ -69,12 +69,17 @@ def unknowable_note(tables: Tables, models: Sequence[str], metric: str) -> list[
 def run_trouble(tables: Tables, context: FigureContext, model: str) -> list[str]:
     """Return one phrase per seed of a model without a good run, e.g. ``seed 7 diverged``."""
     runs = tables["inventory"].filter(pl.col("model") == model)
-    outcomes = {s: (o, r) for s, o, r in runs.select("seed", "outcome", "reason").iter_rows()}
+    found = {run["seed"]: run for run in runs.iter_rows(named=True)}
     phrases = []
     for seed in context.seeds:
-        outcome, reason = outcomes.get(seed, ("missing", None))
-        if outcome != "ok":
-            phrases.append(f"seed {seed} {outcome}" + (f" ({reason})" if reason else ""))
+        run = found.get(seed)
+        if run is None:
+            phrases.append(f"seed {seed} missing")
+        elif run["outcome"] != "ok":
+            why = f" ({run['reason']})" if run["reason"] else ""
+            phrases.append(f"seed {seed} {run['outcome']}{why}")
+        elif run["identical_to"] is not None:
+            phrases.append(f"seed {seed} is a copy of {run['identical_to']}")
     return phrases
 
 

@@ -18,11 +18,8 @@ def finals(tables: Tables) -> pl.DataFrame:
 
     A run counts when it ended well and is no copy of an earlier one.
     """
-    counts = (
-        (pl.col("outcome") == "ok")
-        & pl.col("final").is_not_null()
-        & pl.col("identical_to").is_null()
-    )
+    ended_well = (pl.col("outcome") == "ok") & pl.col("final").is_not_null()
+    counts = ended_well & pl.col("identical_to").is_null()
     return tables["inventory"].filter(counts).select("model", "seed", checkpoint="final")
 
 
