@@ -8,12 +8,13 @@ import polars as pl
 from jaxtyping import Int64
 from torch import nn
 
+from attnpipe.core.fold import Fold
 from attnpipe.core.outcome import Outcome
 from attnpipe.core.record import LayerRecord, Probe
 from attnpipe.data.dataset import SequenceDataset
 from attnpipe.extraction.capture import capture, elements_per_sample, samples_that_fit
 from attnpipe.extraction.load import load_checkpoint
-from attnpipe.metrics.battery import Battery
+from attnpipe.metrics.registry import FOLDS
 from attnpipe.models.build import build_model
 from attnpipe.models.determinism import deterministic
 from attnpipe.schema.analysis import CaptureSpec, MetricsSpec
@@ -56,7 +57,7 @@ def extract(
     checkpoints: Checkpoints,
     outcome: Outcome,
     capture_spec: CaptureSpec,
-    metrics: MetricsSpec,
+    metrics: MetricsSpec | None,
     *,
     run: str,
 ) -> Extracted:
@@ -77,7 +78,7 @@ def extract(
     capture_spec
         The size limit.
     metrics
-        Options of the battery.
+        Options of the battery, which is loaded only where weights exceed the limit.
     run
         ``<model>/seed-<seed>``, for messages.
 
@@ -92,6 +93,10 @@ def extract(
     def probe(samples: Int64[np.ndarray, " sample"]) -> Batch:
         return task.windows(dataset.probe[samples])
 
+    def battery() -> Fold:
+        fold: Fold = FOLDS.load("battery")(metrics)
+        return fold
+
     with deterministic():
         per_sample = elements_per_sample(module, probe)
         samples = samples_that_fit(
@@ -99,12 +104,12 @@ def extract(
             per_sample * _BYTES * len(checkpoints),
             capture_spec.max_megabytes * 1e6,
         )
+        if len(samples) < len(dataset.probe) and metrics is None:
+            raise ValueError("weights exceed the limit, and no options of the battery are given")
         records = []
         for name in sorted(checkpoints, key=_order) if per_sample else []:
             load_checkpoint(module, checkpoints[name], run=run, checkpoint=name)
-            records += capture(
-                module, probe, len(dataset.probe), samples, name, lambda: Battery(metrics)
-            )
+            records += capture(module, probe, len(dataset.probe), samples, name, battery)
         evaluation = _evaluate(task, module, checkpoints, outcome, run)
     published_row = getattr(module, "published_row", "only")
     return Extracted(evaluation, records, Probe(dataset.halves, published_row=published_row))

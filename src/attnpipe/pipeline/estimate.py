@@ -25,6 +25,11 @@ def attention_bytes(spec: StudySpec, model: str) -> int:
     return kept_checkpoints(spec.training) * samples * rows * window * FLOAT32
 
 
+def stores_states(spec: StudySpec, model: str) -> bool:
+    """Return whether a run's weights exceed the size limit, so that fold states are stored."""
+    return attention_bytes(spec, model) > spec.analysis.capture.max_megabytes * 1e6
+
+
 def checkpoint_bytes(spec: StudySpec, parameters: int) -> int:
     """Return the bytes of the kept weights of one run."""
     return kept_checkpoints(spec.training) * parameters * FLOAT32 if spec.training else 0

@@ -5,7 +5,9 @@ from typing import Any
 
 from attnpipe.data.registry import SOURCES
 from attnpipe.figures.registry import FIGURES
+from attnpipe.metrics.registry import FOLDS
 from attnpipe.models.registry import ATTENTIONS, MODELS
+from attnpipe.pipeline.estimate import stores_states
 from attnpipe.schema.model import LstmModel
 from attnpipe.schema.study import StudySpec
 from attnpipe.training.registry import OPTIMIZERS
@@ -25,6 +27,8 @@ def members(stage: str, wildcards: Mapping[str, Any], spec: StudySpec) -> list[s
         modules.append(ATTENTIONS.module(model.attention.kind))
     if stage == "train" and spec.training is not None:
         modules.append(OPTIMIZERS.module(spec.training.optimizer))
+    if stage == "extract" and stores_states(spec, wildcards["model"]):
+        modules.append(FOLDS.module("battery"))
     return modules
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from attnpipe.figures.registry import NEEDS
 from attnpipe.io.json import canonical
 from attnpipe.pipeline.config import Study
-from attnpipe.pipeline.estimate import attention_bytes
+from attnpipe.pipeline.estimate import stores_states
 from attnpipe.pipeline.members import fingerprint_key, members
 from attnpipe.pipeline.paths import SEAL_NAME, outputs
 
@@ -208,18 +208,10 @@ class Plan:
         return self._trainable(model, seed) | {"training": self._spec["training"]}
 
     def _param_extract(self, model: str, seed: str) -> dict[str, Any]:
-        param = self._trainable(model, seed)
-        if not self.has_attention(model):
-            return param
         capture = {"capture": self._spec["analysis"]["capture"]}
-        if self.stores_states(model):
+        if stores_states(self.study.spec, model):
             capture["metrics"] = self._spec["analysis"]["metrics"]
-        return param | capture
-
-    def stores_states(self, model: str) -> bool:
-        """Whether a run's weights exceed the size limit, so that fold states are stored."""
-        limit = self.study.spec.analysis.capture.max_megabytes * 1e6
-        return attention_bytes(self.study.spec, model) > limit
+        return self._trainable(model, seed) | capture
 
     def _param_measure(self, model: str, seed: str) -> dict[str, Any]:
         return {"model": model, "seed": int(seed), "metrics": self._spec["analysis"]["metrics"]}
