@@ -17,7 +17,7 @@ from attnpipe.tables.history import HISTORY
 METRICS = (
     "entropy_normalized", "effective_keys_n1", "kl_uniform", "content_share",
     "content_information", "position_information", "recent_mass_10", "recent_excess_10",
-    "lag_mean", "rows_valid", "rows_excluded",
+    "lag_mean", "rows_valid",
     "profile_entropy_normalized", "profile_kl_uniform", "profile_recent_mass_10",
 )  # fmt: skip
 PER_ROW = tuple(m for m in METRICS if not m.startswith(("profile", "rows")))
@@ -43,6 +43,7 @@ class Plan:
     identical: frozenset[tuple[str, int]] = frozenset()
     last_epoch_final: frozenset[int] = frozenset()
     excluded: int = 0
+    leaks: float = 0.0
     censored: bool = False
     trained: bool = True
 
@@ -97,7 +98,7 @@ def _numbers(plan: Plan, place: int, seed: int, epoch: int, p: np.ndarray) -> di
         "content_share": 0.6, "content_information": 0.6 * kl, "position_information": 0.4 * kl,
         "recent_mass_10": recent, "recent_excess_10": (recent - 10 / n) / (1 - 10 / n),
         "lag_mean": float(((n - 1 - np.arange(n)) * p).sum()),
-        "rows_valid": 128.0, "rows_excluded": float(plan.excluded),
+        "rows_valid": 128.0,
         "profile_entropy_normalized": flat, "profile_kl_uniform": (1 - flat) * np.log(n),
         "profile_recent_mass_10": recent,
     }  # fmt: skip
@@ -149,6 +150,9 @@ def metric_values(plan: Plan) -> pl.DataFrame:
                         hidden = model in plan.unknowable and metric in PER_ROW
                         add(**where, metric=metric, value=None if hidden else value,
                             condition="unknowable" if hidden else None)  # fmt: skip
+                    for reason in ("padding", "off_support", "sum"):
+                        count = plan.leaks if reason == "off_support" else 0.0
+                        add(**where, metric="rows_excluded", value=count, condition=reason)
     frame = pl.DataFrame(columns, schema={c: schema.METRIC_VALUES.schema[c] for c in columns})
     return schema.METRIC_VALUES.conform(frame.with_columns(layer=pl.lit(0, dtype=pl.Int64)))
 

@@ -1,0 +1,104 @@
+"""Evidence by name, and the case that a predicate judges."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from attnpipe.diagnosis.context import DiagnosisContext
+from attnpipe.diagnosis.schema import Evidence, Finding, Status
+
+
+class Book(Mapping[str, Evidence]):
+    """All evidence of a study by id."""
+
+    def __init__(self, evidence: Iterable[Evidence]) -> None:
+        self._evidence = {e.id: e for e in sorted(evidence, key=lambda e: e.id)}
+        self._heads: dict[str, list[Evidence]] = {}
+        for e in self._evidence.values():
+            self._heads.setdefault(str(e.facts.get("of", e.id)), []).append(e)
+
+    def __getitem__(self, key: str) -> Evidence:
+        return self._evidence[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._evidence)
+
+    def __len__(self) -> int:
+        return len(self._evidence)
+
+    def heads(self, name: str) -> list[Evidence]:
+        """Return the evidence of every layer and head under one name, none if there is none."""
+        return self._heads.get(name, [])
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one predicate is asked: about a model, or about the study.
+
+    Attributes
+    ----------
+    predicate, question
+        Name of the predicate and what it answers.
+    model
+        The model, or None for the study.
+    book
+        All evidence.
+    context
+        The study.
+    found
+        Findings so far: predicate → finding of this model; for the study, id → finding.
+    """
+
+    predicate: str
+    question: str
+    model: str | None
+    book: Book
+    context: DiagnosisContext
+    found: Mapping[str, Finding] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Name of the model; only for predicates about models."""
+        assert self.model is not None
+        return self.model
+
+    @property
+    def label(self) -> str:
+        """Label of the model."""
+        return self.context.labels[self.name]
+
+    def answer(
+        self,
+        status: Status,
+        sentence: str,
+        evidence: Iterable[Evidence] = (),
+        *,
+        effect: Evidence | None = None,
+        **fields: Any,
+    ) -> Finding:
+        """Return the finding; `effect` is the evidence whose estimate decides."""
+        if effect is not None:
+            fields = {
+                "effect": effect.estimate, "lo95": effect.lo95, "hi95": effect.hi95,
+                "unit": effect.unit, "n_seeds": effect.n_seeds, "n_units": effect.n_units,
+            } | fields  # fmt: skip
+        return Finding(
+            id=f"{self.predicate}.{self.model or 'study'}",
+            predicate=self.predicate,
+            model=self.model,
+            question=self.question,
+            status=status,
+            sentence=sentence,
+            evidence=sorted({e.id for e in evidence}),
+            **fields,
+        )
+
+    def lacking(
+        self,
+        sentence: str,
+        missing: Iterable[str],
+        evidence: Iterable[Evidence] = (),
+        **fields: Any,
+    ) -> Finding:
+        """Return an undecided finding that names what is missing."""
+        return self.answer("INCONCLUSIVE", sentence, evidence, missing=list(missing), **fields)

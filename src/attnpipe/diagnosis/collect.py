@@ -1,0 +1,178 @@
+"""Rows of the study's tables as named evidence."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from attnpipe.diagnosis.book import Book
+from attnpipe.diagnosis.schema import Evidence
+
+Tables = Mapping[str, pl.DataFrame]
+Row = dict[str, Any]
+
+MIXED = "final"
+"""Checkpoint of summaries over seeds whose final checkpoints differ."""
+METRICS: Mapping[str, str] = {
+    "entropy_normalized": "of ln n",
+    "effective_keys_n1": "keys",
+    "kl_uniform": "nats",
+    "content_share": "share",
+    "lag_mean": "steps",
+    "profile_entropy_normalized": "of ln T",
+}
+"""Metric → unit; besides, `recent_mass_k` for each k."""
+MEASURES = ("profile_cosine", "centred_cosine")
+
+
+def collect(tables: Tables) -> Book:
+    """Return the evidence that predicates may ask for."""
+    finals = _final_checkpoints(tables["inventory"])
+    return Book(
+        [
+            *_runs(tables["inventory"]),
+            *_metrics(tables["metrics"], finals),
+            *_similarity(tables["similarity"], finals),
+            *_convergence(tables["convergence"]),
+            *_comparisons(tables["comparisons"]),
+        ]
+    )
+
+
+def _final_checkpoints(inventory: pl.DataFrame) -> dict[str, str]:
+    ended_well = (pl.col("outcome") == "ok") & pl.col("final").is_not_null()
+    counts = ended_well & pl.col("identical_to").is_null()
+    kinds = inventory.filter(counts).group_by("model").agg(pl.col("final").unique())
+    return {m: c[0] if len(c) == 1 else MIXED for m, c in kinds.iter_rows()}
+
+
+def _runs(inventory: pl.DataFrame) -> Iterator[Evidence]:
+    facts = ("outcome", "reason", "final", "rows_valid", "rows_excluded", "identical_to")
+    for row in inventory.iter_rows(named=True):
+        yield Evidence(
+            id=f"run.{row['model']}.{row['seed']}",
+            table="inventory.csv",
+            row={"model": row["model"], "seed": row["seed"]},
+            facts={name: row[name] for name in facts},
+        )
+
+
+def _heads(frame: pl.DataFrame, keys: Sequence[str]) -> Iterator[tuple[Row, str]]:
+    """Yield rows with the part of the id that tells layers and heads apart, if there are any."""
+    several = {
+        key
+        for key, n in frame.group_by(pl.struct(keys).alias("key")).len().iter_rows()
+        if n > 1
+        for key in [tuple(key.values())]
+    }
+    for row in frame.sort(*keys, "layer", "head", nulls_last=True).iter_rows(named=True):
+        many = tuple(row[k] for k in keys) in several
+        yield row, f".l{row['layer']}h{row['head']}" if many else ""
+
+
+def _metrics(metrics: pl.DataFrame, finals: Mapping[str, str]) -> Iterator[Evidence]:
+    recent = metrics["metric"].unique().str.extract(r"^(recent_mass_\d+)$").drop_nulls()
+    units = dict(METRICS) | dict.fromkeys(sorted(recent), "share")
+    keys = ["model", "checkpoint", "condition", "target", "metric"]
+    wanted = metrics.filter(
+        pl.col("target").is_null()
+        & (
+            (pl.col("metric").is_in(list(units)) & _plain_or_unknowable())
+            | ((pl.col("metric") == "rows_excluded") & (pl.col("condition") == "off_support"))
+        )
+    ).filter(_at(finals))
+    for row, head in _heads(wanted, keys):
+        before = "untrained." if row["checkpoint"] == "untrained" else ""
+        of = f"metric.{row['model']}.{before}{row['metric']}"
+        yield Evidence(
+            id=of + head,
+            table="metrics.csv",
+            row={k: row[k] for k in ("model", "checkpoint", "layer", "head", *keys[2:])},
+            estimate=row["mean"],
+            lo95=row["lo95"],
+            hi95=row["hi95"],
+            n_seeds=row["n"],
+            unit=units.get(str(row["metric"]), "rows"),
+            facts={"of": of, "condition": row["condition"], "as_published": row["as_published"]},
+        )
+
+
+def _plain_or_unknowable() -> pl.Expr:
+    return pl.col("condition").is_null() | (pl.col("condition") == "unknowable")
+
+
+def _at(finals: Mapping[str, str]) -> pl.Expr:
+    """Rows of the untrained model and of each model's final weights."""
+    final = pl.col("model").replace_strict(dict(finals), default=None, return_dtype=pl.String)
+    return (pl.col("checkpoint") == "untrained") | (pl.col("checkpoint") == final)
+
+
+def _similarity(similarity: pl.DataFrame, finals: Mapping[str, str]) -> Iterator[Evidence]:
+    keys = ["model", "checkpoint", "level", "measure"]
+    wanted = similarity.filter(
+        (pl.col("level") == "model") & pl.col("measure").is_in(MEASURES)
+    ).filter(_at(finals))
+    for row, head in _heads(wanted, keys):
+        before = "untrained." if row["checkpoint"] == "untrained" else ""
+        of = f"similarity.{row['model']}.{before}{row['measure']}"
+        yield Evidence(
+            id=of + head,
+            table="similarity.csv",
+            row={k: row[k] for k in ("model", "checkpoint", "layer", "head", "level", "measure")},
+            estimate=row["value"],
+            lo95=row["lo95"],
+            hi95=row["hi95"],
+            n_seeds=row["n"],
+            unit="cosine",
+            facts={"of": of, "as_published": row["as_published"]},
+        )
+
+
+def _convergence(convergence: pl.DataFrame) -> Iterator[Evidence]:
+    keys = ["model", "seed"]
+    last = convergence.filter(
+        pl.col("epoch") == pl.col("epoch").max().over("model", "seed", "layer", "head")
+    )
+    for row, head in _heads(last, keys):
+        of = f"convergence.{row['model']}.{row['seed']}"
+        yield Evidence(
+            id=of + head,
+            table="convergence.csv",
+            row={k: row[k] for k in ("model", "seed", "checkpoint", "layer", "head")},
+            estimate=row["convergence_epoch"],
+            unit="epochs",
+            facts={
+                "of": of, "epoch": row["epoch"], "censored": row["censored"],
+                "threshold": row["threshold"],
+            },
+        )  # fmt: skip
+
+
+def _comparisons(comparisons: pl.DataFrame) -> Iterator[Evidence]:
+    level, metric = pl.col("level"), pl.col("metric")
+    wanted = comparisons.filter(
+        ((level == "skill") & (metric == "skill"))
+        | ((level == "gain") & metric.is_in(["skill_units", "mse"]))
+        | ((level == "seed") & (metric == "mse"))
+    )
+    facts = ("lo90", "hi90", "margin", "equivalence", "hedges_g", "p_sign_flip", "p_smallest")
+    units = {"skill": "share of the trivial mse", "skill_units": "of the model's skill"}
+    for row in wanted.iter_rows(named=True):
+        model, kind = row["model"], row["metric"]
+        names = {
+            "skill": f"skill.{model}",
+            "gain": f"gain.{model}.{kind}",
+            "seed": f"score.{model}.{row['seed']}.{kind}",
+        }
+        yield Evidence(
+            id=names[row["level"]],
+            table="comparisons.csv",
+            row={k: row[k] for k in ("level", "model", "baseline", "metric", "seed", "unit")},
+            estimate=row["value"],
+            lo95=row["lo95"],
+            hi95=row["hi95"],
+            n_seeds=row["n_seeds"],
+            n_units=row["n_units"],
+            unit=units.get(kind, "mse of the target"),
+            facts={f: row[f] for f in facts} if row["level"] == "gain" else {},
+        )

@@ -1,0 +1,96 @@
+"""Gates: when an interval answers a question, and when there are too few seeds to answer.
+
+A gate is YES when the interval lies above its threshold, NO when it lies below it, and
+undecided otherwise: what is not significant is not thereby absent.
+"""
+
+from attnpipe.diagnosis.schema import Evidence, Status
+
+DESCRIBE, ENOUGH = 3, 5
+"""Below `DESCRIBE` seeds numbers are described; below `ENOUGH` only huge effects count."""
+HUGE = 3.0
+"""Half-widths of its interval by which an estimate must clear a threshold to be huge."""
+EQUIVALENCE_LEVEL = 0.90
+
+
+def gate(evidence: Evidence, threshold: float) -> Status:
+    """Answer "is it above the threshold?" from the interval and the number of seeds."""
+    if (evidence.n_seeds or 0) < DESCRIBE:
+        return "DESCRIPTIVE"
+    if evidence.lo95 is None or evidence.hi95 is None or evidence.estimate is None:
+        return "INCONCLUSIVE"
+    answer: Status = "INCONCLUSIVE"
+    if evidence.lo95 > threshold:
+        answer = "YES"
+    elif evidence.hi95 < threshold:
+        answer = "NO"
+    return _tempered(answer, evidence, abs(evidence.estimate - threshold))
+
+
+def margin_gate(evidence: Evidence, margin: float) -> Status:
+    """Answer "is it positive by more than the margin?" with equivalence as the way to NO.
+
+    YES: the interval lies above the margin; HARM: below its negative; NO: the 90 % interval
+    (two one-sided tests), or the wider one if that is absent, lies inside ±margin.
+    """
+    if (evidence.n_seeds or 0) < DESCRIBE:
+        return "DESCRIPTIVE"
+    if evidence.lo95 is None or evidence.hi95 is None or evidence.estimate is None:
+        return "INCONCLUSIVE"
+    if evidence.lo95 > margin:
+        return _tempered("YES", evidence, evidence.estimate - margin)
+    if evidence.hi95 < -margin:
+        return _tempered("HARM", evidence, -margin - evidence.estimate)
+    low, high = equivalence_interval(evidence)
+    if -margin < low and high < margin:
+        return _tempered("NO", evidence, margin - abs(evidence.estimate))
+    return "INCONCLUSIVE"
+
+
+def equivalence_interval(evidence: Evidence) -> tuple[float, float]:
+    """Return the 90 % interval, or the wider one where the table has none."""
+    low, high = evidence.facts.get("lo90"), evidence.facts.get("hi90")
+    if isinstance(low, float) and isinstance(high, float):
+        return low, high
+    assert evidence.lo95 is not None  # callers have checked
+    assert evidence.hi95 is not None
+    return evidence.lo95, evidence.hi95
+
+
+def _tempered(answer: Status, evidence: Evidence, clearance: float) -> Status:
+    """Withhold an answer from three or four seeds unless the effect is huge."""
+    if (evidence.n_seeds or 0) >= ENOUGH:
+        return answer
+    assert evidence.lo95 is not None  # callers have checked
+    assert evidence.hi95 is not None
+    half = (evidence.hi95 - evidence.lo95) / 2
+    return answer if clearance >= HUGE * half else "INCONCLUSIVE"
+
+
+def few_seeds(evidence: Evidence) -> list[str]:
+    """Name the seeds that are missing for a decision, if any."""
+    n = evidence.n_seeds or 0
+    if n >= ENOUGH:
+        return []
+    return [f"{ENOUGH - n} more seed{'s' if ENOUGH - n > 1 else ''} (there {_are(n)} {n})"]
+
+
+def seeds_needed(evidence: Evidence, *thresholds: float) -> list[str]:
+    """Say about how many seeds would move the nearest threshold out of the interval.
+
+    The half-width shrinks as 1/√n where seeds, not test data, make the interval wide.
+    """
+    if evidence.estimate is None or evidence.lo95 is None or evidence.hi95 is None:
+        return ["an interval: at least 3 seeds"]
+    n, half = evidence.n_seeds or 0, (evidence.hi95 - evidence.lo95) / 2
+    distance = min(abs(evidence.estimate - t) for t in thresholds)
+    if distance <= 0 or half <= 0:
+        return ["more seeds and test data"]
+    needed = max(n + 1, -int(-n * (half / distance) ** 2 // 1))
+    if needed > 1000:
+        return ["more seeds and test data: the estimate lies almost on the margin"]
+    return [f"about {needed} seeds, if seeds and not test data make the interval wide"]
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"

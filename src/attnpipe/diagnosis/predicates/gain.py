@@ -1,0 +1,115 @@
+"""Whether attention pays: the model against its baseline."""
+
+from attnpipe.diagnosis.book import Case
+from attnpipe.diagnosis.gates import (
+    DESCRIBE,
+    equivalence_interval,
+    few_seeds,
+    margin_gate,
+    seeds_needed,
+)
+from attnpipe.diagnosis.schema import Evidence, Finding, Status
+from attnpipe.diagnosis.words import estimate, listed, number, sample
+
+
+def gain(case: Case) -> Finding:
+    """YES, HARM or NO at the practical margin δ, and what other margins would say.
+
+    The gain is in skill units: error removed by attention as a share of what the model
+    removes from the best trivial forecast. It means nothing where the model has no skill.
+    """
+    baseline = case.context.baselines.get(case.name)
+    if baseline is None:
+        return case.lacking("No baseline is named.", ["a baseline without attention"])
+    base = case.context.labels.get(baseline, baseline)
+    found = case.book.get(f"gain.{case.name}.skill_units")
+    skill = case.book.get(f"skill.{case.name}")
+    if found is None or skill is None or found.estimate is None or found.n_seeds is None:
+        return case.lacking(
+            f"There is no comparison with {base}.",
+            [f"forecasts of {case.label} and {base} for the same seeds"],
+            [e for e in (found, skill) if e is not None],
+        )
+    evidence = [found, skill]
+    skilled = case.found.get("skill")
+    if found.n_seeds >= DESCRIBE and (skilled is None or skilled.status != "YES"):
+        sentence = (
+            f"The model's skill {estimate(skill)} is not shown to be above 0: a gain measured "
+            "in units of it means nothing."
+        )
+        return case.lacking(sentence, [f"skill of {case.label}"], evidence, effect=found)
+    delta = case.context.delta
+    status = margin_gate(found, delta)
+    return case.answer(
+        status,
+        f"Gain {estimate(found, sign=True)} of its skill over {base} {sample(found)}: "
+        f"{_meaning(status, found, delta)}",
+        evidence,
+        effect=found,
+        sensitivity={f"{m:g}": margin_gate(found, m) for m in case.context.margins},
+        missing=_missing(status, found, delta),
+    )
+
+
+def _meaning(status: Status, found: Evidence, delta: float) -> str:
+    margin = f"δ = {delta:g}"
+    if status == "YES":
+        return f"better by more than {margin}."
+    if status == "HARM":
+        return f"worse by more than {margin}."
+    if status == "NO":
+        low, high = equivalence_interval(found)
+        differs = found.lo95 is not None and found.hi95 is not None and found.lo95 * found.hi95 > 0
+        more = " The difference is not zero, but too small to matter." if differs else ""
+        return (
+            f"no practical difference, as [{number(low)}, {number(high)}] lies inside "
+            f"±{delta:g}.{more}"
+        )
+    if status == "DESCRIPTIVE":
+        return "too few seeds to test it."
+    return f"undecided at {margin}; an interval that reaches beyond it is no proof of absence."
+
+
+def _missing(status: Status, found: Evidence, delta: float) -> list[str]:
+    if status not in ("INCONCLUSIVE", "DESCRIPTIVE"):
+        return []
+    return few_seeds(found) or seeds_needed(found, delta, -delta)
+
+
+def heterogeneity(case: Case) -> Finding:
+    """YES: each seed alone would say the same at δ; NO: they differ (flag HETEROGENEOUS)."""
+    baseline = case.context.baselines.get(case.name)
+    unit = case.book.get(f"gain.{case.name}.mse")
+    margin = None if unit is None else unit.facts["margin"]
+    runs = [case.book.get(f"run.{case.name}.{seed}") for seed in case.context.seeds]
+    expected = [int(str(e.row["seed"])) for e in runs if e and e.facts["outcome"] == "ok"]
+    wanted = [(f"score.{m}.{s}.mse", s) for s in expected for m in (case.name, baseline)]
+    scores = {i: case.book[i] for i, _ in wanted if i in case.book}
+    missing = [i.removeprefix("score.") for i, _ in wanted if i not in scores]
+    evidence = [*scores.values(), *([unit] if unit is not None else [])]
+    if unit is None or not isinstance(margin, float) or missing or not expected:
+        lacking = [f"score of {i}" for i in missing] or ["δ in units of the error: needs skill"]
+        return case.lacking("Gains of single seeds are not all known.", lacking, evidence)
+    verdicts: dict[str, list[str]] = {}
+    for seed in expected:
+        mine, theirs = (scores[f"score.{m}.{seed}.mse"].estimate for m in (case.name, baseline))
+        if mine is None or theirs is None:
+            return case.lacking("A score is undefined.", [f"score of seed {seed}"], evidence)
+        verdicts.setdefault(_side(theirs - mine, margin), []).append(f"{seed}")
+    said = "; ".join(f"{side} for seed {listed(of, 10)}" for side, of in sorted(verdicts.items()))
+    status: Status = "YES" if len(verdicts) == 1 else "NO"
+    if len(expected) < DESCRIBE:
+        status = "DESCRIPTIVE"
+    return case.answer(
+        status,
+        f"Judged seed by seed at δ, the model is {said}.",
+        evidence,
+        n_seeds=len(expected),
+        missing=few_seeds(unit) if status == "DESCRIPTIVE" else [],
+    )
+
+
+def _side(difference: float, margin: float) -> str:
+    if difference > margin:
+        return "better"
+    return "worse" if difference < -margin else "practically equal"

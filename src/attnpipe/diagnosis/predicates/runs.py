@@ -1,0 +1,87 @@
+"""What there is of each model: outcomes, copies, seeds, final checkpoints."""
+
+from attnpipe.diagnosis.book import Case
+from attnpipe.diagnosis.gates import DESCRIBE, ENOUGH
+from attnpipe.diagnosis.schema import Evidence, Finding
+from attnpipe.diagnosis.words import listed
+
+
+def _known(case: Case) -> tuple[list[Evidence], list[str]]:
+    """Return the runs on record, and what is missing: one entry per seed without a record."""
+    ids = [f"run.{case.name}.{seed}" for seed in case.context.seeds]
+    known = [case.book[i] for i in ids if i in case.book]
+    return known, [f"record of run {i.removeprefix('run.')}" for i in ids if i not in case.book]
+
+
+def _good(known: list[Evidence]) -> list[Evidence]:
+    return [e for e in known if e.facts["outcome"] == "ok"]
+
+
+def runs(case: Case) -> Finding:
+    """YES: every seed's run ended well; NO: some did not, each named with its reason."""
+    known, missing = _known(case)
+    if missing:
+        sentence = f"{len(missing)} of {len(case.context.seeds)} runs left no record."
+        return case.lacking(sentence, missing, known)
+    bad = [e for e in known if e.facts["outcome"] != "ok"]
+    if not bad:
+        return case.answer("YES", f"All {len(known)} runs ended well.", known)
+    named = [
+        f"seed {e.row['seed']} {e.facts['outcome']}"
+        + (f" ({e.facts['reason']})" if e.facts["reason"] else "")
+        for e in bad
+    ]
+    sentence = f"{len(bad)} of {len(known)} runs did not end well: {listed(named)}."
+    return case.answer("NO", sentence, known)
+
+
+def seeds(case: Case) -> Finding:
+    """YES: at least five independent runs ended well."""
+    known, missing = _known(case)
+    if missing:
+        return case.lacking("It is not known how many runs ended well.", missing, known)
+    n = len([e for e in _good(known) if e.facts["identical_to"] is None])
+    counts = f"{n} independent run{'' if n == 1 else 's'} ended well"
+    if n >= ENOUGH:
+        return case.answer("YES", f"{counts}; {ENOUGH} are the minimum.", known, n_seeds=n)
+    what = "numbers are described, not tested" if n < DESCRIBE else "only huge effects count"
+    return case.answer(
+        "NO",
+        f"{counts}, fewer than {ENOUGH}: {what}.",
+        known,
+        n_seeds=n,
+        missing=[f"{ENOUGH - n} more seed{'s' if ENOUGH - n > 1 else ''}; 10 are better"],
+    )
+
+
+def duplicates(case: Case) -> Finding:
+    """YES: no run's final weights are the same bytes as another's."""
+    known, missing = _known(case)
+    if missing:
+        return case.lacking("Not every run can be compared with the others.", missing, known)
+    copies = [e for e in known if e.facts["identical_to"] is not None]
+    if not copies:
+        return case.answer("YES", "No two runs have the same final weights.", known)
+    named = [f"seed {e.row['seed']} equals {e.facts['identical_to']}" for e in copies]
+    sentence = (
+        f"Final weights are the same bytes: {listed(named)}. A copy is no second piece of "
+        "evidence and is left out of all statistics."
+    )
+    return case.answer("NO", sentence, known, missing=[f"new runs of {len(copies)} seeds"])
+
+
+def final_weights(case: Case) -> Finding:
+    """YES: one kind of final checkpoint; NO: a mixture, such as test weights and last epochs."""
+    known, missing = _known(case)
+    good = [e for e in _good(known) if e.facts["final"] is not None]
+    if missing or not good:
+        wanted = missing or ["final attention weights of a run that ended well"]
+        return case.lacking("The final weights are not all known.", wanted, known)
+    kinds: dict[str, list[str]] = {}
+    for e in good:
+        kinds.setdefault(str(e.facts["final"]), []).append(str(e.row["seed"]))
+    if len(kinds) == 1:
+        return case.answer("YES", f"All final weights are those of '{next(iter(kinds))}'.", known)
+    named = [f"'{kind}' for seed {listed(of)}" for kind, of in sorted(kinds.items())]
+    sentence = f"Final weights are a mixture: {'; '.join(named)}. Seeds may differ for this alone."
+    return case.answer("NO", sentence, known, missing=["the same kind of checkpoint of every seed"])

@@ -1,0 +1,109 @@
+"""What attention does, row by row."""
+
+from collections.abc import Sequence
+
+from attnpipe.diagnosis.book import Case
+from attnpipe.diagnosis.gates import few_seeds, gate, seeds_needed
+from attnpipe.diagnosis.schema import Evidence, Finding, Status
+from attnpipe.diagnosis.words import percent, sample, span
+
+FLOOR = 0.05
+"""Nats of divergence from uniform below which attention counts as uniform.
+
+The total variation from uniform is then below √(0.05 / 2) = 0.16 (Pinsker).
+"""
+ROWS = "weights of single rows (they were averaged before they were saved)"
+NO_ROWS = "Rows cannot be known."
+
+
+def unknowable(evidence: Sequence[Evidence]) -> bool:
+    """Whether the numbers were lost when weights were averaged."""
+    return any(e.facts["condition"] == "unknowable" for e in evidence)
+
+
+def sharpness(case: Case) -> Finding:
+    """YES: rows diverge from uniform by more than 0.05 nats, and by more than untrained ones.
+
+    Several heads: YES if it is shown for one of them, NO only if for none.
+    """
+    names = ("kl_uniform", "entropy_normalized", "effective_keys_n1")
+    kl, entropy, keys = (case.book.heads(f"metric.{case.name}.{n}") for n in names)
+    before = case.book.heads(f"metric.{case.name}.untrained.kl_uniform")
+    evidence = [*kl, *entropy, *keys, *before]
+    if unknowable(kl):
+        return case.lacking(NO_ROWS, [ROWS], evidence)
+    absent = [n for n, e in zip(names, (kl, entropy, keys), strict=True) if not e]
+    absent += [] if len(before) == len(kl) else ["attention before training"]
+    if absent or any(e.estimate is None for e in [*kl, *before]):
+        return case.lacking("Not everything that decides it is known.", absent or names, evidence)
+    answers = [_sharper(now, then) for now, then in zip(kl, before, strict=True)]
+    status = _over_heads(answers)
+    window = f" of {case.context.window}" if case.context.window else ""
+    sentence = (
+        f"Rows spread over {span(keys)}{window} keys: normalised entropy {span(entropy)}, "
+        f"{span(kl)} nats from uniform, {span(before)} before training {sample(kl[0])}"
+    )
+    end = {
+        "YES": f"; attention is not uniform{_how_many(answers)}.",
+        "NO": f"; with less than {FLOOR:g} nats, attention is practically uniform.",
+        "DESCRIPTIVE": "; too few seeds to test it.",
+    }.get(status, "; that does not settle it.")
+    missing = []
+    if status in ("INCONCLUSIVE", "DESCRIPTIVE"):
+        missing = few_seeds(kl[0]) or seeds_needed(kl[0], FLOOR)
+    return case.answer(status, sentence + end, evidence, effect=kl[0], missing=missing)
+
+
+def _sharper(now: Evidence, then: Evidence) -> Status:
+    """Gate at the floor, and above what the untrained model shows."""
+    status = gate(now, FLOOR)
+    null = then.hi95 if then.hi95 is not None else then.estimate
+    if status == "YES" and (null is None or now.lo95 is None or now.lo95 <= null):
+        return "INCONCLUSIVE"
+    return status
+
+
+def _over_heads(answers: Sequence[Status]) -> Status:
+    for status in ("YES", "DESCRIPTIVE", "INCONCLUSIVE"):
+        if status in answers:
+            return status
+    return "NO"
+
+
+def _how_many(answers: Sequence[Status]) -> str:
+    return "" if len(answers) == 1 else f" in {answers.count('YES')} of {len(answers)} heads"
+
+
+def focus(case: Case) -> Finding:
+    """Describe where rows look: mean lag, mass on the newest keys, share that is content."""
+    recent = _recent(case)
+    names = [*([recent] if recent else []), "lag_mean", "content_share"]
+    found = {n: case.book.heads(f"metric.{case.name}.{n}") for n in names}
+    evidence = [e for of in found.values() for e in of]
+    if unknowable(evidence):
+        return case.lacking(NO_ROWS, [ROWS], evidence)
+    absent = [n for n, of in found.items() if not of] + ([] if recent else ["recent_mass_k"])
+    if absent:
+        return case.lacking("Not everything that decides it is known.", absent, evidence)
+    k = int(recent.rpartition("_")[2])
+    window = case.context.window
+    chance = f" (uniform: {percent(k / window)})" if window else ""
+    share = found["content_share"]
+    if all(e.estimate is None for e in share):
+        content = "there is too little to share out between content and position"
+    else:
+        content = f"the content of the window decides {span(share)}, the position the rest"
+    sentence = (
+        f"Rows look back {span(found['lag_mean'])} steps on average, with {span(found[recent])} "
+        f"of the weight on the newest {k} keys{chance}; of what sets them apart from uniform, "
+        f"{content} {sample(found[recent][0])}."
+    )
+    return case.answer("DESCRIPTIVE", sentence, evidence, effect=found[recent][0])
+
+
+def _recent(case: Case) -> str:
+    """Return the metric of recent mass nearest to the published last ten steps, or nothing."""
+    prefix = f"metric.{case.name}.recent_mass_"
+    known = {str(e.facts.get("of")) for i, e in case.book.items() if i.startswith(prefix)}
+    sizes = sorted({int(of.removeprefix(prefix)) for of in known}, key=lambda k: (abs(k - 10), k))
+    return f"recent_mass_{sizes[0]}" if sizes else ""

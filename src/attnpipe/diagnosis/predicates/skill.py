@@ -1,0 +1,26 @@
+"""Whether a model forecasts at all."""
+
+from attnpipe.diagnosis.book import Case
+from attnpipe.diagnosis.gates import few_seeds, gate, seeds_needed
+from attnpipe.diagnosis.schema import Finding
+from attnpipe.diagnosis.words import estimate, sample
+
+
+def skill(case: Case) -> Finding:
+    """YES: the interval of 1 − error / error of the best trivial predictor lies above 0."""
+    found = case.book.get(f"skill.{case.name}")
+    if found is None or found.estimate is None:
+        return case.lacking(
+            "There is no score of its forecasts.", [f"forecasts of {case.label} on the test split"]
+        )
+    status = gate(found, 0.0)
+    says = f"Skill {estimate(found)} over the best trivial predictor {sample(found)}"
+    end = {
+        "YES": "its errors are smaller.",
+        "NO": "its errors are larger: its attention must not be interpreted.",
+        "DESCRIPTIVE": "too few seeds to test it.",
+    }.get(status, "the interval does not settle it.")
+    missing = few_seeds(found)
+    if status == "INCONCLUSIVE" and not missing:
+        missing = seeds_needed(found, 0.0)
+    return case.answer(status, f"{says}: {end}", [found], effect=found, missing=missing)

@@ -1,0 +1,107 @@
+"""Whether seeds arrive at the same attention."""
+
+from attnpipe.diagnosis.book import Case
+from attnpipe.diagnosis.gates import DESCRIBE, few_seeds, gate, seeds_needed
+from attnpipe.diagnosis.schema import Evidence, Finding, Status
+from attnpipe.diagnosis.words import sample, span
+
+SAME = 0.5
+"""Centred cosine above which seeds count as alike, below which as unlike."""
+
+NO_NULL = "there is nothing untrained to hold it against."
+
+
+def stability(case: Case) -> Finding:
+    """YES: the mean centred cosine of rows lies above 0.5 and above that of untrained models.
+
+    Both ends of the claim rest on the delete-one-seed jackknife interval: pairs share seeds.
+    """
+    trained, before = (_likeness(case, "centred_cosine", when) for when in ("", "untrained."))
+    evidence = [*trained, *before]
+    if not trained or any(e.estimate is None for e in trained):
+        return case.lacking(
+            "The rows of different seeds cannot be compared.",
+            ["rows of at least two seeds on the same inputs"],
+            evidence,
+        )
+    if len(before) != len(trained) or any(e.estimate is None for e in before):
+        sentence = f"Centred cosine {span(trained)} {sample(trained[0])}; {NO_NULL}"
+        return case.lacking(sentence, ["attention before training"], evidence, effect=trained[0])
+    answers = [_alike(now, then) for now, then in zip(trained, before, strict=True)]
+    status = answers[0] if len(set(answers)) == 1 else "INCONCLUSIVE"
+    end = {
+        "YES": "seeds arrive at the same pattern.",
+        "NO": "seeds arrive at different patterns, which may serve equally well.",
+        "DESCRIPTIVE": "too few seeds to test it.",
+    }.get(status, "that does not settle it.")
+    missing = []
+    if status in ("INCONCLUSIVE", "DESCRIPTIVE"):
+        missing = few_seeds(trained[0]) or seeds_needed(trained[0], SAME)
+    return case.answer(
+        status,
+        f"Centred cosine of rows {span(trained)} between seeds, {span(before)} before training "
+        f"{sample(trained[0])}: {end}",
+        evidence,
+        effect=trained[0],
+        missing=missing,
+    )
+
+
+def _likeness(case: Case, measure: str, when: str) -> list[Evidence]:
+    return case.book.heads(f"similarity.{case.name}.{when}{measure}")
+
+
+def _alike(now: Evidence, then: Evidence) -> Status:
+    status = gate(now, SAME)
+    if status == "YES" and (now.lo95 is None or now.lo95 <= _top(then)):
+        return "INCONCLUSIVE"
+    return status
+
+
+def _top(evidence: Evidence) -> float:
+    """Return the upper end of the interval, or the estimate if there is none."""
+    top = evidence.hi95 if evidence.hi95 is not None else evidence.estimate
+    assert top is not None  # callers have checked
+    return top
+
+
+def published_stability(case: Case) -> Finding:
+    """YES: trained profiles are more alike than untrained ones by the published measure.
+
+    The cosine of distributions is about 1 / (1 + CV²), CV their coefficient of variation
+    over keys: near-uniform weights score 1 whatever they look at.
+    """
+    trained, before = (_likeness(case, "profile_cosine", when) for when in ("", "untrained."))
+    evidence = [*trained, *before]
+    word = next((str(e.facts["as_published"]) for e in trained if e.facts["as_published"]), None)
+    if not trained or any(e.estimate is None for e in trained):
+        return case.lacking(
+            "Profiles of different seeds cannot be compared.", ["profiles of two seeds"], evidence
+        )
+    if len(before) != len(trained) or any(e.estimate is None for e in before):
+        sentence = f"Published cosine {span(trained)}, '{word}'; {NO_NULL}"
+        missing = ["attention before training"]
+        return case.lacking(sentence, missing, evidence, effect=trained[0], as_published=word)
+    higher = all(
+        e.lo95 is not None and e.lo95 > _top(then) for e, then in zip(trained, before, strict=True)
+    )
+    status: Status = "YES" if higher else "NO"
+    if (trained[0].n_seeds or 0) < DESCRIBE:
+        status = "DESCRIPTIVE"
+    sentence = (
+        f"The published cosine is {span(trained)}, '{word}'; before training it is "
+        f"{span(before)} {sample(trained[0])}. "
+    )
+    if not higher:
+        sentence += (
+            "It is about 1 / (1 + CV²) for any weights and does not show that anything stable "
+            "was learnt."
+        )
+    return case.answer(
+        status,
+        sentence.strip(),
+        evidence,
+        effect=trained[0],
+        as_published=word,
+        missing=few_seeds(trained[0]) if status == "DESCRIPTIVE" else [],
+    )

@@ -1,0 +1,73 @@
+"""Tables → findings with their evidence."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from attnpipe.diagnosis.book import Book, Case
+from attnpipe.diagnosis.collect import collect
+from attnpipe.diagnosis.context import DiagnosisContext, diagnosis_context
+from attnpipe.diagnosis.registry import PREDICATES, QUESTIONS
+from attnpipe.diagnosis.schema import Diagnosis, Finding, ModelEntry
+from attnpipe.tables.study import STUDY_TABLES
+
+__all__ = ["diagnose", "diagnosis_context"]
+
+
+def diagnose(tables: Mapping[str, pl.DataFrame], context: DiagnosisContext) -> Diagnosis:
+    """Ask every predicate about every model it concerns, then about the study.
+
+    Parameters
+    ----------
+    tables
+        Name → table of the study, as in `tables.STUDY_TABLES`; absent ones (no
+        comparisons of saved weights) count as empty.
+    context
+        The study.
+
+    Returns
+    -------
+    Diagnosis
+        Findings on the study first, then model by model in the order of the config; the
+        evidence they cite, sorted by id. The same tables give the same diagnosis.
+    """
+    present = {n: tables.get(n, t.frame()) for n, t in STUDY_TABLES.items()}
+    book = collect(present)
+    findings: list[Finding] = []
+    for model in context.labels:
+        found: dict[str, Finding] = {}
+        for name, question in QUESTIONS.items():
+            concerns = question.scope == "model" or (
+                question.scope == "attention" and model in context.attention_models
+            )
+            if concerns:
+                case = Case(name, question.text, model, book, context, found)
+                found[name] = PREDICATES.load(name)(case)
+        findings += found.values()
+    of_study = _of_study(book, context, findings)
+    return Diagnosis(
+        title=context.title,
+        models=[
+            ModelEntry(
+                name=model,
+                label=label,
+                attention=model in context.attention_models,
+                baseline=context.baselines.get(model),
+            )
+            for model, label in context.labels.items()
+        ],
+        seeds=list(context.seeds),
+        delta=context.delta,
+        confidence=context.confidence,
+        findings=[*of_study, *findings],
+        evidence=[book[i] for i in sorted({i for f in [*of_study, *findings] for i in f.evidence})],
+    )
+
+
+def _of_study(book: Book, context: DiagnosisContext, findings: list[Finding]) -> list[Finding]:
+    by_id = {finding.id: finding for finding in findings}
+    return [
+        PREDICATES.load(name)(Case(name, question.text, None, book, context, by_id))
+        for name, question in QUESTIONS.items()
+        if question.scope == "study"
+    ]

@@ -1,0 +1,116 @@
+"""What a diagnosis consists of: evidence, and findings that rest on it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 1
+
+Status = Literal["YES", "NO", "HARM", "INCONCLUSIVE", "DESCRIPTIVE", "INVALID"]
+"""Answer to a finding's question; NO is shown, not assumed; HARM: the opposite is shown."""
+
+Cell = str | int | float | bool | None
+
+
+class Document(BaseModel):
+    """A part of the diagnosis: unknown keys are errors, numbers are finite."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+class Evidence(Document):
+    """One row of one table."""
+
+    id: str
+    """Readable and stable, e.g. `gain.lstm_small_simple.skill_units`."""
+    table: str
+    """File that holds it, e.g. `comparisons.csv`."""
+    row: dict[str, Cell]
+    """Column → value, which together identify the row; null means an empty cell."""
+    estimate: float | None = None
+    """The number."""
+    lo95: float | None = None
+    """Lower end of its interval."""
+    hi95: float | None = None
+    """Upper end of its interval."""
+    n_seeds: int | None = None
+    """Seeds behind it."""
+    n_units: int | None = None
+    """Units behind it, beside the seeds."""
+    unit: str = ""
+    """Unit of the number."""
+    facts: dict[str, Cell] = {}
+    """Other cells of the row that findings rest on."""
+
+
+class Finding(Document):
+    """One sentence of the report: emitted by a predicate, never printed by default."""
+
+    id: str
+    """Predicate and model, e.g. `gain.lstm_small_simple`."""
+    predicate: str
+    """Which predicate emitted it."""
+    model: str | None
+    """The model it is about; null for the whole study."""
+    question: str
+    """What was asked."""
+    status: Status
+    """The answer."""
+    sentence: str
+    """The answer in words, with its numbers."""
+    evidence: list[str] = []
+    """Ids of everything it rests on."""
+    effect: float | None = None
+    """The estimate that decides."""
+    lo95: float | None = None
+    """Lower end of its interval."""
+    hi95: float | None = None
+    """Upper end of its interval."""
+    unit: str = ""
+    """Unit of the effect."""
+    n_seeds: int | None = None
+    """Seeds behind the effect."""
+    n_units: int | None = None
+    """Units behind the effect."""
+    sensitivity: dict[str, Status] = {}
+    """Practical margin δ → the answer it would give."""
+    as_published: str | None = None
+    """Verdict word of the earlier published rules, quoted and not ours."""
+    missing: list[str] = []
+    """What must be run, or which evidence is lacking, to decide."""
+
+
+class ModelEntry(Document):
+    """A model of the study."""
+
+    name: str
+    """As in config and tables."""
+    label: str
+    """For readers."""
+    attention: bool
+    """Whether it has attention."""
+    baseline: str | None
+    """The model it is compared with."""
+
+
+class Diagnosis(Document):
+    """Everything the report says, with what it rests on."""
+
+    schema_version: int = SCHEMA_VERSION
+    """Version of this layout."""
+    title: str
+    """Title of the study."""
+    models: list[ModelEntry]
+    """In the order of the config."""
+    seeds: list[int]
+    """Seeds of the study."""
+    delta: float
+    """Practical margin δ, in units of skill."""
+    confidence: float
+    """Level of the intervals."""
+    findings: list[Finding]
+    """The study first, then model by model."""
+    evidence: list[Evidence]
+    """Sorted by id; all that findings refer to, and no other."""

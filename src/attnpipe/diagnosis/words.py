@@ -1,0 +1,58 @@
+"""Numbers in sentences."""
+
+import math
+
+from attnpipe.diagnosis.schema import Evidence
+
+
+def number(value: float | None, *, sign: bool = False) -> str:
+    """Return a number with three decimals, or three significant digits if it is small or large."""
+    if value is None:
+        return "unknown"
+    size = abs(value)
+    text = f"{value:+.3f}" if sign else f"{value:.3f}"
+    if size >= 1000 or (0 < size < 0.001):
+        text = f"{value:+.3g}" if sign else f"{value:.3g}"
+    elif size >= 100:
+        text = f"{value:+.0f}" if sign else f"{value:.0f}"
+    elif size >= 10:
+        text = f"{value:+.1f}" if sign else f"{value:.1f}"
+    return text.replace("-", "−")
+
+
+def estimate(evidence: Evidence, *, sign: bool = False) -> str:
+    """Return ``0.123 [0.100, 0.150]``, or the estimate alone without an interval."""
+    text = number(evidence.estimate, sign=sign)
+    if evidence.lo95 is not None and evidence.hi95 is not None:
+        text += f" [{number(evidence.lo95)}, {number(evidence.hi95)}]"
+    return text
+
+
+def sample(evidence: Evidence) -> str:
+    """Return ``(5 seeds × 40 units)``."""
+    n = evidence.n_seeds
+    parts = [] if n is None else [f"{n} seed{'' if n == 1 else 's'}"]
+    if evidence.n_units is not None:
+        parts.append(f"{evidence.n_units} unit{'' if evidence.n_units == 1 else 's'}")
+    return f"({' × '.join(parts)})" if parts else ""
+
+
+def percent(share: float | None) -> str:
+    """Return a share as whole per cent."""
+    return "unknown" if share is None or math.isnan(share) else f"{100 * share:.0f} %"
+
+
+def span(evidence: list[Evidence]) -> str:
+    """Return one head's estimate, or the range over several heads."""
+    if len(evidence) == 1:
+        return estimate(evidence[0])
+    known = [e.estimate for e in evidence if e.estimate is not None]
+    if not known:
+        return "unknown"
+    return f"{number(min(known))} to {number(max(known))} over {len(known)} heads"
+
+
+def listed(items: list[str], most: int = 4) -> str:
+    """Return items joined by commas, the rest counted."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more
