@@ -18,7 +18,7 @@ with job(snakemake) as ctx:
         parse_model(ctx.spec["spec"]),
         read_checkpoints(ctx.read.checkpoints),
         read_outcome(ctx.read.outcome),
-        CaptureSpec.model_validate(ctx.spec["capture"]),
+        CaptureSpec.model_validate(ctx.spec.get("capture", {})),
         MetricsSpec.model_validate(ctx.spec["metrics"]) if "metrics" in ctx.spec else None,
         run=f"{ctx.spec['model']}/seed-{ctx.spec['seed']}",
     )

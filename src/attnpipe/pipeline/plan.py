@@ -208,10 +208,13 @@ class Plan:
         return self._trainable(model, seed) | {"training": self._spec["training"]}
 
     def _param_extract(self, model: str, seed: str) -> dict[str, Any]:
+        param = self._trainable(model, seed)
+        if not self.has_attention(model):
+            return param  # no limit on weights matters to it
         capture = {"capture": self._spec["analysis"]["capture"]}
         if stores_states(self.study.spec, model):
             capture["metrics"] = self._spec["analysis"]["metrics"]
-        return self._trainable(model, seed) | capture
+        return param | capture
 
     def _param_measure(self, model: str, seed: str) -> dict[str, Any]:
         return {"model": model, "seed": int(seed), "metrics": self._spec["analysis"]["metrics"]}
