@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
+from attnpipe.diagnosis.context import DiagnosisContext
 from attnpipe.figures.context import FigureContext
 from attnpipe.schema.figure import StyleSpec
 from attnpipe.tables import study as schema
@@ -369,6 +370,19 @@ def figure_context(plan: Plan, **changes: object) -> FigureContext:
         step_unit="h",
         target_name="change of RC",
         target_unit="nT",
+    )
+    return replace(context, **changes)
+
+
+def diagnosis_context(plan: Plan, **changes: object) -> DiagnosisContext:
+    """The context of findings that goes with `study(plan)`."""
+    context = DiagnosisContext(
+        title="A made-up study",
+        labels={m: plan.label(m) for m in plan.models},
+        attention_models=plan.attention,
+        baselines={m: plan.baseline(m) for m in plan.models},
+        seeds=plan.seeds,
+        window=plan.window,
     )
     return replace(context, **changes)
 

@@ -16,6 +16,10 @@ class Book(Mapping[str, Evidence]):
         self._heads: dict[str, list[Evidence]] = {}
         for e in self._evidence.values():
             self._heads.setdefault(str(e.facts.get("of", e.id)), []).append(e)
+        self._expected: dict[str, int] = {}
+        for name, of in self._heads.items():
+            family = _family(name)
+            self._expected[family] = max(self._expected.get(family, 0), len(of))
 
     def __getitem__(self, key: str) -> Evidence:
         return self._evidence[key]
@@ -27,8 +31,18 @@ class Book(Mapping[str, Evidence]):
         return len(self._evidence)
 
     def heads(self, name: str) -> list[Evidence]:
-        """Return the evidence of every layer and head under one name, none if there is none."""
-        return self._heads.get(name, [])
+        """Return the evidence of every layer and head under one name, or none at all.
+
+        Heads that other numbers of the model have and this one lacks leave it incomplete:
+        then it counts as absent.
+        """
+        of = self._heads.get(name, [])
+        return of if len(of) == self._expected.get(_family(name)) else []
+
+
+def _family(name: str) -> str:
+    """Return kind and model of an id: its evidence has the same layers and heads throughout."""
+    return ".".join(name.split(".")[:2])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,359 @@
+"""Every answer is reachable, rests on rows that exist, and falls with them."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from types import ModuleType
+
+import polars as pl
+import pytest
+
+from attnpipe.diagnosis.registry import PREDICATES, QUESTIONS
+from attnpipe.diagnosis.run import diagnose, diagnosis_context
+from attnpipe.diagnosis.schema import Diagnosis, Evidence, Finding
+
+Tables = dict[str, pl.DataFrame]
+Edit = Callable[[Tables], Tables]
+MODEL = "lstm_small_simple"
+DECISIVE = ("YES", "NO", "HARM")
+
+
+def the(**cells: object) -> pl.Expr:
+    return pl.all_horizontal(pl.col(c).eq_missing(pl.lit(v)) for c, v in cells.items())
+
+
+def put(table: str, where: Mapping[str, object], **new: object) -> Edit:
+    def edit(tables: Tables) -> Tables:
+        frame = tables[table]
+        assert frame.filter(the(**where)).height > 0
+        cells = [
+            pl.when(the(**where)).then(pl.lit(v, frame.schema[c])).otherwise(pl.col(c)).alias(c)
+            for c, v in new.items()
+        ]
+        return tables | {table: frame.with_columns(cells)}
+
+    return edit
+
+
+def drop(table: str, **where: object) -> Edit:
+    def edit(tables: Tables) -> Tables:
+        frame = tables[table]
+        assert frame.filter(the(**where)).height > 0
+        return tables | {table: frame.filter(~the(**where))}
+
+    return edit
+
+
+def interval(mean: float, half: float) -> dict[str, float]:
+    return {"mean": mean, "lo95": mean - half, "hi95": mean + half}
+
+
+def likeness(value: float, half: float) -> dict[str, float]:
+    return {"value": value, "lo95": value - half, "hi95": value + half}
+
+
+AT = {"model": MODEL, "checkpoint": "best"}
+KL = AT | {"metric": "kl_uniform"}
+ROWS = AT | {"metric": "entropy_normalized"}
+CENTRED = AT | {"level": "model", "measure": "centred_cosine"}
+COSINE = AT | {"level": "model", "measure": "profile_cosine"}
+SKILL = {"model": MODEL, "level": "skill"}
+RUN = {"model": MODEL, "seed": 42}
+UNKNOWABLE = {"unknowable": frozenset({MODEL})}
+
+CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
+    ("runs", "YES", {}, []),
+    ("runs", "NO", {"diverged": frozenset({(MODEL, 42)})}, []),
+    ("runs", "INCONCLUSIVE", {}, [drop("inventory", **RUN)]),
+    ("seeds", "YES", {}, []),
+    ("seeds", "NO", {"seeds": (1, 2, 3, 4)}, []),
+    ("seeds", "NO", {"identical": frozenset({(MODEL, 42)})}, []),
+    ("seeds", "INCONCLUSIVE", {}, [drop("inventory", **RUN)]),
+    ("skill", "YES", {}, []),
+    ("skill", "NO", {}, [put("comparisons", SKILL, **likeness(-0.2, 0.1))]),
+    ("skill", "INCONCLUSIVE", {}, [put("comparisons", SKILL, **likeness(0.05, 0.1))]),
+    ("skill", "INCONCLUSIVE", {"seeds": (1, 2, 3, 4)}, [
+        put("comparisons", SKILL, **likeness(0.2, 0.1)),
+    ]),
+    ("skill", "YES", {"seeds": (1, 2, 3)}, [put("comparisons", SKILL, **likeness(0.4, 0.1))]),
+    ("skill", "DESCRIPTIVE", {"seeds": (1, 2)}, []),
+    ("skill", "INCONCLUSIVE", {"trained": False}, []),
+    ("duplicates", "YES", {}, []),
+    ("duplicates", "NO", {"identical": frozenset({(MODEL, 42)})}, []),
+    ("duplicates", "INCONCLUSIVE", {}, [drop("inventory", **RUN)]),
+    ("final_weights", "YES", {}, []),
+    ("final_weights", "NO", {"last_epoch_final": frozenset({7})}, []),
+    ("final_weights", "INCONCLUSIVE", {"absent": frozenset({MODEL})}, []),
+    ("extraction", "YES", {}, []),
+    ("extraction", "YES", {"excluded": 10}, []),
+    ("extraction", "NO", {"excluded": 100}, []),
+    ("extraction", "NO", {"leaks": 1.0}, []),
+    ("extraction", "INCONCLUSIVE", {}, [put("inventory", RUN, rows_valid=None)]),
+    ("gain", "YES", {}, []),
+    ("gain", "DESCRIPTIVE", {"seeds": (1, 2)}, []),
+    ("gain", "INCONCLUSIVE", {"trained": False}, []),
+    ("gain", "INCONCLUSIVE", {"plain": ()}, []),
+    ("gain", "INCONCLUSIVE", {}, [put("comparisons", SKILL, **likeness(0.05, 0.1))]),
+    ("heterogeneity", "YES", {}, []),
+    ("heterogeneity", "NO", {}, [
+        put("comparisons", RUN | {"level": "seed", "metric": "mse"}, value=9.0),
+    ]),
+    ("heterogeneity", "DESCRIPTIVE", {"seeds": (1, 2)}, []),
+    ("heterogeneity", "INCONCLUSIVE", {"trained": False}, []),
+    ("sharpness", "YES", {}, []),
+    ("sharpness", "NO", {}, [put("metrics", KL, **interval(0.02, 0.01))]),
+    ("sharpness", "INCONCLUSIVE", {}, [put("metrics", KL, **interval(0.06, 0.02))]),
+    ("sharpness", "INCONCLUSIVE", {}, [
+        put("metrics", KL | {"checkpoint": "untrained"}, **interval(2.0, 0.1)),
+    ]),
+    ("sharpness", "INCONCLUSIVE", UNKNOWABLE, []),
+    ("sharpness", "DESCRIPTIVE", {"seeds": (1, 2)}, []),
+    ("focus", "DESCRIPTIVE", {}, []),
+    ("focus", "INCONCLUSIVE", UNKNOWABLE, []),
+    ("published_entropy", "NO", {}, []),
+    ("published_entropy", "YES", {}, [put("metrics", ROWS, mean=0.9)]),
+    ("published_entropy", "INCONCLUSIVE", UNKNOWABLE, []),
+    ("published_entropy", "DESCRIPTIVE", {"seeds": (1,)}, []),
+    ("stability", "YES", {}, []),
+    ("stability", "NO", {}, [put("similarity", CENTRED, **likeness(0.2, 0.1))]),
+    ("stability", "INCONCLUSIVE", {}, [put("similarity", CENTRED, **likeness(0.6, 0.2))]),
+    ("stability", "INCONCLUSIVE", {}, [
+        put("similarity", CENTRED | {"checkpoint": "untrained"}, **likeness(0.99, 0.01)),
+        put("similarity", CENTRED, **likeness(0.9, 0.05)),
+    ]),
+    ("stability", "DESCRIPTIVE", {"seeds": (1, 2)}, []),
+    ("stability", "INCONCLUSIVE", UNKNOWABLE, []),
+    ("published_stability", "NO", {}, []),
+    ("published_stability", "YES", {}, [
+        put("similarity", COSINE | {"checkpoint": "untrained"}, **likeness(0.5, 0.1)),
+    ]),
+    ("published_stability", "DESCRIPTIVE", {"seeds": (1, 2)}, []),
+    ("published_stability", "INCONCLUSIVE", {"seeds": (1,)}, []),
+    ("convergence", "YES", {}, []),
+    ("convergence", "NO", {"censored": True}, []),
+    ("convergence", "INCONCLUSIVE", {}, [drop("convergence", **RUN)]),
+    ("used", "INCONCLUSIVE", {}, []),
+    ("content", "INCONCLUSIVE", {}, []),
+    ("verdict", "INCONCLUSIVE", {}, []),
+    ("verdict", "INVALID", {"leaks": 1.0}, []),
+    ("answer", "DESCRIPTIVE", {}, []),
+    ("answer", "INCONCLUSIVE", {"seeds": (1, 2)}, []),
+    ("answer", "INCONCLUSIVE", {"attention": ()}, []),
+    ("gaps", "YES", {}, []),
+    ("gaps", "NO", {"diverged": frozenset({(MODEL, 42)})}, []),
+    ("gaps", "INCONCLUSIVE", {}, [drop("inventory", **RUN)]),
+]  # fmt: skip
+
+
+def judged(factory: ModuleType, plan: object, *edits: Edit) -> Diagnosis:
+    tables = factory.study(plan)
+    for edit in edits:
+        tables = edit(tables)
+    return diagnose(tables, factory.diagnosis_context(plan))
+
+
+def finding(diagnosis: Diagnosis, predicate: str, model: str = MODEL) -> Finding:
+    name = "study" if QUESTIONS[predicate].scope == "study" else model
+    (found,) = [f for f in diagnosis.findings if f.id == f"{predicate}.{name}"]
+    return found
+
+
+def small(factory: ModuleType, **options: object) -> object:
+    return factory.Plan(**{"window": 20, "epochs": 6} | options)
+
+
+@pytest.mark.parametrize(
+    ("predicate", "status", "options", "edits"),
+    CASES,
+    ids=[f"{p}-{s}-{k}" for k, (p, s, _, _) in enumerate(CASES)],
+)
+def test_answer(
+    factory: ModuleType,
+    predicate: str,
+    status: str,
+    options: dict[str, object],
+    edits: list[Edit],
+) -> None:
+    found = finding(judged(factory, small(factory, **options), *edits), predicate)
+    assert found.status == status, found.sentence
+    assert found.sentence
+    if status == "INCONCLUSIVE":
+        assert found.missing
+
+
+def test_every_predicate_and_every_answer_it_can_give_is_in_the_table() -> None:
+    assert {p for p, *_ in CASES} == set(PREDICATES) == set(QUESTIONS)
+    undecidable = {"used", "content", "verdict"}
+    for predicate in set(PREDICATES) - undecidable:
+        answers = {s for p, s, *_ in CASES if p == predicate}
+        assert len(answers) >= 2, predicate
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "sensitivity"),
+    [
+        ("lstm_small_simple", "YES", {"0.01": "YES", "0.02": "YES", "0.05": "YES"}),
+        ("lstm_medium_simple", "NO", {"0.01": "INCONCLUSIVE", "0.02": "NO", "0.05": "NO"}),
+        ("lstm_medium_additive", "HARM", {"0.01": "HARM", "0.02": "HARM", "0.05": "HARM"}),
+        ("lstm_medium_scaled_dot", "INCONCLUSIVE", {
+            "0.01": "INCONCLUSIVE", "0.02": "INCONCLUSIVE", "0.05": "NO",
+        }),
+    ],
+)  # fmt: skip
+def test_gain_is_judged_at_delta_and_at_one_two_and_five_percent(
+    factory: ModuleType, model: str, status: str, sensitivity: dict[str, str]
+) -> None:
+    found = finding(judged(factory, small(factory)), "gain", model)
+    assert found.status == status
+    assert found.sensitivity == sensitivity
+    assert found.effect == pytest.approx(factory.GAINS.get(model, 0.015))
+    assert (found.n_seeds, found.n_units) == (5, 40)
+
+
+def rows_of(tables: Tables, evidence: Evidence) -> pl.DataFrame:
+    name = evidence.table.removesuffix(".csv")
+    return tables[name].filter(the(**evidence.row))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"heads": 3},
+        {"seeds": (7,)},
+        {"unknowable": frozenset({MODEL}), "trained": False},
+        {"last_epoch_final": frozenset({7}), "identical": frozenset({(MODEL, 94)})},
+    ],
+)
+def test_every_cited_evidence_is_exactly_one_row_with_that_number(
+    factory: ModuleType, options: dict[str, object]
+) -> None:
+    plan = small(factory, **options)
+    tables, diagnosis = factory.study(plan), judged(factory, plan)
+    by_id = {e.id: e for e in diagnosis.evidence}
+    assert {i for f in diagnosis.findings for i in f.evidence} == set(by_id)
+    assert list(by_id) == sorted(by_id)
+    columns = {"metrics.csv": "mean", "convergence.csv": "convergence_epoch"}
+    for evidence in diagnosis.evidence:
+        rows = rows_of(tables, evidence)
+        assert rows.height == 1, evidence
+        if evidence.table != "inventory.csv":
+            assert rows[columns.get(evidence.table, "value")][0] == evidence.estimate
+
+
+@pytest.mark.parametrize("options", [{}, {"diverged": frozenset({(MODEL, 42)})}, {"heads": 2}])
+def test_without_any_one_of_its_rows_a_decision_becomes_inconclusive(
+    factory: ModuleType, options: dict[str, object]
+) -> None:
+    plan = small(factory, **options)
+    tables, context = factory.study(plan), factory.diagnosis_context(plan)
+    diagnosis = diagnose(tables, context)
+    by_id = {e.id: e for e in diagnosis.evidence}
+    decided = [f for f in diagnosis.findings if f.model == MODEL and f.status in DECISIVE]
+    assert len(decided) >= 9
+    cited = {i for f in decided for i in f.evidence}
+    for i in sorted(cited):
+        evidence = by_id[i]
+        name = evidence.table.removesuffix(".csv")
+        without = tables | {name: tables[name].filter(~the(**evidence.row))}
+        again = {f.id: f for f in diagnose(without, context).findings}
+        for f in decided:
+            if i in f.evidence:
+                if f.predicate == "convergence":
+                    continue  # an earlier checkpoint's row stands in; see the next test
+                assert again[f.id].status == "INCONCLUSIVE", (f.id, i)
+                assert again[f.id].missing
+
+
+def test_convergence_needs_the_trajectory_of_every_run(factory: ModuleType) -> None:
+    plan = small(factory)
+    for seed in plan.seeds:
+        found = finding(
+            judged(factory, plan, drop("convergence", model=MODEL, seed=seed)), "convergence"
+        )
+        assert found.status == "INCONCLUSIVE"
+        assert found.missing == [f"divergences between checkpoints of seed {seed}"]
+
+
+def test_causal_questions_name_the_interventions_and_arms_that_are_missing(
+    factory: ModuleType,
+) -> None:
+    diagnosis = judged(factory, small(factory))
+    names = {
+        p: [m.partition(":")[0] for m in finding(diagnosis, p).missing]
+        for p in ("used", "content", "verdict")
+    }
+    assert names == {
+        "used": ["E1", "E2"],
+        "content": ["E3", "E4", "R0", "R1", "R2"],
+        "verdict": ["E1", "E2", "E3", "E4", "R0", "R1", "R2"],
+    }
+
+
+def test_published_words_are_quoted_and_never_an_answer(factory: ModuleType) -> None:
+    diagnosis = judged(factory, small(factory))
+    found = finding(diagnosis, "published_entropy", "lstm_medium_simple")
+    assert (found.as_published, found.status) == ("nahezu uniform", "NO")
+    assert "never below the mean entropy" in found.sentence
+    words = {"nahezu uniform", "schwach fokussiert", "fokussiert", "stabil", "instabil"}
+    for f in diagnosis.findings:
+        if f.predicate not in ("published_entropy", "published_stability"):
+            assert f.as_published is None
+            assert not any(word in f.sentence for word in words)
+
+
+def test_several_heads_are_all_cited(factory: ModuleType) -> None:
+    found = finding(judged(factory, small(factory, heads=3)), "sharpness")
+    assert [i for i in found.evidence if ".kl_uniform" in i and "untrained" not in i] == [
+        f"metric.{MODEL}.kl_uniform.l0h{h}" for h in range(3)
+    ]
+    assert "over 3 heads" in found.sentence
+    assert "in 3 of 3 heads" in found.sentence
+
+
+def test_diagnosis_survives_json_and_does_not_depend_on_row_order(factory: ModuleType) -> None:
+    plan = small(factory)
+    tables, context = factory.study(plan), factory.diagnosis_context(plan)
+    diagnosis = diagnose(tables, context)
+    shuffled = {k: t.sample(fraction=1.0, shuffle=True, seed=5) for k, t in tables.items()}
+    assert diagnose(shuffled, context) == diagnosis
+    assert Diagnosis.model_validate_json(diagnosis.model_dump_json()) == diagnosis
+    assert diagnosis.schema_version == 1
+    assert [f.model for f in diagnosis.findings[:2]] == [None, None]
+
+
+def test_saved_weights_without_comparisons_are_diagnosed(factory: ModuleType) -> None:
+    plan = small(factory, trained=False, plain=())
+    tables = {k: t for k, t in factory.study(plan).items() if k != "comparisons"}
+    diagnosis = diagnose(tables, factory.diagnosis_context(plan))
+    assert finding(diagnosis, "sharpness").status == "YES"
+    assert finding(diagnosis, "gain").missing == ["a baseline without attention"]
+
+
+def test_an_empty_study_decides_nothing(factory: ModuleType) -> None:
+    plan = small(factory)
+    diagnosis = diagnose({}, factory.diagnosis_context(plan))
+    assert {f.status for f in diagnosis.findings} == {"INCONCLUSIVE"}
+    assert diagnosis.evidence == []
+    assert all(f.missing for f in diagnosis.findings)
+
+
+def test_context_is_read_from_a_jobs_config() -> None:
+    spec = {"title": "T", "context": {
+        "labels": [["b", "B"], ["a", "A"]], "attention_models": ["a"],
+        "baselines": {"a": "b", "b": None}, "seeds": [3], "confidence": 0.9, "delta": 0.03,
+    }}  # fmt: skip
+    context = diagnosis_context(spec, {"window": 50})
+    assert list(context.labels) == ["b", "a"]
+    assert context.margins == (0.01, 0.02, 0.03, 0.05)
+    assert (context.window, diagnosis_context(spec, {}).window) == (50, 0)
+
+
+def test_diagnosis_imports_neither_matplotlib_nor_scipy_nor_torch() -> None:
+    code = (
+        "import sys; from attnpipe.diagnosis.run import diagnose; "
+        "from attnpipe.diagnosis.registry import PREDICATES; "
+        "[PREDICATES.load(p) for p in PREDICATES]; "
+        "sys.exit(any(m.split('.')[0] in ('matplotlib', 'scipy', 'torch') for m in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

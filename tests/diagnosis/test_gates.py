@@ -1,0 +1,77 @@
+"""Gates answer only what an interval shows, and only with enough seeds."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attnpipe.diagnosis.gates import gate, margin_gate, seeds_needed
+from attnpipe.diagnosis.schema import Evidence
+
+REAL = st.floats(-1, 1).map(lambda x: round(x, 4))
+HALF = st.floats(1e-4, 0.5).map(lambda x: round(x, 4))
+
+
+def evidence(estimate: float, half: float, n: int, *, tost: bool = True) -> Evidence:
+    facts = {"lo90": estimate - 0.8 * half, "hi90": estimate + 0.8 * half} if tost else {}
+    return Evidence(
+        id="x", table="t.csv", row={}, estimate=estimate, lo95=estimate - half,
+        hi95=estimate + half, n_seeds=n, facts=facts,
+    )  # fmt: skip
+
+
+@settings(deadline=None, derandomize=True, max_examples=300)
+@given(REAL, HALF, st.integers(1, 12), st.sampled_from([0.01, 0.02, 0.05]))
+def test_margin_gate_says_only_what_the_interval_shows(
+    estimate: float, half: float, n: int, margin: float
+) -> None:
+    found = evidence(estimate, half, n)
+    status = margin_gate(found, margin)
+    shown = {
+        "YES": estimate - half > margin,
+        "HARM": estimate + half < -margin,
+        "NO": max(abs(estimate - 0.8 * half), abs(estimate + 0.8 * half)) < margin,
+    }
+    if n < 3:
+        assert status == "DESCRIPTIVE"
+    elif n >= 5:
+        assert status == next((s for s, true in shown.items() if true), "INCONCLUSIVE")
+    else:
+        assert status == "INCONCLUSIVE" or shown[status]
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(REAL, HALF, st.integers(3, 12), st.sampled_from([0.01, 0.02, 0.05]))
+def test_margin_gate_is_symmetric(estimate: float, half: float, n: int, margin: float) -> None:
+    mirrored = {"YES": "HARM", "HARM": "YES"}
+    status = margin_gate(evidence(estimate, half, n), margin)
+    assert margin_gate(evidence(-estimate, half, n), margin) == mirrored.get(status, status)
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(REAL, HALF, st.integers(5, 12), REAL)
+def test_gate_answers_yes_above_no_below_and_nothing_between(
+    estimate: float, half: float, n: int, threshold: float
+) -> None:
+    status = gate(evidence(estimate, half, n), threshold)
+    if estimate - half > threshold:
+        assert status == "YES"
+    elif estimate + half < threshold:
+        assert status == "NO"
+    else:
+        assert status == "INCONCLUSIVE"
+
+
+def test_four_seeds_decide_only_what_is_huge() -> None:
+    assert gate(evidence(0.30, 0.10, 5), 0.0) == "YES"
+    assert gate(evidence(0.29, 0.10, 4), 0.0) == "INCONCLUSIVE"
+    assert gate(evidence(0.31, 0.10, 4), 0.0) == "YES"
+
+
+def test_without_a_90_percent_interval_equivalence_needs_the_wider_one_inside() -> None:
+    assert margin_gate(evidence(0.0, 0.024, 5), 0.02) == "NO"
+    assert margin_gate(evidence(0.0, 0.024, 5, tost=False), 0.02) == "INCONCLUSIVE"
+
+
+def test_seeds_needed_grow_with_the_square_of_the_width() -> None:
+    # Half-width 0.04 from 5 seeds, 0.02 from the margin: four times the seeds.
+    assert seeds_needed(evidence(0.04, 0.04, 5), 0.02, -0.02)[0].startswith("about 20 seeds")
+    assert "margin" in seeds_needed(evidence(0.0200001, 0.04, 5), 0.02)[0]
