@@ -31,7 +31,7 @@ def draw(
     seed = context.representative_seed
     words = Words(
         title=f"Attention profile while the model trains, seed {seed}",
-        subtitle=f"Weights averaged over samples. Each colour bar has its own range; 1/n = "
+        subtitle=f"Weights averaged over samples and queries. Each colour bar has its own range; 1/n = "
         f"{1 / window:.2g} is uniform attention.",
         xlabel=key_axis_name(context, window),
         ylabel="epoch (0 = untrained)",

@@ -51,7 +51,7 @@ def draw(
         rule_key("no difference"),
         Patch(color=color, lw=0, label=f"±δ = {context.delta:g}: too small to matter"),
     ]
-    heights = [panel_height(len(compared)), panel_height(len(models))]
+    heights = [panel_height(len(compared)) + 0.15, panel_height(len(models))]
     figure = sheet(context, words, heights if compared else heights[1:], legend)
     axes = figure.subplots(
         len(heights) if compared else 1, squeeze=False, height_ratios=heights if compared else None

@@ -1,12 +1,13 @@
 """Whether training went well: losses over epochs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.gaps import gap, gap_notes
@@ -36,6 +37,9 @@ def draw(
     )
     if history.is_empty():
         return empty_sheet(context, words, "the models of this study were not trained here")
+    low, high, cut_off = _limits(history)
+    if cut_off:
+        words = replace(words, notes=[f"Losses above {high:.2g} are cut off.", *words.notes])
     stopped = _stopped(tables)
     legend = [
         Line2D([], [], color=train, lw=1.6, label="training"),
@@ -55,9 +59,9 @@ def draw(
         _lines(ax, mine, "validation_loss", validation, "--")
         ends = mine.join(stopped, on=["model", "seed", "epoch"])
         ax.plot(ends["epoch"], ends["validation_loss"], "x", color=INK, markersize=5, zorder=5)
-    low, high = _limits(history)
-    if high > 8 * low > 0:
+    if high > 10 * low > 0:
         axes[0].set_yscale("log")
+        axes[0].yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes[0].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes[0].yaxis.set_minor_formatter("")
     axes[0].set_ylim(low, high)
@@ -84,16 +88,16 @@ def _stopped(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     )
 
 
-def _limits(history: pl.DataFrame) -> tuple[float, float]:
-    """Return limits of the losses; a run that explodes does not flatten the others."""
+def _limits(history: pl.DataFrame) -> tuple[float, float, bool]:
+    """Return limits of the losses, and whether they leave out a run that explodes."""
     losses = pl.concat([history[c] for c in SERIES]).drop_nulls()
     losses = losses.filter(losses.is_finite())
-    low, usual, top = losses.min(), losses.quantile(0.98), losses.max()
+    low, usual, top = losses.min(), losses.quantile(0.95), losses.max()
     if not (isinstance(low, float) and isinstance(usual, float) and isinstance(top, float)):
-        return 0.0, 1.0
-    high = top if top <= 3 * usual else 1.5 * usual
+        return 0.0, 1.0, False
+    high = min(top, 1.5 * usual)
     pad = 0.05 * (high - low) or 0.05 * abs(high) or 0.1
-    return max(low - pad, 0.5 * low), high + pad
+    return max(low - pad, 0.5 * low), high + pad, top > high + pad
 
 
 def _cross(label: str) -> Line2D:

@@ -33,7 +33,7 @@ def draw(
     cut = [f"{len(models) - MOST} more models are drawn in grey."] if len(models) > MOST else []
     words = Words(
         title="Where do the models look? Mean attention profiles compared",
-        subtitle=f"Final weights averaged over samples and seeds; bands are {context.percent} "
+        subtitle=f"Final weights averaged over samples, queries and seeds; bands are {context.percent} "
         "intervals over seeds.",
         xlabel=key_axis_name(context, window),
         ylabel="attention weight",

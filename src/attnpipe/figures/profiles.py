@@ -27,9 +27,9 @@ def draw(
     points = final_values(tables, ["profile"])
     window = keys_of(points, context)
     words = Words(
-        title="Where does attention look? Final weights averaged over samples",
-        subtitle="An average over samples: it shows habits of position, not where single "
-        "rows look.",
+        title="Where does attention look? Averaged final weights",
+        subtitle="Averages over samples and queries: they show habits of position, not where "
+        "single rows look.",
         xlabel=key_axis_name(context, window),
         ylabel="attention weight",
         notes=[*cut, *heads_note(points), *gap_notes(tables, context, models)],

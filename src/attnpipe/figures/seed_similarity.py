@@ -90,6 +90,14 @@ def measures_of(tables: Mapping[str, pl.DataFrame], model: str) -> tuple[str, st
     return PUBLISHED, PEARSON if not known and pearson.height else CENTRED
 
 
+def cell(value: float) -> str:
+    """Return a likeness in at most four characters; only what is 1 reads 1."""
+    if 0.995 <= value < 1 - 1e-12:
+        return ">.99"
+    text = f"{value:.2f}".replace("-", "−").replace("0.", ".")
+    return text.replace("1.00", "1").replace("−.00", ".00")
+
+
 def _matrix(
     ax: Axes,
     tables: Mapping[str, pl.DataFrame],
@@ -117,7 +125,7 @@ def _matrix(
         ax.set_xticks(range(len(seeds)), [str(s) for s in seeds])
         ax.set_yticks(range(len(seeds)), [str(s) for s in seeds])
         for i, j in np.argwhere(np.isfinite(grid)).tolist():
-            text = f"{grid[i, j]:.2f}".replace("-", "−").replace("0.", ".").replace("1.00", "1")
+            text = cell(grid[i, j])
             ink = ink_on(colors((grid[i, j] + 1) / 2))
             ax.text(j, i, text, ha="center", va="center", size=5, color=ink)
     ax.tick_params(length=0, labelsize=5)

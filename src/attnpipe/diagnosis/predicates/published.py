@@ -43,6 +43,8 @@ def published_entropy(case: Case) -> Finding:
             "Averaging hides it: the entropy of a mean is never below the mean entropy, and "
             "rows that look at different keys have a flat mean."
         )
+    else:
+        sentence += "Rows and profile get the same word."
     missing = few_seeds(rows[0]) if status == "DESCRIPTIVE" else []
     return case.answer(
         status, sentence, evidence, effect=rows[0], as_published=word, missing=missing

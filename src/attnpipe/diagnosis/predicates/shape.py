@@ -94,7 +94,7 @@ def focus(case: Case) -> Finding:
     else:
         content = f"the content of the window decides {span(share)}, the position the rest"
     sentence = (
-        f"Rows look back {span(found['lag_mean'])} steps on average, with {span(found[recent])} "
+        f"The mean lag of rows is {span(found['lag_mean'])} steps, with {span(found[recent])} "
         f"of the weight on the newest {k} keys{chance}; of what sets them apart from uniform, "
         f"{content} {sample(found[recent][0])}."
     )

@@ -29,13 +29,17 @@ def stability(case: Case) -> Finding:
         return case.lacking(sentence, ["attention before training"], evidence, effect=trained[0])
     answers = [_alike(now, then) for now, then in zip(trained, before, strict=True)]
     status = answers[0] if len(set(answers)) == 1 else "INCONCLUSIVE"
+    above = all(gate(e, SAME) == "YES" for e in trained)
     end = {
         "YES": "seeds arrive at the same pattern.",
         "NO": "seeds arrive at different patterns, which may serve equally well.",
         "DESCRIPTIVE": "too few seeds to test it.",
     }.get(status, "that does not settle it.")
     missing = []
-    if status in ("INCONCLUSIVE", "DESCRIPTIVE"):
+    if status == "INCONCLUSIVE" and above:
+        end = "seeds are alike, but it is not shown that they are so by training."
+        missing = ["more seeds, to tell trained from untrained models"]
+    elif status in ("INCONCLUSIVE", "DESCRIPTIVE"):
         missing = few_seeds(trained[0]) or seeds_needed(trained[0], SAME)
     return case.answer(
         status,
