@@ -1,76 +1,78 @@
-"""The predicates, in the order in which they are asked, and what each answers."""
+"""The predicates, in the order in which they are asked, and what each answers.
 
+They are imported outright, not lazily: every diagnosis asks all of them.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from attnpipe.core.registry import Registry
+from attnpipe.diagnosis.book import Case
+from attnpipe.diagnosis.predicates.causal import content, used, verdict
+from attnpipe.diagnosis.predicates.convergence import convergence
+from attnpipe.diagnosis.predicates.extraction import extraction
+from attnpipe.diagnosis.predicates.gain import gain, heterogeneity
+from attnpipe.diagnosis.predicates.published import published_entropy
+from attnpipe.diagnosis.predicates.runs import duplicates, final_weights, runs, seeds
+from attnpipe.diagnosis.predicates.shape import focus, sharpness
+from attnpipe.diagnosis.predicates.skill import skill
+from attnpipe.diagnosis.predicates.stability import published_stability, stability
+from attnpipe.diagnosis.predicates.study import answer, gaps
+from attnpipe.diagnosis.schema import Finding
 
 Scope = Literal["model", "attention", "study"]
 
 
 @dataclass(frozen=True)
-class Question:
-    """What a predicate answers, and about what: every model, those with attention, the study."""
+class Predicate:
+    """A question, what it is about, and the function that answers it."""
 
-    text: str
+    question: str
     scope: Scope
+    ask: Callable[[Case], Finding]
 
 
-QUESTIONS: dict[str, Question] = {
-    "runs": Question("Did every run end well?", "model"),
-    "seeds": Question("Are there enough seeds to decide anything?", "model"),
-    "skill": Question("Does the model forecast better than the best trivial predictor?", "model"),
-    "duplicates": Question("Are all runs independent?", "attention"),
-    "final_weights": Question(
-        "Do all seeds' final weights come from the same kind of checkpoint?", "attention"
+PREDICATES: dict[str, Predicate] = {
+    "runs": Predicate("Did every run end well?", "model", runs),
+    "seeds": Predicate("Are there enough seeds to decide anything?", "model", seeds),
+    "skill": Predicate(
+        "Does the model forecast better than the best trivial predictor?", "model", skill
     ),
-    "extraction": Question("Are the captured attention weights valid?", "attention"),
-    "gain": Question(
-        "Does the model with attention forecast better than its baseline?", "attention"
+    "duplicates": Predicate("Are all runs independent?", "attention", duplicates),
+    "final_weights": Predicate(
+        "Do all seeds' final weights come from the same kind of checkpoint?",
+        "attention",
+        final_weights,
     ),
-    "heterogeneity": Question("Do single seeds agree about the gain?", "attention"),
-    "sharpness": Question(
-        "Is attention, row by row, sharper than uniform and than before training?", "attention"
+    "extraction": Predicate("Are the captured attention weights valid?", "attention", extraction),
+    "gain": Predicate(
+        "Does the model with attention forecast better than its baseline?", "attention", gain
     ),
-    "focus": Question("Where does attention look?", "attention"),
-    "published_entropy": Question(
-        "Does the published verdict on the averaged profile hold for its rows?", "attention"
+    "heterogeneity": Predicate("Do single seeds agree about the gain?", "attention", heterogeneity),
+    "sharpness": Predicate(
+        "Is attention, row by row, sharper than uniform and than before training?",
+        "attention",
+        sharpness,
     ),
-    "stability": Question("Is attention the same for every seed?", "attention"),
-    "published_stability": Question(
-        "Does the published cosine tell trained from untrained attention?", "attention"
+    "focus": Predicate("Where does attention look?", "attention", focus),
+    "published_entropy": Predicate(
+        "Does the published verdict on the averaged profile hold for its rows?",
+        "attention",
+        published_entropy,
     ),
-    "convergence": Question("Did attention settle before training ended?", "attention"),
-    "used": Question("Does the model use its attention?", "attention"),
-    "content": Question("Does it help because of what attention looks at?", "attention"),
-    "verdict": Question("What is attention good for in this model?", "attention"),
-    "answer": Question("Does attention help?", "study"),
-    "gaps": Question("Is the study complete?", "study"),
+    "stability": Predicate("Is attention the same for every seed?", "attention", stability),
+    "published_stability": Predicate(
+        "Does the published cosine tell trained from untrained attention?",
+        "attention",
+        published_stability,
+    ),
+    "convergence": Predicate(
+        "Did attention settle before training ended?", "attention", convergence
+    ),
+    "used": Predicate("Does the model use its attention?", "attention", used),
+    "content": Predicate("Does it help because of what attention looks at?", "attention", content),
+    "verdict": Predicate("What is attention good for in this model?", "attention", verdict),
+    "answer": Predicate("Does attention help?", "study", answer),
+    "gaps": Predicate("Is the study complete?", "study", gaps),
 }
-"""Predicate → its question; later ones may rest on findings of earlier ones."""
-
-PREDICATES = Registry(
-    "predicate",
-    {
-        "runs": "attnpipe.diagnosis.predicates.runs:runs",
-        "seeds": "attnpipe.diagnosis.predicates.runs:seeds",
-        "duplicates": "attnpipe.diagnosis.predicates.runs:duplicates",
-        "final_weights": "attnpipe.diagnosis.predicates.runs:final_weights",
-        "extraction": "attnpipe.diagnosis.predicates.extraction:extraction",
-        "skill": "attnpipe.diagnosis.predicates.skill:skill",
-        "gain": "attnpipe.diagnosis.predicates.gain:gain",
-        "heterogeneity": "attnpipe.diagnosis.predicates.gain:heterogeneity",
-        "sharpness": "attnpipe.diagnosis.predicates.shape:sharpness",
-        "focus": "attnpipe.diagnosis.predicates.shape:focus",
-        "published_entropy": "attnpipe.diagnosis.predicates.published:published_entropy",
-        "stability": "attnpipe.diagnosis.predicates.stability:stability",
-        "published_stability": "attnpipe.diagnosis.predicates.stability:published_stability",
-        "convergence": "attnpipe.diagnosis.predicates.convergence:convergence",
-        "used": "attnpipe.diagnosis.predicates.causal:used",
-        "content": "attnpipe.diagnosis.predicates.causal:content",
-        "verdict": "attnpipe.diagnosis.predicates.causal:verdict",
-        "answer": "attnpipe.diagnosis.predicates.study:answer",
-        "gaps": "attnpipe.diagnosis.predicates.study:gaps",
-    },
-)
-"""Predicate → ``function(case) -> Finding``."""
+"""Name → predicate; later ones may rest on findings of earlier ones."""

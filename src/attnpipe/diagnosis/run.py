@@ -7,7 +7,7 @@ import polars as pl
 from attnpipe.diagnosis.book import Book, Case
 from attnpipe.diagnosis.collect import collect
 from attnpipe.diagnosis.context import DiagnosisContext, diagnosis_context
-from attnpipe.diagnosis.registry import PREDICATES, QUESTIONS
+from attnpipe.diagnosis.registry import PREDICATES
 from attnpipe.diagnosis.schema import Diagnosis, Finding, ModelEntry
 from attnpipe.tables.study import STUDY_TABLES
 
@@ -36,13 +36,13 @@ def diagnose(tables: Mapping[str, pl.DataFrame], context: DiagnosisContext) -> D
     findings: list[Finding] = []
     for model in context.labels:
         found: dict[str, Finding] = {}
-        for name, question in QUESTIONS.items():
-            concerns = question.scope == "model" or (
-                question.scope == "attention" and model in context.attention_models
+        for name, predicate in PREDICATES.items():
+            concerns = predicate.scope == "model" or (
+                predicate.scope == "attention" and model in context.attention_models
             )
             if concerns:
-                case = Case(name, question.text, model, book, context, found)
-                found[name] = PREDICATES.load(name)(case)
+                case = Case(name, predicate.question, model, book, context, found)
+                found[name] = predicate.ask(case)
         findings += found.values()
     of_study = _of_study(book, context, findings)
     return Diagnosis(
@@ -67,7 +67,7 @@ def diagnose(tables: Mapping[str, pl.DataFrame], context: DiagnosisContext) -> D
 def _of_study(book: Book, context: DiagnosisContext, findings: list[Finding]) -> list[Finding]:
     by_id = {finding.id: finding for finding in findings}
     return [
-        PREDICATES.load(name)(Case(name, question.text, None, book, context, by_id))
-        for name, question in QUESTIONS.items()
-        if question.scope == "study"
+        predicate.ask(Case(name, predicate.question, None, book, context, by_id))
+        for name, predicate in PREDICATES.items()
+        if predicate.scope == "study"
     ]

@@ -20,12 +20,12 @@ from attnpipe.figures.dots import (
 )
 from attnpipe.figures.gaps import gap, gap_notes, unknowable_note
 from attnpipe.figures.layout import Words, empty_sheet, sheet, shown
+from attnpipe.figures.measures import PROFILE, ROWS
 from attnpipe.figures.selection import final_values, heads_note, spread
 from attnpipe.figures.style import TEXT, look, styled
 from attnpipe.figures.text import wrap
 from attnpipe.schema.figure import FigureOptions
 
-ROWS, PROFILE = "entropy_normalized", "profile_entropy_normalized"
 TITLES = {
     ROWS: "of single rows, averaged",
     PROFILE: "of the averaged profile (as published)",

@@ -10,9 +10,9 @@ from matplotlib.ticker import MaxNLocator
 
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.dots import rule_key
-from attnpipe.figures.entropy import PROFILE, ROWS
 from attnpipe.figures.gaps import gap, gap_notes, unknowable_note
 from attnpipe.figures.layout import Words, absent, empty_sheet, grid, panel_room, remark, shown
+from attnpipe.figures.measures import PROFILE, ROWS
 from attnpipe.figures.selection import epochs, heads_note, mean_over_seeds, values
 from attnpipe.figures.style import QUIET, RULE, look, styled
 from attnpipe.schema.figure import FigureOptions

@@ -31,8 +31,8 @@ def draw(
     seed = context.representative_seed
     words = Words(
         title=f"Attention profile while the model trains, seed {seed}",
-        subtitle=f"Weights averaged over samples and queries. Each colour bar has its own range; 1/n = "
-        f"{1 / window:.2g} is uniform attention.",
+        subtitle="Weights averaged over samples and queries. Each colour bar has its own range; "
+        f"1/n = {1 / window:.2g} is uniform attention.",
         xlabel=key_axis_name(context, window),
         ylabel="epoch (0 = untrained)",
         notes=[*cut, *heads_note(points)],

@@ -33,8 +33,8 @@ def draw(
     cut = [f"{len(models) - MOST} more models are drawn in grey."] if len(models) > MOST else []
     words = Words(
         title="Where do the models look? Mean attention profiles compared",
-        subtitle=f"Final weights averaged over samples, queries and seeds; bands are {context.percent} "
-        "intervals over seeds.",
+        subtitle="Final weights averaged over samples, queries and seeds; bands are "
+        f"{context.percent} intervals over seeds.",
         xlabel=key_axis_name(context, window),
         ylabel="attention weight",
         notes=[*cut, *heads_note(points), *gap_notes(tables, context, context.attention_models)],

@@ -24,12 +24,12 @@ from attnpipe.figures.dots import (
 )
 from attnpipe.figures.gaps import gap, gap_notes
 from attnpipe.figures.layout import Words, absent, empty_sheet, sheet, sheet_width, shown
+from attnpipe.figures.measures import CENTRED, PEARSON, PUBLISHED, measures_of
 from attnpipe.figures.selection import likeness
 from attnpipe.figures.style import SMALL, TEXT, colormap, ink_on, look, styled
 from attnpipe.figures.text import shorten, wrap
 from attnpipe.schema.figure import FigureOptions
 
-PUBLISHED, CENTRED, PEARSON = "profile_cosine", "centred_cosine", "profile_pearson"
 NAMES = {
     PUBLISHED: "cosine of profiles (as published)",
     CENTRED: "centred cosine of rows",
@@ -81,13 +81,6 @@ def draw(
         bar.set_label("likeness of two seeds", size=SMALL)
         bar.outline.set_visible(False)
     return figure
-
-
-def measures_of(tables: Mapping[str, pl.DataFrame], model: str) -> tuple[str, str]:
-    """Return the published measure and the centred one: of profiles where rows are unknown."""
-    known = set(likeness(tables, "pair", [CENTRED]).filter(pl.col("model") == model)["model"])
-    pearson = likeness(tables, "pair", [PEARSON]).filter(pl.col("model") == model)
-    return PUBLISHED, PEARSON if not known and pearson.height else CENTRED
 
 
 def cell(value: float) -> str:

@@ -19,11 +19,10 @@ from attnpipe.figures.dots import (
     rule_key,
     span,
 )
-from attnpipe.figures.entropy import PROFILE, ROWS
 from attnpipe.figures.gaps import gap, gap_notes, unknowable_note
 from attnpipe.figures.layout import Words, empty_sheet, sheet, shown
+from attnpipe.figures.measures import PEARSON, PROFILE, PUBLISHED, ROWS, measures_of
 from attnpipe.figures.scores import gain_row, skill_row
-from attnpipe.figures.seed_similarity import PEARSON, PUBLISHED, measures_of
 from attnpipe.figures.selection import likeness, spread
 from attnpipe.figures.style import look, styled
 from attnpipe.schema.figure import FigureOptions
