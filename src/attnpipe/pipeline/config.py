@@ -44,11 +44,23 @@ class Study:
     saved: Mapping[str, Mapping[int, RunFiles]]
 
     @property
+    def trained(self) -> bool:
+        """Whether runs are trained here (else their weights are imported)."""
+        return not self.saved
+
+    @property
     def runs(self) -> list[tuple[str, int]]:
         """All (model, seed) pairs, in config order."""
-        if self.saved:
-            return [(m, s) for m in self.spec.models for s in sorted(self.saved[m])]
-        return [(m, s) for m in self.spec.models for s in self.spec.seeds]
+        return [(model, seed) for model in self.spec.models for seed in self.seeds_of(model)]
+
+    def seeds_of(self, model: str) -> list[int]:
+        """Return the seeds of a model's runs: all, or those whose weights were saved."""
+        return list(self.spec.seeds) if self.trained else sorted(self.saved[model])
+
+    def has_attention(self, model: str) -> bool:
+        """Return whether a model has attention weights at all."""
+        spec = self.spec.models[model]
+        return spec.kind == "saved" or getattr(spec, "attention", None) is not None
 
 
 def choose(config: Mapping[str, Any]) -> dict[str, str]:

@@ -1,0 +1,124 @@
+"""The config values that each job depends on, besides its inputs."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attnpipe.figures.registry import NEEDS
+from attnpipe.pipeline.config import Study
+from attnpipe.pipeline.estimate import stores_states
+
+Values = dict[str, Any]
+
+
+class StudyParams:
+    """The part of the config that each job of a study depends on: no more, no less."""
+
+    def __init__(self, study: Study, tables: list[str]) -> None:
+        self._study = study
+        self._tables = tables
+        self._config: Values = study.spec.model_dump(mode="json")
+        self._values: dict[str, Callable[..., Values]] = {
+            "prepare_data": self._data,
+            "list_weights": self._data,
+            "import_weights": self._import_weights,
+            "train": self._train,
+            "extract": self._extract,
+            "measure": self._measure,
+            "aggregate": self._aggregate,
+            "compare": self._compare,
+            "contrast": self._contrast,
+            "figure": self._figure,
+            "diagnose": self._diagnose,
+            "report": self._report,
+            "verify": self._verify,
+        }
+
+    def values(self, stage: str, wildcards: Mapping[str, Any]) -> Values:
+        """Return the values that one job depends on."""
+        return self._values[stage](**wildcards)
+
+    def _data(self, dataset: str) -> Values:
+        return {"data": self._config["data"]}
+
+    def _import_weights(self, model: str, seed: str) -> Values:
+        shape = self._study.saved[model][int(seed)].shape  # that of the other seeds, too
+        return {"model": model, "seed": int(seed), "shape": shape, "data": self._config["data"]}
+
+    def _run(self, model: str, seed: str) -> Values:
+        """Return what a run computes; its label and baseline are no part of that."""
+        spec = self._config["models"][model]
+        computed = {key: spec[key] for key in spec if key not in ("label", "baseline")}
+        return {"model": model, "seed": int(seed), "spec": computed}
+
+    def _train(self, model: str, seed: str) -> Values:
+        return self._run(model, seed) | {"training": self._config["training"]}
+
+    def _extract(self, model: str, seed: str) -> Values:
+        param = self._run(model, seed)
+        analysis = self._config["analysis"]
+        if self._study.has_attention(model):
+            param["capture"] = analysis["capture"]
+            if stores_states(self._study.spec, model):
+                param["metrics"] = analysis["metrics"]
+        return param
+
+    def _measure(self, model: str, seed: str) -> Values:
+        return {"model": model, "seed": int(seed), "metrics": self._config["analysis"]["metrics"]}
+
+    def _aggregate(self, model: str) -> Values:
+        return {
+            "model": model,
+            "seeds": self._study.seeds_of(model),
+            "similarity": self._config["analysis"]["similarity"],
+        }
+
+    def _compare(self) -> Values:
+        return {"models": list(self._study.spec.models)}
+
+    @property
+    def _baselines(self) -> dict[str, str | None]:
+        return {name: model.baseline for name, model in self._study.spec.models.items()}
+
+    def _contrast(self) -> Values:
+        return {
+            "runs": [list(run) for run in self._study.runs],
+            "baselines": self._baselines,
+            "contrast": self._config["analysis"]["contrast"],
+        }
+
+    @property
+    def _context(self) -> Values:
+        """What figures and findings need to know of the config."""
+        spec = self._study.spec
+        return {
+            "labels": [[name, model.label] for name, model in spec.models.items()],
+            "attention_models": [m for m in spec.models if self._study.has_attention(m)],
+            "baselines": self._baselines,
+            "seeds": spec.seeds,
+            "confidence": spec.analysis.similarity.confidence,
+            "delta": spec.analysis.contrast.delta,
+        }
+
+    def _figure(self, figure: str) -> Values:
+        context = self._context
+        if "comparisons" not in NEEDS[figure]:
+            del context["delta"]
+        spec, seeds = self._config["figure"], self._study.spec.seeds
+        chosen = spec["representative_seed"]
+        return {
+            "figure": figure,
+            "options": spec["show"][figure],
+            "style": spec["style"],
+            "representative_seed": seeds[0] if chosen is None else chosen,
+            "context": context,
+        }
+
+    def _diagnose(self) -> Values:
+        return {"title": self._study.spec.title, "context": self._context}
+
+    def _report(self) -> Values:
+        choice = dict(self._study.choice)
+        return {"config": self._config, "choice": choice, "tables": self._tables}
+
+    def _verify(self) -> Values:
+        return {}
