@@ -1,12 +1,12 @@
 """Write the report."""
 
 from attnpipe.diagnosis.schema import Diagnosis
-from attnpipe.report.run import render
-
 from attnpipe.io.atomic import write_text
 from attnpipe.io.json import read_json
 from attnpipe.io.parquet import read_tables
 from attnpipe.pipeline.job import job
+from attnpipe.pipeline.versions import versions
+from attnpipe.report.run import render
 from attnpipe.tables.study import STUDY_TABLES
 
 with job(snakemake) as ctx:
@@ -18,7 +18,7 @@ with job(snakemake) as ctx:
         Diagnosis.model_validate(read_json(ctx.read.diagnosis)),
         read_tables(ctx.read.named, STUDY_TABLES),
         pictures,
-        ctx.spec | {"data": read_json(ctx.read.description)},
+        ctx.spec | {"data": read_json(ctx.read.description), "versions": versions()},
     )
     write_text(ctx.write.html, report.html)
     write_text(ctx.write.markdown, report.markdown)

@@ -1,6 +1,7 @@
 """The config values that each job depends on, besides its inputs."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from attnpipe.figures.registry import NEEDS
@@ -117,8 +118,10 @@ class StudyParams:
         return {"title": self._study.spec.title, "context": self._context}
 
     def _report(self) -> Values:
-        choice = dict(self._study.choice)
-        return {"config": self._config, "choice": choice, "tables": self._tables}
+        data = dict(self._config["data"])
+        if data.get("path") is not None:
+            data["path"] = Path(data["path"]).name  # a report names no place on a machine
+        return {"config": self._config | {"data": data}, "tables": self._tables}
 
     def _verify(self) -> Values:
         return {}
