@@ -1,0 +1,91 @@
+"""What each figure shows, for captions and for readers who do not see it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Caption:
+    """Title, caption and alternative text of a figure, and the tables with its values."""
+
+    title: str
+    text: str
+    alt: str
+    tables: tuple[str, ...]
+
+
+CAPTIONS: dict[str, Caption] = {
+    "summary": Caption(
+        "At a glance",
+        "One row per model. Filled marks are measured row by row, with their interval; hollow "
+        "marks are the numbers as published, from averaged profiles.",
+        "Six dot plots, one row per model with attention: entropy, weight on the newest keys, "
+        "content share, likeness of seeds, skill, and gain over the baseline.",
+        ("metrics.csv", "similarity.csv", "comparisons.csv"),
+    ),
+    "forest": Caption(
+        "Gain and skill",
+        "Gain over the baseline in units of the model's skill, with the interval over seeds and "
+        "test units; the band is ±δ. Below: skill of every model over the best trivial forecast.",
+        "Forest plot: one interval per model with attention against its baseline, and one "
+        "interval of skill per model.",
+        ("comparisons.csv",),
+    ),
+    "entropy": Caption(
+        "Entropy of the final weights",
+        "Left: entropy of single rows, averaged. Right: entropy of the averaged profile, as "
+        "published. Where the right is higher, rows are sharp but look at different keys.",
+        "Two dot plots of normalised entropy, one row per model: seeds, mean and interval, and "
+        "the mean before training; 1 is uniform.",
+        ("metrics.csv", "metric_values.csv"),
+    ),
+    "profiles": Caption(
+        "Temporal profiles",
+        "Mean weight on each key position: thin lines are seeds, the bold line their mean, the "
+        "band its interval; the dashed line is uniform attention.",
+        "One line chart per model: attention weight over key positions from oldest to newest.",
+        ("metrics.csv", "metric_values.csv"),
+    ),
+    "profile_overlay": Caption(
+        "Profiles compared",
+        "Mean profile of every model in one panel, with intervals over seeds.",
+        "Line chart: one mean attention profile per model over key positions.",
+        ("metrics.csv",),
+    ),
+    "seed_similarity": Caption(
+        "Likeness of seeds",
+        "Pairs of seeds: the published cosine beside the centred cosine of rows, with mean and "
+        "jackknife interval. The published cosine is near 1 even for untrained models.",
+        "Per model two matrices of likeness between seeds and a dot plot of all pairs.",
+        ("similarity.csv",),
+    ),
+    "variation": Caption(
+        "Variation over seeds",
+        "Standard deviation over mean of the final weight at each key position, over seeds.",
+        "One bar chart per model: coefficient of variation over key positions.",
+        ("similarity.csv",),
+    ),
+    "entropy_over_epochs": Caption(
+        "Entropy while training",
+        "Entropy of rows (solid) and of the averaged profile (dotted) at every kept checkpoint.",
+        "One line chart per model: normalised entropy over epochs, one thin line per seed.",
+        ("convergence.csv", "metric_values.csv"),
+    ),
+    "epoch_heatmaps": Caption(
+        "Profile while training",
+        "Mean weight by epoch and key position for one representative seed.",
+        "One heat map per model: epochs from top to bottom, key positions from left to right.",
+        ("metric_values.csv",),
+    ),
+    "loss_curves": Caption(
+        "Losses while training",
+        "Training and validation loss in units of the target's variance, one thin line per seed.",
+        "One line chart per model: training and validation loss over epochs.",
+        ("history.csv",),
+    ),
+}
+
+
+def caption(name: str) -> Caption:
+    """Return the caption of a figure; one that is not known here is shown by its name."""
+    fallback = name.replace("_", " ")
+    return CAPTIONS.get(name, Caption(fallback, fallback, f"Figure: {fallback}.", ()))

@@ -1,0 +1,349 @@
+"""The report is one inert page that says what the findings say, and the same in Markdown."""
+
+import base64
+import json
+import re
+import struct
+import subprocess
+import sys
+import zlib
+from html.parser import HTMLParser
+from types import ModuleType
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attnpipe.diagnosis.run import diagnose
+from attnpipe.diagnosis.schema import Diagnosis
+from attnpipe.report.captions import CAPTIONS
+from attnpipe.report.listing import MOST_ROWS, cell
+from attnpipe.report.markdown import escape, fenced
+from attnpipe.report.picture import picture, png_size
+from attnpipe.report.run import Report, render
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="5"></svg>'
+HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(2)>|`**\"'&"
+VOID = {"meta", "img", "br", "link", "hr", "input"}
+
+
+def png(width: int = 9, height: int = 5) -> bytes:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    pixels = zlib.compress(b"".join(b"\0" + bytes(width) for _ in range(height)))
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    )
+
+
+class Page(HTMLParser):
+    """Every tag with its attributes, ids, links, visible text, and whether tags nest well."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.ill_nested: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.ill_nested.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text.append(data)
+
+    def all(self, attribute: str) -> list[str]:
+        return [str(a[attribute]) for _, a in self.tags if attribute in a]
+
+
+def reported(
+    factory: ModuleType, plan: object, *, drawn: tuple[str, ...] = tuple(CAPTIONS), **extra: object
+) -> tuple[Diagnosis, Report]:
+    tables = factory.study(plan)
+    diagnosis = diagnose(tables, factory.diagnosis_context(plan))
+    provenance = {
+        "config": {"figure": {"show": {name: {} for name in CAPTIONS}}, "name": "made_up"},
+        "data": {"source": {"package": "p", "version": "1"}},
+    } | extra
+    return diagnosis, render(diagnosis, tables, {n: (png(), SVG) for n in drawn}, provenance)
+
+
+@pytest.fixture(scope="module")
+def usual(factory: ModuleType) -> tuple[Diagnosis, Report]:
+    return reported(factory, factory.Plan(window=20, epochs=6))
+
+
+def test_page_loads_nothing_and_runs_nothing(usual: tuple[Diagnosis, Report]) -> None:
+    page = Page(usual[1].html)
+    assert not {"script", "link", "iframe", "object", "embed", "base", "form"} & {
+        tag for tag, _ in page.tags
+    }
+    assert all(src.startswith("data:image/") for src in page.all("src"))
+    assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on") or a == "style"]
+    assert not re.search(r"(?:src|href|url)\s*[=(]\s*[\"']?\s*(?:https?:)?//", usual[1].html)
+    assert "@import" not in usual[1].html
+    outward = [h for h in page.all("href") if not h.startswith(("#", "../aggregate/"))]
+    assert outward == []
+
+
+def test_content_security_policy_allows_only_this_style_and_data_images(
+    usual: tuple[Diagnosis, Report],
+) -> None:
+    import hashlib
+
+    html = usual[1].html
+    (policy,) = [a["content"] for t, a in Page(html).tags if a.get("http-equiv")]
+    (style,) = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy is not None
+    assert "default-src 'none'" in policy
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert html.index("Content-Security-Policy") < html.index("<style>")
+
+
+def test_page_is_well_formed_and_every_link_inside_it_has_a_target(
+    usual: tuple[Diagnosis, Report],
+) -> None:
+    page = Page(usual[1].html)
+    assert (page.ill_nested, page.open) == ([], [])
+    ids = page.all("id")
+    assert len(ids) == len(set(ids))
+    inner = {h[1:] for h in page.all("href") if h.startswith("#")}
+    assert inner <= set(ids)
+    assert all(a.get("alt") for t, a in page.tags if t == "img")
+    assert usual[1].html.count("<h1>") == 1
+
+
+def test_every_finding_and_its_evidence_is_on_the_page(usual: tuple[Diagnosis, Report]) -> None:
+    diagnosis, report = usual
+    page = Page(report.html)
+    ids, links = set(page.all("id")), set(page.all("href"))
+    text = " ".join(" ".join(page.text).split())
+    for finding in diagnosis.findings:
+        assert f"finding-{finding.id}" in ids
+        assert " ".join(finding.sentence.split()) in text
+        assert all(line in text for line in finding.missing)
+        for i in finding.evidence:
+            assert f"#evidence-{i}" in links
+            assert f"evidence-{i}" in ids
+
+
+def test_markdown_says_the_same_in_the_same_order(usual: tuple[Diagnosis, Report]) -> None:
+    diagnosis, report = usual
+    page, text = " ".join(" ".join(Page(report.html).text).split()), report.markdown
+    for finding in diagnosis.findings:
+        assert escape(finding.sentence) in text
+    headings = [h.replace("\\", "") for h in re.findall(r"^##+ (.*)$", text, re.MULTILINE)]
+    order = ["Findings", "Figures", "Tables", "Evidence", "Provenance"]
+    assert [h for h in headings if h in order] == order
+    places = [page.rindex(h) for h in order]
+    assert places == sorted(places)
+    assert re.findall(r"\]\((\.\./figures/[^)]+)\)", text) == [
+        f"../figures/{n}.png" for n in CAPTIONS
+    ]
+
+
+def test_markdown_tables_have_as_many_cells_in_every_row(usual: tuple[Diagnosis, Report]) -> None:
+    blocks = re.findall(r"(?:^\|.*\n)+", usual[1].markdown, re.MULTILINE)
+    assert len(blocks) >= 8
+    for block in blocks:
+        rows = block.strip().split("\n")
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+        assert re.fullmatch(r"\|(?: -+:? \|)+", rows[1])
+
+
+def test_hostile_labels_titles_reasons_and_data_are_only_text(factory: ModuleType) -> None:
+    plan = factory.Plan(
+        window=20, epochs=6,
+        labels={"lstm_small_simple": HOSTILE, "lstm_small": HOSTILE},
+        diverged=frozenset({("lstm_small_simple", 42)}),
+    )  # fmt: skip
+    tables = factory.study(plan)
+    import polars as pl
+
+    tables["inventory"] = tables["inventory"].with_columns(
+        reason=pl.when(pl.col("outcome") != "ok").then(pl.lit(HOSTILE))
+    )
+    context = factory.diagnosis_context(plan, title=HOSTILE)
+    provenance = {
+        "config": {"figure": {"show": {HOSTILE: {}}}, "title": HOSTILE},
+        "data": {"source": {HOSTILE: HOSTILE}}, "choice": {"overrides": HOSTILE},
+    }  # fmt: skip
+    report = render(diagnose(tables, context), tables, {}, provenance)
+    page = Page(report.html)
+    assert not {"script"} & {tag for tag, _ in page.tags}
+    assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on")]
+    assert [t for t, _ in page.tags if t == "img"] == []
+    assert (page.ill_nested, page.open) == ([], [])
+    assert HOSTILE in "".join(page.text)
+    outside_code = re.sub(r"^(`{3,})json\n.*?^\1$", "", report.markdown, flags=re.S | re.M)
+    assert "<" not in outside_code
+    assert "alert\\(1\\)" in outside_code
+
+
+def test_figures_that_could_not_be_drawn_are_named(factory: ModuleType) -> None:
+    plan = factory.Plan(window=20, epochs=6)
+    _, report = reported(factory, plan, drawn=("entropy",))
+    text = " ".join(" ".join(Page(report.html).text).split())
+    assert "Figures that could not be drawn: summary, forest, profiles" in text
+    assert "The figure “summary” could not be drawn." in text
+    assert "The figure “summary” could not be drawn." in report.markdown
+    assert "../figures/summary.png" not in report.markdown
+    assert report.html.count("<img") == 1
+
+
+def test_gaps_stand_at_the_top(factory: ModuleType) -> None:
+    plan = factory.Plan(window=20, epochs=6, diverged=frozenset({("lstm_small", 7)}))
+    _, report = reported(factory, plan)
+    for text in (report.html, report.markdown):
+        assert "seed 7 diverged" in text[: text.index("Entropy of rows")]
+        assert "E1, E2, E3, E4, R0, R1, R2" in text[: text.index("Entropy of rows")]
+
+
+def test_answer_comes_first_and_published_words_are_quoted(
+    usual: tuple[Diagnosis, Report],
+) -> None:
+    diagnosis, report = usual
+    text = " ".join(Page(report.html).text)
+    answer = next(f for f in diagnosis.findings if f.id == "answer.study")
+    assert text.index(answer.sentence) < text.index("Skill")
+    assert "published as “nahezu uniform”" in text
+    assert "As published: “nahezu uniform”" in text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"seeds": (7,)},
+        {"attention": ()},
+        {"trained": False, "unknowable": frozenset({"lstm_small_simple"})},
+        {"absent": frozenset({"lstm_small_simple"})},
+        {"heads": 3},
+        {"last_epoch_final": frozenset({7})},
+    ],
+)
+def test_every_kind_of_study_is_reported(factory: ModuleType, options: dict[str, object]) -> None:
+    _, report = reported(factory, factory.Plan(**{"window": 20, "epochs": 6} | options))
+    page = Page(report.html)
+    assert (page.ill_nested, page.open) == ([], [])
+    assert {h[1:] for h in page.all("href") if h.startswith("#")} <= set(page.all("id"))
+    assert "None" not in " ".join(page.text)
+    assert "nan" not in " ".join(page.text).split()
+
+
+def test_empty_study_is_reported(factory: ModuleType) -> None:
+    diagnosis = diagnose({}, factory.diagnosis_context(factory.Plan()))
+    report = render(diagnosis, {}, {}, {})
+    assert "There are no tables." in report.html
+    assert "There are no tables." in report.markdown
+
+
+def test_long_tables_are_cut_and_say_so(factory: ModuleType) -> None:
+    plan = factory.Plan(window=8, epochs=1, seeds=tuple(range(60)))
+    tables = factory.study(plan)
+    assert tables["inventory"].height > MOST_ROWS
+    report = render(diagnose(tables, factory.diagnosis_context(plan)), tables, {}, {})
+    left = tables["inventory"].height - MOST_ROWS
+    assert f"{left} more rows are only there." in report.html
+    assert f"{left} more rows are only there." in report.markdown
+
+
+def test_same_input_gives_the_same_report(factory: ModuleType) -> None:
+    plan = factory.Plan(window=20, epochs=6)
+    assert reported(factory, plan)[1] == reported(factory, plan)[1]
+
+
+def test_provenance_is_complete_and_readable_as_json(factory: ModuleType) -> None:
+    config = {"b": [1, "```"], "a": "é<"}
+    _, report = reported(
+        factory, factory.Plan(window=20, epochs=6), drawn=(), config=config,
+        versions={"torch": "2.0"}, fingerprints={"train.py": "abc"}, choice={"study": "s"},
+    )  # fmt: skip
+    blocks = re.findall(r"^(`{3,})json\n(.*?)^\1$", report.markdown, re.S | re.M)
+    assert json.loads(blocks[0][1]) == config
+    text = "".join(Page(report.html).text)
+    for fact in ("versions: torch", "fingerprints: train.py", "choice: study", "data: package"):
+        assert fact in text
+        assert escape(fact) in report.markdown
+
+
+def test_small_svg_is_embedded_large_or_active_ones_are_replaced_by_the_png() -> None:
+    assert picture(png(), SVG).uri.startswith("data:image/svg+xml;base64,")
+    assert picture(png(), SVG + " " * 400_000).uri.startswith("data:image/png;base64,")
+    for bad in (
+        "<script>",
+        "<foreignObject/>",
+        '<g onload="x"/>',
+        '<image xlink:href="http://x"/>',
+    ):
+        assert picture(png(), SVG.replace("</svg>", bad + "</svg>")).uri.startswith(
+            "data:image/png"
+        )
+    inline = '<image xlink:href="data:image/png;base64,AA=="/>'
+    kept = picture(png(), SVG.replace("</svg>", inline + "</svg>"))
+    assert kept.uri.startswith("data:image/svg")
+    assert (kept.width, kept.height) == (9, 5)
+    with pytest.raises(ValueError, match="not a PNG"):
+        png_size(b"GIF89a" + bytes(20))
+
+
+@settings(deadline=None, derandomize=True, max_examples=300)
+@given(st.text())
+def test_escaped_text_stays_on_its_line_and_has_no_bare_markup(text: str) -> None:
+    escaped = escape(text)
+    assert "\n" not in escaped
+    assert "\r" not in escaped
+    assert "<" not in escaped
+    assert ">" not in escaped
+    assert not re.search(r"(?<!\\)(?:\\\\)*[`*_\[\]|#]", escaped)
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(st.text(alphabet="`a\n"))
+def test_fence_is_longer_than_any_inside(text: str) -> None:
+    block = fenced(text)
+    fence = re.match(r"`+", block)
+    assert fence is not None
+    assert fence[0] not in text
+    assert block.endswith("\n" + fence[0])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""), (True, "yes"), (False, "no"), (3, "3"), (0.123456, "0.1235"), (-2.0, "−2"),
+        (1.5e-7, "1.5e−07"), (123456.0, "1.235e+05"), ("a", "a"),
+    ],
+)  # fmt: skip
+def test_cells(value: object, text: str) -> None:
+    assert cell(value) == text
+
+
+def test_report_imports_neither_matplotlib_nor_scipy_nor_torch() -> None:
+    code = (
+        "import sys; from attnpipe.report.run import render; "
+        "sys.exit(any(m.split('.')[0] in ('matplotlib', 'scipy', 'torch') for m in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_figure_has_a_caption() -> None:
+    from attnpipe.figures.registry import FIGURES, NEEDS
+
+    assert set(CAPTIONS) == set(FIGURES)
+    for name, caption in CAPTIONS.items():
+        read = {f"{table}.csv" for table in NEEDS[name]} | {"convergence.csv"}
+        assert set(caption.tables) <= read
+        assert len(caption.alt) > 30
