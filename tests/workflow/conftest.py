@@ -1,5 +1,6 @@
 import fcntl
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def finished(tmp_path_factory):
     with (shared.parent / "finished-study.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (shared / "done").exists():
+            shutil.rmtree(shared, ignore_errors=True)
             Project.create(shared / "project").run()
             (shared / "done").touch()
     return Project(shared / "project")

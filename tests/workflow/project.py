@@ -19,6 +19,7 @@ defaults:
   - /model@models.mlp: mlp_last
   - /model@models.base: lstm_small
   - /model@models.pool: lstm_small_simple
+  - override /figure: two
   - _self_
 
 name: tiny
@@ -45,8 +46,12 @@ training:
 analysis:
   metrics: {top_k: [2], recent_k: [2, 5]}
   contrast: {accuracy_threshold: 0.5}
-figure:
-  show: {entropy: {}, forest: {}}
+"""
+
+FIGURES = """\
+representative_seed: null
+style: {}
+show: {entropy: {color: null}, forest: {}}
 """
 
 TIMEOUT = 300
@@ -79,6 +84,7 @@ class Project:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target)
         (folder / "config" / "study" / "tiny.yaml").write_text(STUDY)
+        (folder / "config" / "figure" / "two.yaml").write_text(FIGURES)
         (folder / "series.csv").write_text(series())
         return cls(folder)
 

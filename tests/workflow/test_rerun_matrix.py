@@ -11,7 +11,7 @@ END = ["report", "verify"]
 FIGURES = ["figure entropy", "figure forest"]
 STUDY = ["compare", "contrast", "diagnose", *FIGURES, *END]
 EVERYTHING = [
-    "prepare_data series",
+    "prepare_data csv",
     "train mlp 1", "train mlp 2", "train base 1", "train base 2", "train pool 1", "train pool 2",
     "extract mlp 1", "extract mlp 2", "extract base 1", "extract base 2",
     "extract pool 1", "extract pool 2",
@@ -47,7 +47,7 @@ OVERRIDES = {
         "train renamed 1", "train renamed 2", "extract renamed 1", "extract renamed 2",
         "aggregate renamed", *STUDY,
     ],
-    "training.optimizer=adamw": [job for job in EVERYTHING if job != "prepare_data series"],
+    "training.optimizer=adamw": [job for job in EVERYTHING if job != "prepare_data csv"],
     "": [],
 }  # fmt: skip
 
@@ -168,7 +168,7 @@ EDITS = {
     ),
     "the optimiser's module": (
         edit("src/attnpipe/training/adam.py", "\n\n\ndef ", "\n\nCHANGED = 1\n\n\ndef "),
-        [job for job in EVERYTHING if job != "prepare_data series"],
+        [job for job in EVERYTHING if job != "prepare_data csv"],
     ),
     "another optimiser's module": (
         edit("src/attnpipe/training/adamw.py", "\n\n\ndef ", "\n\nCHANGED = 1\n\n\ndef "),

@@ -25,7 +25,7 @@ def test_a_finished_study_has_every_file_and_nothing_to_do(finished):
     results = finished.folder / "results" / "tiny"
     for name in (
         "config.json",
-        "data/series.safetensors",
+        "data/csv.safetensors",
         "runs/pool/seed-1/attention.safetensors",
         "runs/mlp/seed-2/evaluation.parquet",
         "aggregate/inventory.csv",

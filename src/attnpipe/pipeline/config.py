@@ -71,7 +71,8 @@ def choose(config: Mapping[str, Any]) -> dict[str, str]:
                 f"unknown --config key '{key}': {nearest(str(key), list(KEYS))} "
                 f"(values of the study go inside: overrides='{key}=…')"
             )
-    return {key: str(config.get(key, DEFAULTS[key])) for key in KEYS}
+    given = {key: value for key, value in config.items() if value is not None}  # `overrides=`
+    return {key: str(given.get(key, DEFAULTS[key])) for key in KEYS}
 
 
 def load_study(config_folder: Path, config: Mapping[str, Any]) -> Study:
