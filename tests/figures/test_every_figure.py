@@ -28,15 +28,13 @@ ALL = frozenset(
     {"lstm_small_simple", "lstm_medium_simple", "lstm_medium_additive", "lstm_medium_scaled_dot"}
 )
 CASES = {
-    "full": {},
     "one seed": {"seeds": (7,)},
-    "gaps, different final checkpoints": {
+    "gaps": {
         "absent": frozenset({"lstm_medium_simple"}),
         "diverged": frozenset({("lstm_small_simple", 42), ("lstm_medium_additive", 7)}),
+        "identical": frozenset({("lstm_small_simple", 123)}),
         "last_epoch_final": frozenset({94}),
-    },
-    "rows unknowable, not trained here": {
-        "unknowable": frozenset({"lstm_small_simple", "lstm_medium_additive"}), "trained": False,
+        "unknowable": frozenset({"lstm_medium_additive"}),
     },
     "odd labels, four heads": {
         "heads": 4,
@@ -45,33 +43,28 @@ CASES = {
             "lstm_medium_simple": "<b>$\\frac{1}{2}$ & \x07\n注意</b>",
         },
     },
+    "not trained here": {"trained": False, "unknowable": ALL, "plain": ()},
     "all runs missing": {"absent": ALL},
     "no attention": {"attention": ()},
 }  # fmt: skip
-
-
 SAID = {
-    ("profiles", "gaps, different final checkpoints"): ["no run found of 5 seeds"],
-    ("entropy", "rows unknowable, not trained here"): [
-        "unknowable", "averaged before they were saved",
+    ("profiles", "gaps"): ["no run found of 5 seeds"],
+    ("entropy", "gaps"): [
+        "unknowable", "averaged before they were saved", "seed 123 is a copy of",
     ],
-    ("summary", "rows unknowable, not trained here"): ["no forecasts", "that of profiles"],
+    ("entropy_over_epochs", "gaps"): ["rows: unknowable"],
     ("epoch_heatmaps", "all runs missing"): ["no weights of training epochs are stored"],
-    ("epoch_heatmaps", "gaps, different final checkpoints"): [
-        "nothing stored for seed 7; there is for seed 42",
-    ],
+    ("epoch_heatmaps", "gaps"): ["nothing stored for seed 7; there is for seed 42"],
     ("variation", "one seed"): ["needs two seeds: there is one"],
     ("seed_similarity", "one seed"): ["one seed only"],
-    ("loss_curves", "rows unknowable, not trained here"): ["were not trained here"],
-    ("loss_curves", "gaps, different final checkpoints"): [
-        "last epoch of a run that did not end well",
-    ],
-    ("forest", "rows unknowable, not trained here"): ["no forecasts"],
-    ("forest", "gaps, different final checkpoints"): [
-        "seed 42 diverged (the loss became NaN in epoch 3)", "no good run",
-    ],
+    ("loss_curves", "not trained here"): ["were not trained here"],
+    ("loss_curves", "gaps"): ["last epoch of a run that did not end well"],
+    ("forest", "not trained here"): ["no forecasts"],
+    ("forest", "gaps"): ["seed 42 diverged (the loss became NaN in epoch 3)", "no good run"],
+    ("summary", "not trained here"): ["no forecasts", "that of profiles"],
     ("entropy", "odd labels, four heads"): ["Mean over up to 4 layers × heads"],
 }  # fmt: skip
+BUSIEST = {"profiles", "seed_similarity", "summary", "forest"}
 PANELS = {"profiles", "loss_curves", "variation", "entropy_over_epochs", "epoch_heatmaps"}
 
 
@@ -125,8 +118,10 @@ def assert_readable(figure: Figure, style: StyleSpec) -> str:
 
 
 @pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [(n, c) for n in FIGURES for c in CASES if c != "not trained here" or (n, c) in SAID],
+)
 def test_is_drawn_without_overlapping_or_cut_text_and_names_its_gaps(
     factory: ModuleType, name: str, case: str
 ) -> None:
@@ -136,7 +131,9 @@ def test_is_drawn_without_overlapping_or_cut_text_and_names_its_gaps(
     assert [words for words in SAID.get((name, case), []) if words not in said] == []
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize(
+    "name", [n if n in BUSIEST else pytest.param(n, marks=pytest.mark.slow) for n in FIGURES]
+)
 def test_thirty_models_of_twenty_seeds_stay_readable(factory: ModuleType, name: str) -> None:
     style = StyleSpec()
     figure = drawn(factory, name, factory.wide(), style=style)
@@ -148,7 +145,7 @@ def test_thirty_models_of_twenty_seeds_stay_readable(factory: ModuleType, name: 
         assert "The first 24 of" in said
 
 
-@pytest.mark.parametrize("name", ["entropy", "forest", "summary", "profile_overlay"])
+@pytest.mark.parametrize("name", ["entropy", "forest", "summary"])
 def test_larger_text_on_a_sheet_of_the_same_width_does_not_overlap(
     factory: ModuleType, name: str
 ) -> None:
@@ -171,7 +168,7 @@ def test_figures_ignore_the_settings_of_the_machine(factory: ModuleType) -> None
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_same_values_give_the_same_bytes_in_any_order_of_rows(
+def test_full_study_is_readable_and_the_same_bytes_in_any_order_of_rows(
     factory: ModuleType, name: str
 ) -> None:
     plan = factory.Plan(seeds=(7, 42, 94), **SMALL)
@@ -180,6 +177,7 @@ def test_same_values_give_the_same_bytes_in_any_order_of_rows(
     context = factory.figure_context(plan)
     one, two = (FIGURES.load(name)(t, context, FigureOptions()) for t in (tables, shuffled))
     assert save_png(one, context.style) == save_png(two, context.style)
+    assert_readable(one, context.style)
     svg = save_svg(one, context.style)
     assert svg == save_svg(two, context.style)
     assert "<dc:date>" not in svg
@@ -205,7 +203,7 @@ def test_other_processes_write_the_same_bytes() -> None:
             [sys.executable, "-c", code], capture_output=True, text=True, check=True,
             env=os.environ | {"PYTHONHASHSEED": seed},
         ).stdout
-        for seed in ("1", "2", "3")
+        for seed in ("1", "2")
     }  # fmt: skip
     assert len(digests) == 1
 
@@ -321,11 +319,10 @@ def test_registry_and_context_import_no_matplotlib() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_drawing_uses_no_state_of_pyplot_and_no_torch(name: str) -> None:
+def test_drawing_uses_no_state_of_pyplot_and_neither_torch_nor_scipy() -> None:
+    modules = ", ".join(FIGURES.module(name) for name in FIGURES)
     code = (
-        f"import sys, importlib; importlib.import_module('{FIGURES.module(name)}'); "
-        "import attnpipe.figures.save; "
+        f"import sys, attnpipe.figures.save, {modules}; "
         "sys.exit(bool({'matplotlib.pyplot', 'torch', 'scipy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
