@@ -1,6 +1,7 @@
 """Do seeds agree? Likeness of attention between pairs of seeds, published and centred."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -24,8 +25,7 @@ from attnpipe.figures.dots import (
 )
 from attnpipe.figures.gaps import gap, gap_notes
 from attnpipe.figures.layout import Words, absent, empty_sheet, sheet, sheet_width, shown
-from attnpipe.figures.measures import CENTRED, PEARSON, PUBLISHED, measures_of
-from attnpipe.figures.selection import likeness
+from attnpipe.figures.measures import CENTRED, PEARSON, PUBLISHED, Likeness
 from attnpipe.figures.style import SMALL, TEXT, colormap, ink_on, look, styled
 from attnpipe.figures.text import shorten, wrap
 from attnpipe.schema.figure import FigureOptions
@@ -59,20 +59,31 @@ def draw(
         key("mean before training", marker="D", hollow=True),
         rule_key("unrelated"),
     ]
+    found = Likeness(tables)
+    rows = {
+        (m, measure): _row(tables, context, found, m, measure)
+        for m in models
+        for measure in found.measures(m)
+    }
     if len(models) > MATRICES:
-        return _overview(tables, context, models, words, legend)
+        return _overview(context, found, rows, models, words, legend)
     figure = sheet(context, words, [1.42] * len(models) + [0.42], legend)
     axes = figure.subplots(len(models), 3, width_ratios=[1, 1, 1.5], squeeze=False)
     colors = colormap(options.colormap, context.style.diverging)
     image = None
     for place, (line, model) in enumerate(zip(axes, models, strict=True)):
-        measures = measures_of(tables, model)
+        measures = found.measures(model)
         for ax, measure in zip(line, measures, strict=False):
-            image = _matrix(ax, tables, context, model, measure, colors) or image
+            pairs = found.pairs(model, measure)
+            if pairs:
+                image = _matrix(ax, context, pairs, colors)
+                ax.set_xlabel(NAMES[measure].split(" (")[0], size=SMALL)
+            else:
+                _no_matrix(ax, context, gap(tables, context, model, measure, pairs=True).full)
         room = 0.5 * sheet_width(context)
         line[0].set_title(shorten(context.label(model), room, TEXT, bold=True), weight="bold")
-        rows = [_row(tables, context, model, m, NAMES[m]) for m in measures]
-        _strip(line[2], rows, place == len(models) - 1)
+        own = [replace(rows[model, m], label=NAMES[m]) for m in measures]
+        _strip(line[2], own, place == len(models) - 1)
     if image is not None:
         bar = figure.colorbar(
             image, ax=axes[:, :2], location="bottom", aspect=40, shrink=0.7, pad=0.01
@@ -91,27 +102,26 @@ def cell(value: float) -> str:
     return text.replace("1.00", "1").replace("−.00", ".00")
 
 
-def _matrix(
-    ax: Axes,
-    tables: Mapping[str, pl.DataFrame],
-    context: FigureContext,
-    model: str,
-    measure: str,
-    colors: Colormap,
-) -> AxesImage | None:
-    pairs = likeness(tables, "pair", [measure]).filter(pl.col("model") == model)
+def _no_matrix(ax: Axes, context: FigureContext, reason: str) -> None:
     ax.set_xticks([])
     ax.set_yticks([])
-    if pairs.is_empty():
-        ax.set_box_aspect(1)
-        why = gap(tables, context, model, measure, pairs=True)
-        absent(ax, why.full, 0.14 * sheet_width(context))
-        return None
-    present = set(pairs["seed_a"]) | set(pairs["seed_b"])
+    ax.set_box_aspect(1)
+    absent(ax, reason, 0.14 * sheet_width(context))
+
+
+def _matrix(
+    ax: Axes,
+    context: FigureContext,
+    pairs: Sequence[tuple[int, int, float]],
+    colors: Colormap,
+) -> AxesImage:
+    present = {seed for a, b, _ in pairs for seed in (a, b)}
     seeds = [s for s in context.seeds if s in present]
     place = {seed: k for k, seed in enumerate(seeds)}
     grid = np.full((len(seeds), len(seeds)), np.nan)
-    for a, b, value in pairs.select("seed_a", "seed_b", "value").iter_rows():
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for a, b, value in pairs:
         grid[place[a], place[b]] = grid[place[b], place[a]] = value
     image = ax.imshow(grid, cmap=colors, vmin=-1, vmax=1, interpolation="nearest")
     if len(seeds) <= CELLS:
@@ -122,33 +132,30 @@ def _matrix(
             ink = ink_on(colors((grid[i, j] + 1) / 2))
             ax.text(j, i, text, ha="center", va="center", size=5, color=ink)
     ax.tick_params(length=0, labelsize=5)
-    ax.set_xlabel(NAMES[measure].split(" (")[0], size=SMALL)
     return image
 
 
 def _row(
     tables: Mapping[str, pl.DataFrame],
     context: FigureContext,
+    found: Likeness,
     model: str,
     measure: str,
-    label: str,
 ) -> Row:
-    of = pl.col("model") == model
-    mean = likeness(tables, "model", [measure]).filter(of)
-    if mean.is_empty():
+    label, own = context.label(model), look(context, model)
+    mean = found.mean(model, measure)
+    if mean is None:
         missing = gap(tables, context, model, measure, pairs=True)
-        return Row(label, look(context, model), missing=missing.short)
-    found = mean.row(0, named=True)
-    pairs = likeness(tables, "pair", [measure]).filter(of)["value"].to_list()
-    before = likeness(tables, "model", [measure], "untrained").filter(of)["value"]
+        return Row(label, own, missing=missing.short)
+    points = [value for _, _, value in found.pairs(model, measure)]
     return Row(
         label,
-        look(context, model),
-        pairs if len(pairs) <= MOST_POINTS else (),
-        found["value"],
-        found["lo95"],
-        found["hi95"],
-        reference=before[0] if len(before) else None,
+        own,
+        points if len(points) <= MOST_POINTS else (),
+        mean["value"],
+        mean["lo95"],
+        mean["hi95"],
+        reference=found.before(model, measure),
     )
 
 
@@ -172,8 +179,9 @@ def _scale(ax: Axes) -> None:
 
 
 def _overview(
-    tables: Mapping[str, pl.DataFrame],
     context: FigureContext,
+    found: Likeness,
+    rows: Mapping[tuple[str, str], Row],
     models: Sequence[str],
     words: Words,
     legend: Sequence[Artist],
@@ -181,11 +189,8 @@ def _overview(
     figure = sheet(context, words, [panel_height(len(models))], legend)
     axes = figure.subplots(1, 2)
     for place, ax in enumerate(axes):
-        rows = [
-            _row(tables, context, m, measures_of(tables, m)[place], context.label(m))
-            for m in models
-        ]
-        draw_rows(ax, rows, labels=place == 0, room=label_room(context), digits=2)
+        of_panel = [rows[m, found.measures(m)[place]] for m in models]
+        draw_rows(ax, of_panel, labels=place == 0, room=label_room(context), digits=2)
         _scale(ax)
         ax.set_title(
             "\n".join(wrap(NAMES[(PUBLISHED, CENTRED)[place]], title_room(context, 2), TEXT))

@@ -21,9 +21,9 @@ from attnpipe.figures.dots import (
 )
 from attnpipe.figures.gaps import gap, gap_notes, unknowable_note
 from attnpipe.figures.layout import Words, empty_sheet, sheet, shown
-from attnpipe.figures.measures import PEARSON, PROFILE, PUBLISHED, ROWS, measures_of
+from attnpipe.figures.measures import PEARSON, PROFILE, PUBLISHED, ROWS, Likeness
 from attnpipe.figures.scores import gain_row, skill_row
-from attnpipe.figures.selection import likeness, spread
+from attnpipe.figures.selection import spread
 from attnpipe.figures.style import look, styled
 from attnpipe.schema.figure import FigureOptions
 
@@ -52,7 +52,7 @@ def draw(
         notes=[
             *cut,
             *unknowable_note(tables, models, ROWS),
-            *_profile_note(tables, models),
+            *_profile_note(Likeness(tables), models),
             *gap_notes(tables, context, models),
         ],
     )
@@ -95,14 +95,14 @@ def _panels(tables: Tables, context: FigureContext, models: Sequence[str]) -> li
         Panel("entropy / ln n", metric(ROWS, PROFILE), 1.0),
         Panel(f"mass on newest {k}", metric(f"recent_mass_{k}", f"profile_{recent}"), uniform),
         Panel("content share", metric("content_share"), 0.0),
-        Panel("seeds: centred cosine", [_stability(tables, context, m) for m in models], 0.0),
+        Panel("seeds: centred cosine", _stability(tables, context, models), 0.0),
         Panel("skill", each(skill_row), 0.0),
         Panel("gain over baseline", each(gain_row), 0.0),
     ]
 
 
-def _profile_note(tables: Tables, models: Sequence[str]) -> list[str]:
-    if any(measures_of(tables, model)[1] == PEARSON for model in models):
+def _profile_note(found: Likeness, models: Sequence[str]) -> list[str]:
+    if any(found.measures(model)[1] == PEARSON for model in models):
         return ["Where rows are unknowable, the centred cosine is that of profiles."]
     return []
 
@@ -135,15 +135,17 @@ def _metric_row(
     return replace(row, mean=mean, lo=lo, hi=hi)
 
 
-def _stability(tables: Tables, context: FigureContext, model: str) -> Row:
-    of = pl.col("model") == model
-    centred = measures_of(tables, model)[1]
-    found = likeness(tables, "model", [centred, PUBLISHED]).filter(of)
-    by = {r["measure"]: r for r in found.iter_rows(named=True)}
-    row = Row(context.label(model), look(context, model))
-    if PUBLISHED in by and context.published:
-        row = replace(row, reference=by[PUBLISHED]["value"])
-    if centred not in by:
-        return replace(row, missing=gap(tables, context, model, centred, pairs=True).short)
-    mine = by[centred]
-    return replace(row, mean=mine["value"], lo=mine["lo95"], hi=mine["hi95"])
+def _stability(tables: Tables, context: FigureContext, models: Sequence[str]) -> list[Row]:
+    found, rows = Likeness(tables), []
+    for model in models:
+        centred = found.measures(model)[1]
+        mean, published = found.mean(model, centred), found.mean(model, PUBLISHED)
+        row = Row(context.label(model), look(context, model))
+        if published is not None and context.published:
+            row = replace(row, reference=published["value"])
+        if mean is None:
+            short = gap(tables, context, model, centred, pairs=True).short
+            rows.append(replace(row, missing=short))
+        else:
+            rows.append(replace(row, mean=mean["value"], lo=mean["lo95"], hi=mean["hi95"]))
+    return rows
