@@ -36,8 +36,14 @@ def test_features_are_as_many_as_the_prepared_dataset_has(tmp_path):
 
 
 def test_own_tables_are_known_by_their_header(tmp_path):
-    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "x.csv").write_text("a,b\n" + "1,2\n" * 2000)
     assert feasibility(csv(tmp_path / "x.csv")) == DataFacts(features=2, rows=None)
+
+
+def test_own_tables_with_too_few_lines_are_refused_before_any_job(tmp_path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n1,2")
+    with pytest.raises(UserError, match="data.window="):
+        feasibility(csv(tmp_path / "x.csv"))
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,15 @@ from attnpipe.pipeline.overrides import split_overrides
         ("+models.a={kind: mlp, hidden: [4, 4]}", ["+models.a={kind: mlp, hidden: [4, 4]}"]),
         ("title='a [b' name=x", ["title='a [b'", "name=x"]),
         ("a=1\n  b=2", ["a=1", "b=2"]),
+        ("a=1 title='x y", ["a=1", "title='x y'"]),  # the end as Snakemake passes it on
     ],
 )
 def test_splits_at_white_space_outside_brackets_and_quotes(text, parts):
     assert split_overrides(text) == parts
 
 
-@pytest.mark.parametrize("text", ["seeds=[0,1", "title='x", "a={b: 1"])
-def test_unclosed_brackets_and_quotes_are_named(text):
+@pytest.mark.parametrize("text", ["seeds=[0,1", "a={b: 1", "a=[1]]"])
+def test_unclosed_brackets_are_named(text):
     with pytest.raises(UserError, match="unclosed") as error:
         split_overrides(text)
     assert text in str(error.value)

@@ -130,7 +130,7 @@ class Project:
         file = self.folder / path
         text = file.read_text()
         assert old in text, f"{path} has no {old!r}"
-        file.write_text(text.replace(old, new))
+        file.write_text(text.replace(old, new, 1))
 
 
 def planned_jobs(output: str) -> list[str]:

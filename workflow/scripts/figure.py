@@ -1,6 +1,6 @@
 """Draw one figure."""
 
-from attnpipe.figures.registry import FIGURES
+from attnpipe.figures.registry import FIGURES, NEEDS
 from attnpipe.figures.save import save_png, save_svg
 from attnpipe.figures.setup import figure_context
 from attnpipe.io.atomic import write_bytes, write_text
@@ -12,7 +12,8 @@ from attnpipe.tables.study import STUDY_TABLES
 
 with job(snakemake, seal=f"figure-{snakemake.wildcards.figure}") as ctx:
     context = figure_context(ctx.spec, read_json(ctx.read.description))
-    tables = read_tables(ctx.read.named, STUDY_TABLES)
+    absent = {name: STUDY_TABLES[name].frame() for name in NEEDS[ctx.spec["figure"]]}
+    tables = absent | read_tables(ctx.read.named, STUDY_TABLES)
     options = FigureOptions.model_validate(ctx.spec["options"])
     figure = FIGURES.load(ctx.spec["figure"])(tables, context, options)
     write_bytes(ctx.write.png, save_png(figure, context.style))

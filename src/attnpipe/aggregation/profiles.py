@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 
 from attnpipe.core.errors import UserError
 from attnpipe.core.record import LayerRecord
-from attnpipe.metrics.battery import Battery
+from attnpipe.metrics.registry import FOLDS
 
 LAST_ROW = ("only", "last_query")
 
@@ -37,7 +37,7 @@ def published_profiles(
     if row not in (*LAST_ROW, "mean_query"):
         raise UserError(f"unknown published_row '{row}': use only, last_query or mean_query")
     if "battery" in record.states:
-        sums = Battery.from_state(record.states["battery"]).profile
+        sums = FOLDS.load("battery").from_state(record.states["battery"]).profile
         positions, means = sums.keys, sums.row_profiles()
     else:
         order = np.argsort(record.key_positions, kind="stable")

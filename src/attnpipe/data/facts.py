@@ -17,12 +17,14 @@ from attnpipe.data.layout import (
 )
 from attnpipe.data.limits import refuse_single_unit, require_windows
 from attnpipe.data.split import TRAIN, by_sequence, chronological
-from attnpipe.io.header import csv_files, read_header, require_columns
+from attnpipe.io.header import csv_files, most_rows, read_header, require_columns
 from attnpipe.schema.data import CsvData, GeomagneticData, SteeringData, Windows
 
 PINNED = GeomagneticData.model_fields["sha256"].default
 HEADERS = 200
 """So many files' headers are looked at; the rest is checked when the data are prepared."""
+COUNTED_BYTES = 256 * 2**20
+"""Files up to so many bytes together are counted through: under a second."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,20 @@ def feasibility(spec: GeomagneticData | SteeringData | CsvData) -> DataFacts:
     files = _headers(spec.path, columns)
     if len(files) == 1 and spec.sequence is None and spec.unit_hours is None:
         refuse_single_unit()
+    if sum(file.stat().st_size for file in files) <= COUNTED_BYTES:
+        _require_rows(spec, [most_rows(file) for file in files])
     return DataFacts(len(spec.features), None)
+
+
+def _require_rows(spec: CsvData, rows: list[int]) -> None:
+    """Check files that hold at most so many rows, had they no break."""
+    if len(rows) > 1 or spec.sequence is not None:
+        require_windows("train", max(rows), spec.probe_samples, spec)
+        return
+    gap = spec.window + spec.lead
+    labels = chronological(rows[0], spec.validation_fraction, spec.test_fraction, gap)
+    for code, split in enumerate(SPLITS):
+        _require(split, int((labels == code).sum()), 1, spec)
 
 
 def _geomagnetic(spec: GeomagneticData) -> DataFacts:

@@ -47,3 +47,12 @@ def require_columns(path: Path, header: Sequence[str], columns: Sequence[str]) -
         if column not in header:
             hint = nearest(column, list(header))
             raise UserError(f"'{path.name}' has no column '{column}': {hint}")
+
+
+def most_rows(path: Path) -> int:
+    """Return an upper bound of a CSV file's rows: its lines but the header's."""
+    with path.open("rb") as handle:
+        lines = sum(chunk.count(b"\n") for chunk in iter(lambda: handle.read(1 << 20), b""))
+        handle.seek(-1, 2)
+        unfinished = handle.read(1) != b"\n"
+    return lines - 1 + unfinished

@@ -19,17 +19,19 @@ def members(stage: str, wildcards: Mapping[str, Any], spec: StudySpec) -> list[s
         return [SOURCES.module(spec.data.kind)]
     if stage == "figure":
         return [FIGURES.module(wildcards["figure"])]
+    if stage in ("extract", "aggregate") and stores_states(spec, wildcards["model"]):
+        states = [FOLDS.module("battery")]
+    else:
+        states = []
     if stage not in ("train", "extract"):
-        return []
+        return states
     model = spec.models[wildcards["model"]]
     modules = [MODELS.module(model.kind)]
     if isinstance(model, LstmModel) and model.attention is not None:
         modules.append(ATTENTIONS.module(model.attention.kind))
     if stage == "train" and spec.training is not None:
         modules.append(OPTIMIZERS.module(spec.training.optimizer))
-    if stage == "extract" and stores_states(spec, wildcards["model"]):
-        modules.append(FOLDS.module("battery"))
-    return modules
+    return modules + states
 
 
 def fingerprint_key(script: str, modules: Iterable[str]) -> str:

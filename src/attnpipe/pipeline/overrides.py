@@ -29,7 +29,7 @@ def split_overrides(text: str) -> list[str]:
             current = ""
         else:
             current += character
-    if quote or depth:
-        what = f"quote {quote}" if quote else "bracket"
-        raise UserError(f"overrides has an unclosed {what} in '{text}'; close it")
+    current += quote  # Snakemake strips a quote at the end of a value
+    if depth:
+        raise UserError(f"overrides has an unclosed bracket in '{text}'; close it")
     return [part for part in [*parts, current] if part]
