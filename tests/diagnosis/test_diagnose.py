@@ -330,6 +330,20 @@ def test_saved_weights_without_comparisons_are_diagnosed(factory: ModuleType) ->
     assert finding(diagnosis, "gain").missing == ["a baseline without attention"]
 
 
+def test_nan_counts_as_missing(factory: ModuleType) -> None:
+    nan = put("comparisons", SKILL, value=float("nan"))
+    assert finding(judged(factory, small(factory), nan), "skill").status == "INCONCLUSIVE"
+
+
+def test_undecided_gain_still_says_on_which_side_it_lies(factory: ModuleType) -> None:
+    where = {"model": MODEL, "level": "gain", "metric": "skill_units"}
+    for value, word in ((0.03, "better, but"), (-0.03, "worse, but"), (0.0, "neither")):
+        cells = likeness(value, 0.025) | {"lo90": value - 0.022, "hi90": value + 0.022}
+        found = finding(judged(factory, small(factory), put("comparisons", where, **cells)), "gain")
+        assert found.status == "INCONCLUSIVE"
+        assert word in found.sentence
+
+
 def test_an_empty_study_decides_nothing(factory: ModuleType) -> None:
     plan = small(factory)
     diagnosis = diagnose({}, factory.diagnosis_context(plan))

@@ -31,7 +31,10 @@ def diagnose(tables: Mapping[str, pl.DataFrame], context: DiagnosisContext) -> D
         Findings on the study first, then model by model in the order of the config; the
         evidence they cite, sorted by id. The same tables give the same diagnosis.
     """
-    present = {n: tables.get(n, t.frame()) for n, t in STUDY_TABLES.items()}
+    present = {
+        name: tables.get(name, table.frame()).with_columns(pl.selectors.float().fill_nan(None))
+        for name, table in STUDY_TABLES.items()
+    }
     book = collect(present)
     findings: list[Finding] = []
     for model in context.labels:

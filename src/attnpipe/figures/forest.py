@@ -70,7 +70,7 @@ def draw(
 
 
 def _panel(ax: Axes, rows: list[Row], context: FigureContext, *also: float) -> None:
-    draw_rows(ax, rows, labels=True, room=0.32 * sheet_width(context))
+    draw_rows(ax, rows, labels=True, room=0.36 * sheet_width(context))
     reference_line(ax, 0.0)
     ax.set_xlim(*span(rows, 0.0, *also))
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6))

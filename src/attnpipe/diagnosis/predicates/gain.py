@@ -67,7 +67,11 @@ def _meaning(status: Status, found: Evidence, delta: float) -> str:
         )
     if status == "DESCRIPTIVE":
         return "too few seeds to test it."
-    return f"undecided at {margin}; an interval that reaches beyond it is no proof of absence."
+    if found.lo95 is not None and found.lo95 > 0:
+        return f"better, but whether by more than {margin} is undecided."
+    if found.hi95 is not None and found.hi95 < 0:
+        return f"worse, but whether by more than {margin} is undecided."
+    return f"undecided at {margin}: neither a difference nor its absence is shown."
 
 
 def _missing(status: Status, found: Evidence, delta: float) -> list[str]:
