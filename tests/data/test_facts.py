@@ -42,7 +42,7 @@ def test_own_tables_are_known_by_their_header(tmp_path):
 
 def test_own_tables_with_too_few_lines_are_refused_before_any_job(tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n1,2\n1,2")
-    with pytest.raises(UserError, match="data.window="):
+    with pytest.raises(UserError, match=r"data\.window="):
         feasibility(csv(tmp_path / "x.csv"))
 
 

@@ -103,7 +103,7 @@ def test_truncated_tensors_are_refused(tmp_path):
     path = tmp_path / "x.safetensors"
     write_tensors(path, {"a": np.ones(1000)}, {})
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(UserError, match="cannot read .* as safetensors"):
+    with pytest.raises(UserError, match=r"cannot read .* as safetensors"):
         read_tensors(path, sealed=False)
 
 

@@ -1,8 +1,8 @@
 """Draw one figure."""
 
+from attnpipe.figures.context import figure_context
 from attnpipe.figures.registry import FIGURES, NEEDS
 from attnpipe.figures.save import save_png, save_svg
-from attnpipe.figures.setup import figure_context
 from attnpipe.io.atomic import write_bytes, write_text
 from attnpipe.io.json import read_json
 from attnpipe.io.parquet import read_tables

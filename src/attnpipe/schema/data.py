@@ -96,7 +96,9 @@ class CsvData(Windows):
     @model_validator(mode="after")
     def _columns_and_lead_fit(self) -> "CsvData":
         if self.increment and self.lead == 0:
-            raise ValueError("increment is true but lead is 0, so that every target is 0; raise lead")
+            raise ValueError(
+                "increment is true but lead is 0, so that every target is 0; raise lead"
+            )
         twice = sorted({name for name in self.features if self.features.count(name) > 1})
         if twice:
             raise ValueError(f"features: '{twice[0]}' is listed twice; list each column once")

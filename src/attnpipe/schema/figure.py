@@ -19,7 +19,7 @@ class StyleSpec(Section):
     palette: Annotated[list[Color], Field(min_length=3)] = [
         "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000",
     ]  # fmt: skip
-    """Colours of the models, in the order of the config; repeated with other markers (Okabe and Ito's colour-blind safe set)."""
+    """Colours of the models, those with attention first, each in the order of the config; repeated with other markers (Okabe and Ito's colour-blind safe set)."""
     sequential: str = "cividis"
     """Matplotlib colour map of heatmaps."""
     diverging: str = "RdBu_r"

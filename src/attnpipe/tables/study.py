@@ -30,13 +30,6 @@ METRIC_SUMMARY = Table("metrics", "metrics over seeds", {
     "as_published": Column(TEXT, "for `profile_*` metrics: the verdict word of document 0's rules on the mean"),
 })  # fmt: skip
 
-METRIC_SUMMARY = Table("metrics", "metrics over seeds", {
-    "model": RUN["model"], **WHERE,
-    "condition": METRIC["condition"], "target": METRIC["target"], "metric": METRIC["metric"],
-    **SPREAD,
-    "as_published": Column(TEXT, "for `profile_*` metrics: the verdict word of document 0's rules on the mean"),
-})  # fmt: skip
-
 SIMILARITY = Table("similarity", "likeness of attention between seeds", {
     "model": RUN["model"], **WHERE,
     "level": Column(TEXT, "`pair`: two seeds; `model`: over pairs; `timestep`: variation at one key position"),
