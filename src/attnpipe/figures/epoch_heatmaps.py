@@ -1,5 +1,6 @@
 """How one run's profile forms while it trains: epoch × key position."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -86,6 +87,8 @@ def _colorbar(figure: Figure, ax: Axes, mesh: QuadMesh, keys: int) -> None:
     room = 0.16 * (high - low)
     ends = [v for v in (low, high) if abs(v - uniform) > room]
     ticks = sorted([*ends, *([uniform] if low <= uniform <= high else [])])
-    bar.set_ticks(ticks, labels=["1/n" if v == uniform else f"{v:.2g}" for v in ticks])
+    # As many digits as tell the ends apart: near-uniform maps span a hundredth of 1/n.
+    digits = max(2, 1 + math.ceil(math.log10(high / (high - low)))) if high > low else 2
+    bar.set_ticks(ticks, labels=["1/n" if v == uniform else f"{v:.{digits}g}" for v in ticks])
     bar.ax.tick_params(labelsize=SMALL, colors=QUIET, length=2)
     bar.outline.set_visible(False)
