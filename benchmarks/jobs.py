@@ -1,0 +1,80 @@
+"""What one job of each stage costs: CPU-seconds, imports included, and peak memory.
+
+Run after a study has finished, in the project folder:
+
+    python benchmarks/jobs.py [study=… overrides…]
+
+Each job is run anew in a process of its own, on the study's own inputs, one thread, writing
+to a temporary folder.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from attnpipe.pipeline.cli import configuration
+from attnpipe.pipeline.frozen import open_plan
+from attnpipe.pipeline.plan import Job, Plan
+
+ROOT = Path.cwd()
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
+
+# Stands in for the object that Snakemake gives to scripts.
+PRELUDE = """
+import json, sys
+from types import SimpleNamespace
+given = json.loads(sys.argv[1])
+class Named(dict):
+    pass
+snakemake = SimpleNamespace(
+    rule=given["rule"], input=Named(given["input"]), output=Named(given["output"]),
+    params=SimpleNamespace(spec=given["spec"]), wildcards=SimpleNamespace(**given["wildcards"]),
+)
+"""
+
+
+def run(plan: Plan, job: Job) -> tuple[float, float]:
+    """Return CPU-seconds and peak MB of one job."""
+    script = (ROOT / "workflow" / "scripts" / f"{job.stage}.py").read_text()
+    with tempfile.TemporaryDirectory() as folder:
+        written = plan.out(job.stage, **job.wildcards)
+        given = {
+            "rule": job.stage,
+            "input": dict(plan.inputs(job.stage, job.wildcards)),
+            # two levels down, so that the resume state lands in the folder, too
+            "output": {n: f"{folder}/runs/x/y/{Path(p).name}" for n, p in written.items()},
+            "spec": job.param,
+            "wildcards": dict(job.wildcards),
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-c", PRELUDE + script, json.dumps(given)],
+            env=os.environ | ONE_THREAD,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{job.stage} failed; finish the study first")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    """Print the costliest job of each stage among one per model or figure."""
+    plan = open_plan(ROOT, configuration(sys.argv[1:]), main=True)
+    chosen: dict[tuple[str, str], Job] = {}
+    for job in plan.jobs():
+        key = job.wildcards.get("model") or job.wildcards.get("figure") or ""
+        chosen.setdefault((job.stage, key), job)
+    costs: dict[str, list[tuple[float, float, str]]] = {}
+    for (stage, key), job in chosen.items():
+        if stage != "verify":
+            costs.setdefault(stage, []).append((*run(plan, job), key))
+    print(f"{'stage':<14}{'CPU-s (max)':>12}{'peak MB':>9}  costliest")
+    for stage, measured in costs.items():
+        seconds, _, key = max(measured)
+        print(f"{stage:<14}{seconds:>12.2f}{max(mb for _, mb, _ in measured):>9.0f}  {key}")
+
+
+if __name__ == "__main__":
+    main()
