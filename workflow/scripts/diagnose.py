@@ -1,7 +1,6 @@
 """Turn tables into findings with their evidence."""
 
 from attnpipe.diagnosis.run import diagnose, diagnosis_context
-
 from attnpipe.io.json import read_json, write_json
 from attnpipe.io.parquet import read_tables
 from attnpipe.pipeline.job import job
