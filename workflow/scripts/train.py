@@ -10,17 +10,17 @@ from attnpipe.pipeline.job import job
 from attnpipe.schema.model import parse_model
 from attnpipe.schema.training import TrainingSpec
 from attnpipe.tables.history import HISTORY
+from attnpipe.training.progress import ProgressLine
 from attnpipe.training.run import train
 
 with job(snakemake) as ctx:
     model, seed = ctx.spec["model"], ctx.spec["seed"]
     dataset = from_tensors(*read_tensors(ctx.read.dataset))
-    spec, training = (
-        parse_model(ctx.spec["spec"]),
-        TrainingSpec.model_validate(ctx.spec["training"]),
-    )
+    spec = parse_model(ctx.spec["spec"])
+    training = TrainingSpec.model_validate(ctx.spec["training"])
     resume = resume_file(ctx.write.checkpoints, snakemake.params.spec, ctx.read.dataset)
-    run = train(dataset, spec, training, seed, name=model, resume=resume)
+    progress = ProgressLine(f"train {model} {seed}", training.epochs)
+    run = train(dataset, spec, training, seed, name=model, resume=resume, progress=progress)
     write_checkpoints(ctx.write.checkpoints, run.checkpoints, {"model": model, "seed": seed})
     write_table(ctx.write.history, run.history, HISTORY)
     write_outcome(ctx.write.outcome, run.outcome)
