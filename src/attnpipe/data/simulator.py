@@ -2,8 +2,8 @@
 
 The lateral controller has the structure of openpilot's torque controller (feedforward on the
 lateral acceleration less the part that the bank carries, proportional and integral feedback,
-friction compensation, a rate limit on torque). Its numbers are typical of the published tunes:
-2.5 m/s² at full torque, friction worth 0.1 of it, a delay of 0.2 s. Delay, integral, rate limit
+friction compensation, a rate limit on torque). Its numbers were chosen here so that the loop is
+calm: 2.5 m/s² at full torque, friction worth 0.1 of it, a delay of 0.2 s. Delay, integral, limit
 and the column's hysteresis (see `vehicle`) give the log a memory: one moment does not determine
 the torque, its history tells more.
 

@@ -1,5 +1,6 @@
 """What attention over hidden states has in common."""
 
+from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 PublishedRow = Literal["only", "last_query", "mean_query"]
 
 
-class Pooling(nn.Module):
+class Pooling(nn.Module, ABC):
     """Hidden states of a window → one context vector, through `attention.attend`.
 
     Attributes
@@ -20,9 +21,9 @@ class Pooling(nn.Module):
 
     published_row: ClassVar[PublishedRow]
 
+    @abstractmethod
     def forward(self, hidden: Float[Tensor, "sample step size"]) -> Float[Tensor, "sample size"]:
         """Return the context."""
-        raise NotImplementedError
 
 
 def visible_everywhere() -> Tensor:
