@@ -14,6 +14,7 @@ INVENTORY = Table("inventory", "each run and what there is of it", {
     "test_weights": Column(FLAG, "whether final (best or test) weights are present"),
     "final": Column(TEXT, "checkpoint that counts as final"),
     "items": Column(INT, "probe samples"),
+    "has_seeds": Column(FLAG, "whether runs are replicates under different seeds; if not, statistics over seeds are unknowable"),
     "rows_valid": Column(INT, "valid attention rows at the final checkpoint"),
     "rows_excluded": Column(INT, "invalid attention rows at the final checkpoint"),
     "identical_to": Column(TEXT, "an earlier run whose final weights are the same bytes: it is no second piece of evidence"),
