@@ -13,7 +13,7 @@ def test_a_run_is_described_by_what_there_is_of_it():
     assert row == {
         "model": "m", "seed": 7, "outcome": "ok", "reason": None, "parameters": 100,
         "checkpoints": 4, "last_epoch": 2, "test_weights": True, "final": "best", "items": 6,
-        "rows_valid": 6, "rows_excluded": 1, "identical_to": None,
+        "has_seeds": True, "rows_valid": 6, "rows_excluded": 1, "identical_to": None,
     }  # fmt: skip
 
 
@@ -89,6 +89,11 @@ def test_all_layers_must_agree_for_a_copy():
 def test_runs_without_seeds_are_no_replicates():
     assert are_replicates([run(1), run(2)])
     assert not are_replicates([run(1, probe={"has_seeds": False})])
+
+
+def test_the_inventory_tells_replicates_from_others_and_from_what_is_not_known():
+    runs = [run(1), run(2, probe={"has_seeds": False}), RunTables(3, Outcome("ok"))]
+    assert inventory("m", runs)["has_seeds"].to_list() == [True, False, None]
 
 
 @pytest.mark.parametrize(

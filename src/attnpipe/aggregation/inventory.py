@@ -28,6 +28,7 @@ def inventory(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
                 "outcome": run.outcome.outcome,
                 "reason": run.outcome.reason,
                 "parameters": run.outcome.parameters,
+                "has_seeds": None if run.probe is None else run.probe.has_seeds,
                 **_attention(run),
                 "identical_to": None if twin is None else f"{model}/seed-{twin}",
             }
