@@ -12,7 +12,7 @@ def table(rows_by_seed):
     return trajectories(metric_values("m", runs))
 
 
-def training(distances):
+def training(distances, movement=1e-5):
     """Rows of a training in which the distance to the end is as given."""
     rows = []
     for epoch, distance in enumerate(distances):
@@ -22,7 +22,7 @@ def training(distances):
         rows.append((name, "profile_entropy_normalized", 0.99, {}))
         rows.append((name, "jsd_final", distance, {}))
         if epoch:
-            rows.append((name, "jsd_previous", 1e-5, {}))
+            rows.append((name, "jsd_previous", movement, {}))
     return rows[::-1]
 
 
@@ -44,6 +44,13 @@ def test_every_run_settles_on_its_own():
     ends = dict(found.select("seed", pl.struct("convergence_epoch", "censored")).rows())
     assert ends[1] == {"convergence_epoch": 5, "censored": False}
     assert ends[2] == {"convergence_epoch": 19, "censored": True}
+
+
+def test_a_training_restless_to_its_end_is_not_converged_at_its_start():
+    found = table({1: training([0.04] * 19 + [0.0], movement=0.03)})
+    assert found["convergence_epoch"].null_count() == found.height == 20
+    assert found["censored"].all()
+    assert found["threshold"].to_list() == [pytest.approx(0.06)] * 20
 
 
 def test_the_profile_stands_in_where_rows_are_unknowable():

@@ -15,7 +15,8 @@ def trajectories(values: pl.DataFrame) -> pl.DataFrame:
     """Return one row per run, layer, head and point of the trajectory.
 
     Points are ``untrained`` and the epochs; ``best`` and ``test`` repeat one of them. A
-    trajectory without divergences has no threshold and no convergence epoch.
+    trajectory without divergences has no threshold and no convergence epoch; one whose
+    end is as restless as all of it has a threshold and no convergence epoch.
 
     Parameters
     ----------

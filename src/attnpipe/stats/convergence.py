@@ -17,15 +17,15 @@ class Convergence:
     threshold
         τ in nats.
     epoch
-        First epoch from which the divergence to the last stays ≤ τ.
+        First epoch from which the divergence to the last stays ≤ τ; None where τ above
+        its floor holds the whole trajectory, which tells of no epoch.
     censored
         Whether attention did not settle before training ended, as far as one can tell:
-        that epoch lies in the last tenth of the checkpoints, or the end is so restless
-        that a τ above its floor holds the whole trajectory.
+        that epoch lies in the last tenth of the checkpoints, or is None.
     """
 
     threshold: float
-    epoch: int
+    epoch: int | None
     censored: bool
 
 
@@ -39,7 +39,8 @@ def convergence(
     τ = max(1e-3, 2 × median of `jsd_previous` over the last tenth of the checkpoints):
     what still moves at the end is taken as noise. The last tenth holds at least one.
     Where that noise is as large as all that training changed, every epoch is within τ of
-    the last; the first one then counts as censored, not as converged.
+    the last: that is censored, not converged at the first epoch. Within the smallest τ
+    of the last throughout, attention did not move: converged at the first epoch.
 
     Parameters
     ----------
@@ -68,5 +69,6 @@ def convergence(
     first = int(far[-1]) + 1 if len(far) else 0
     if first >= n:
         return None
-    restless = first == 0 and threshold > SMALLEST_THRESHOLD
-    return Convergence(threshold, int(epochs[first]), restless or first >= last_tenth)
+    if first == 0 and threshold > SMALLEST_THRESHOLD:
+        return Convergence(threshold, None, censored=True)
+    return Convergence(threshold, int(epochs[first]), first >= last_tenth)

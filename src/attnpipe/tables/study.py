@@ -54,8 +54,8 @@ CONVERGENCE = Table("convergence", "attention over training", {
     "jsd_previous": Column(REAL, "mean Jensen–Shannon divergence of rows to the previous checkpoint, nats"),
     "jsd_final": Column(REAL, "the same to the last epoch"),
     "threshold": Column(REAL, "τ = max(1e-3, 2 × median jsd_previous over the last tenth)"),
-    "convergence_epoch": Column(INT, "first epoch from which jsd_final stays ≤ τ"),
-    "censored": Column(FLAG, "not converged: the convergence epoch lies in the last tenth, or τ above its floor holds even the first checkpoint"),
+    "convergence_epoch": Column(INT, "first epoch from which jsd_final stays ≤ τ; null where τ above its floor holds even the first checkpoint"),
+    "censored": Column(FLAG, "not converged: the convergence epoch lies in the last tenth, or is null with τ known"),
 })  # fmt: skip
 
 COMPARISONS = Table("comparisons", "forecast scores and differences from baseline", {
