@@ -21,7 +21,7 @@ def steering(**changes):
 
 def csv(path, **changes):
     options = {"kind": "csv", "name": "c", "path": str(path), "features": ["a", "b"]}
-    return CsvData(**(options | {"target": "b", "window": 5, "lead": 1, "unit_hours": 1} | changes))
+    return CsvData(**(options | {"target": "b", "window": 5, "lead": 1, "unit_hours": 0.01} | changes))
 
 
 def test_default_sources_are_known_without_reading_them():
@@ -44,6 +44,12 @@ def test_own_tables_with_too_few_lines_are_refused_before_any_job(tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n1,2\n1,2")
     with pytest.raises(UserError, match=r"data\.window="):
         feasibility(csv(tmp_path / "x.csv"))
+
+
+def test_units_longer_than_the_test_data_are_refused_before_any_job(tmp_path):
+    (tmp_path / "x.csv").write_text("a,b\n" + "1,2\n" * 2000)
+    with pytest.raises(UserError, match=r"data\.unit_hours=1 but the test data cover 0\.08"):
+        feasibility(csv(tmp_path / "x.csv", unit_hours=1))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from attnpipe.core.errors import UserError
@@ -27,6 +28,14 @@ OVERRIDES = {
     "models.lstm_small.hidden.x=3": "'models.lstm_small.hidden' is a value, it has no key 'x'",
     "models.lstm_small.hidden=abc": "'models.lstm_small.hidden' is 'abc'",
     "models.lstm_small.hidden=0": "'models.lstm_small.hidden' is 0",
+    "models.lstm_small.hidden=true": "'models.lstm_small.hidden' is True",
+    "seeds=[true,2]": "'seeds.0' is True",
+    "training.epochs='5'": "'training.epochs' is '5'",
+    "data.unit_hours=1e9": "data.unit_hours=1e+09 but the test data cover",
+    "figure.show.entropy.colormap=nope": "'figure.show.entropy.colormap' is 'nope'",
+    "models.lstm_small.label=''": "'models.lstm_small.label' is ''",
+    "models.lstm_small.label='LSTM medium'": "'LSTM medium', as that of models.lstm_small",
+    "models.lstm_small_simple.baseline=lstm_medium_simple": "which has attention itself",
     "models.lstm_small.kind=mpl": "'models.lstm_small.kind' is 'mpl': did you mean 'mlp'?",
     "models.lstm_small=null": "'models.lstm_small' is null",
     "+models.x={kind: lstm}": "'models.x.label' has no value",
@@ -89,6 +98,31 @@ def test_a_wrong_override_is_named(override):
         load_study(CONFIG, {"overrides": override})
     assert OVERRIDES[override] in str(error.value)
     assert "\n" not in str(error.value)
+
+
+CSV = "data.features=[a] data.target=b analysis.contrast.accuracy_threshold=1 data.unit_hours=1 "
+CSV_MISTAKES = {
+    "data.path=x.csv data.tagret=b": "unknown key 'tagret' in 'data': did you mean 'target'?",
+    "data.path=x.csv data.lead=0 data.features=[a,b]": "so that the model reads its answer",
+    "data.path=x.csv data.sequence=a": "sequence is 'a', which is also a feature",
+    "data.path=x.csv data.increment=true data.lead=0": "every target is 0; raise lead",
+}
+
+
+@pytest.mark.parametrize("mistake", CSV_MISTAKES)
+def test_a_mistake_about_an_own_table_is_named(mistake):
+    with pytest.raises(UserError) as error:
+        load_study(CONFIG, {"study": "csv", "overrides": CSV + mistake})
+    assert CSV_MISTAKES[mistake] in str(error.value)
+
+
+def test_a_label_for_weights_that_are_not_there_is_named(tmp_path):
+    run = tmp_path / "A_seed1"
+    run.mkdir()
+    np.save(run / "attention_test.npy", np.full(4, 0.25))
+    overrides = f"data.path={tmp_path} +models.B.label=x"
+    with pytest.raises(UserError, match="'B' has no saved weights"):
+        load_study(CONFIG, {"study": "saved_weights", "overrides": overrides})
 
 
 def test_models_can_be_added_removed_and_varied():

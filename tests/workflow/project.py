@@ -18,7 +18,7 @@ defaults:
   - /data: csv
   - /model@models.mlp: mlp_last
   - /model@models.base: lstm_small
-  - /model@models.pool: lstm_small_simple
+  - /model@models.pool: lstm_medium_additive
   - override /figure: two
   - _self_
 
@@ -37,7 +37,7 @@ data:
 models:
   mlp: {hidden: [4]}
   base: {hidden: 4, layers: 1}
-  pool: {hidden: 4, layers: 1, baseline: base}
+  pool: {hidden: 4, layers: 1, baseline: base, label: Pool, attention: {size: 3}}
 training:
   epochs: 2
   windows_per_epoch: 64

@@ -27,6 +27,9 @@ OVERRIDES = {
     "models.pool.hidden=6": [
         "train pool 1", "train pool 2", "extract pool 1", "extract pool 2", *POOL_MEASURED, *STUDY,
     ],
+    "models.pool.attention.size=4": [
+        "train pool 1", "train pool 2", "extract pool 1", "extract pool 2", *POOL_MEASURED, *STUDY,
+    ],
     "models.pool.label=Pooling": [*FIGURES, "diagnose", *END],
     "analysis.metrics.peak_tolerance=0.01": [*POOL_MEASURED, *AFTER_MEASURE],
     "figure.show.entropy.color='#123456'": ["figure entropy", *END],
@@ -37,15 +40,16 @@ OVERRIDES = {
         "extract mlp 3", "extract base 3", "extract pool 3", "measure pool 3",
         "aggregate mlp", "aggregate base", "aggregate pool", *STUDY,
     ],
+    "seeds=[2,1]": [],
     "seeds=[1]": ["aggregate mlp", "aggregate base", "aggregate pool", *STUDY],
-    "+model@models.extra=mlp_last models.extra.hidden=[3]": [
+    "+model@models.extra=mlp_last models.extra.hidden=[3] models.extra.label=extra": [
         "train extra 1", "train extra 2", "extract extra 1", "extract extra 2",
         "aggregate extra", *STUDY,
     ],
     "~models.mlp": STUDY,
-    "~models.mlp +model@models.renamed=mlp_last models.renamed.hidden=[4]": [
-        "train renamed 1", "train renamed 2", "extract renamed 1", "extract renamed 2",
-        "aggregate renamed", *STUDY,
+    "~models.mlp +model@models.mlp2=mlp_last models.mlp2.hidden=[4] models.mlp2.label=mlp2": [
+        "train mlp2 1", "train mlp2 2", "extract mlp2 1", "extract mlp2 2",
+        "aggregate mlp2", *STUDY,
     ],
     "training.optimizer=adamw": [job for job in EVERYTHING if job != "prepare_data csv"],
     "": [],

@@ -1,6 +1,7 @@
 """Whole studies through Snakemake: what a user sees, in files, sentences and exit codes."""
 
 import json
+import socket
 import subprocess
 import sys
 
@@ -48,11 +49,12 @@ def test_a_finished_study_has_every_file_and_nothing_to_do(finished):
     assert config["choice"]["study"] == "tiny"
 
 
-def test_results_hold_no_clock_host_or_path(finished):
+def test_results_name_no_place_and_no_machine(finished):
     results = finished.folder / "results" / "tiny"
     for path in (p for p in results.rglob("*") if p.is_file() and not p.name.startswith(".")):
         content = path.read_bytes()
         assert str(finished.folder).encode() not in content, path
+        assert f"{socket.gethostname()}".encode() not in content, path
 
 
 def test_describe_tells_what_is_out_of_date_and_why(finished):
@@ -95,16 +97,21 @@ def test_a_mistake_is_one_sentence_before_the_first_job(finished, config, senten
 
 
 def test_a_diverged_run_is_named_and_the_rest_goes_on(project):
+    deep = ",".join(["64"] * 16)  # a large rate explodes through many layers, not through few
     overrides = (
-        "+model@models.wild=mlp_last models.wild.hidden=[4] training.learning_rate=1e30 "
-        "training.clip_norm=null name=wild seeds=[1]"
+        f"+model@models.wild=mlp_last models.wild.hidden=[{deep}] models.wild.label=wild "
+        "training.learning_rate=100 training.clip_norm=null name=wild seeds=[1]"
     )
     done = project.snakemake(overrides=overrides)
     assert done.returncode != 0, "the exit code says that a run did not end well"
-    assert "did not end well" in done.stderr + done.stdout
+    assert "1 of 4 runs did not end well: wild/seed-1 diverged" in done.stderr + done.stdout
     results = project.folder / "results" / "wild"
     inventory = pl.read_csv(results / "aggregate" / "inventory.csv")
-    assert "diverged" in inventory["outcome"].to_list()
+    outcomes = dict(zip(inventory["model"], inventory["outcome"], strict=True))
+    assert outcomes == {"mlp": "ok", "base": "ok", "pool": "ok", "wild": "diverged"}
+    comparisons = pl.read_csv(results / "aggregate" / "comparisons.csv", infer_schema_length=None)
+    scored = comparisons.filter((pl.col("level") == "seed") & pl.col("value").is_not_null())
+    assert set(scored["model"]) == {"mlp", "base", "pool"}
     assert "diverged" in (results / "report" / "index.html").read_text()
 
 

@@ -15,8 +15,8 @@ from attnpipe.data.layout import (
     STEERING_RATE_HZ,
     steering_columns,
 )
-from attnpipe.data.limits import refuse_single_unit, require_windows
-from attnpipe.data.split import TRAIN, by_sequence, chronological
+from attnpipe.data.limits import refuse_single_unit, require_units, require_windows
+from attnpipe.data.split import TEST, TRAIN, by_sequence, chronological
 from attnpipe.io.header import csv_files, most_rows, read_header, require_columns
 from attnpipe.schema.data import CsvData, GeomagneticData, SteeringData, Windows
 
@@ -75,6 +75,8 @@ def _require_rows(spec: CsvData, rows: list[int]) -> None:
     labels = chronological(rows[0], spec.validation_fraction, spec.test_fraction, gap)
     for code, split in enumerate(SPLITS):
         _require(split, int((labels == code).sum()), 1, spec)
+    if spec.unit_hours is not None:
+        require_units(int((labels == TEST).sum()), spec.unit_hours, spec.rate_hz * 3600)
 
 
 def _geomagnetic(spec: GeomagneticData) -> DataFacts:
@@ -90,6 +92,7 @@ def _geomagnetic(spec: GeomagneticData) -> DataFacts:
     labels = chronological(rows, spec.validation_fraction, spec.test_fraction, gap)
     for code, split in enumerate(SPLITS):
         _require(split, int((labels == code).sum()) - (code == TRAIN), 1, spec)
+    require_units(int((labels == TEST).sum()), spec.unit_hours, 1.0)
     return DataFacts(features, rows)
 
 

@@ -39,6 +39,27 @@ def require_windows(split: str, longest: int, windows: int, spec: Windows) -> No
         )
 
 
+def require_units(test_rows: int, hours: float, rows_per_hour: float) -> None:
+    """Raise a UserError unless a single series' test data fill two units.
+
+    Parameters
+    ----------
+    test_rows
+        Rows of the test data.
+    hours
+        Length of a unit (`data.unit_hours`).
+    rows_per_hour
+        Rate of the series.
+    """
+    covered = test_rows / rows_per_hour
+    if covered < 1.5 * hours:  # the last one may be half filled
+        raise UserError(
+            f"data.unit_hours={hours:g} but the test data cover {covered:.4g} hours, so that "
+            "there would be fewer than two units; lower data.unit_hours or raise "
+            "data.test_fraction"
+        )
+
+
 def refuse_single_unit() -> NoReturn:
     """Raise the UserError for a single series without blocks."""
     raise UserError(

@@ -19,6 +19,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
+        temporary.chmod(0o666 & ~_umask())  # some writers keep their files private
         os.replace(temporary, path)
     except OSError as error:
         raise UserError(
@@ -36,6 +37,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Write `content` as UTF-8 with Unix line ends, atomically."""
     write_bytes(path, content.encode("utf-8"))
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -113,7 +113,7 @@ def _explain(base: Any, parsed: Sequence[Override]) -> None:
                     f"override '{override.input_line}': '{'.'.join(walked)}' is a value, "
                     f"it has no key '{part}'"
                 )
-            if part not in node:
+            if part not in list(node.keys()):  # `in` denies mandatory keys without a value
                 where = f" in '{'.'.join(walked)}'" if walked else ""
                 hint = nearest(part, [str(key) for key in node])
                 raise UserError(

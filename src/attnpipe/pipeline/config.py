@@ -55,7 +55,7 @@ class Study:
 
     def seeds_of(self, model: str) -> list[int]:
         """Return the seeds of a model's runs: all, or those whose weights were saved."""
-        return list(self.spec.seeds) if self.trained else sorted(self.saved[model])
+        return sorted(self.spec.seeds if self.trained else self.saved[model])
 
     def has_attention(self, model: str) -> bool:
         """Return whether a model has attention weights at all."""
@@ -115,6 +115,9 @@ def _discover(container: dict[str, Any]) -> Mapping[str, Mapping[int, RunFiles]]
     absent = [seed for seed in wanted if seed not in seeds]
     if absent:
         raise UserError(f"seeds: {absent[0]} has no saved weights in '{spec.path}'; drop it")
+    for name in container["models"]:
+        if name not in found:
+            raise UserError(f"models: '{name}' has no saved weights: {nearest(name, list(found))}")
     labels = {
         name: {"kind": "saved", "label": next(iter(runs.values())).label}
         for name, runs in found.items()

@@ -95,7 +95,7 @@ class StudyParams:
             "labels": [[name, model.label] for name, model in spec.models.items()],
             "attention_models": [m for m in spec.models if self._study.has_attention(m)],
             "baselines": self._baselines,
-            "seeds": spec.seeds,
+            "seeds": sorted(spec.seeds),
             "confidence": spec.analysis.similarity.confidence,
             "delta": spec.analysis.contrast.delta,
         }

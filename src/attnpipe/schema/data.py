@@ -99,6 +99,16 @@ class CsvData(Windows):
             raise ValueError(
                 "increment is true but lead is 0, so that every target is 0; raise lead"
             )
+        if self.lead == 0 and self.target in self.features:
+            raise ValueError(
+                f"lead is 0 and target '{self.target}' is among the features, so that the model "
+                "reads its answer; raise lead or drop the feature"
+            )
+        if self.sequence is not None and self.sequence in (*self.features, self.target, self.time):
+            raise ValueError(
+                f"sequence is '{self.sequence}', which is also a feature, the target or the time; "
+                "name a column that only tells sequences apart"
+            )
         twice = sorted({name for name in self.features if self.features.count(name) > 1})
         if twice:
             raise ValueError(f"features: '{twice[0]}' is listed twice; list each column once")
@@ -124,7 +134,7 @@ class SavedWeightsData(Section):
     """`profiles`: `<prefix>_seed<seed>/attention_epoch_NNN.npy` and `attention_test.npy`; `batches`: `attention_batch_NNNN.npz`; `arrays`: npy, npz or safetensors listed in `files`."""
     prefixes: dict[Name, str] = {}
     """Model → whole prefix of its folders (`profiles`) or subfolder with its batches (`batches`); empty: every prefix found, or the folder itself."""
-    files: dict[Name, dict[Annotated[int, Field(ge=0, lt=2**32)], str]] = {}
+    files: dict[Name, dict[Annotated[int, Field(ge=0, lt=2**32, strict=False)], str]] = {}
     """Layout `arrays`: model → seed → file below `path`."""
     axes: list[SavedAxis] = []
     """Meaning of each axis of a stored array, in order; empty: [key] in `profiles`, [layer, head, query, key] in `batches`; required in `arrays`."""

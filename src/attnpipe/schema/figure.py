@@ -1,10 +1,14 @@
 """Which figures are drawn, and in which style."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from attnpipe.schema.base import Name, Section
+
+Sequential = Literal["cividis", "viridis", "plasma", "inferno", "magma", "Blues", "Greys"]
+Diverging = Literal["RdBu_r", "RdBu", "PuOr_r", "PuOr", "BrBG_r", "BrBG", "PRGn_r", "PRGn"]
+"""Colour maps that stay readable without colour vision."""
 
 Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
@@ -20,9 +24,9 @@ class StyleSpec(Section):
         "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000",
     ]  # fmt: skip
     """Colours of the models, those with attention first, each in the order of the config; repeated with other markers (Okabe and Ito's colour-blind safe set)."""
-    sequential: str = "cividis"
+    sequential: Sequential = "cividis"
     """Matplotlib colour map of heatmaps."""
-    diverging: str = "RdBu_r"
+    diverging: Diverging = "RdBu_r"
     """Matplotlib colour map around zero."""
 
 
@@ -31,7 +35,7 @@ class FigureOptions(Section):
 
     color: Color | None = None
     """Colour of references and single-series elements."""
-    colormap: str | None = None
+    colormap: Sequential | Diverging | None = None
     """Matplotlib colour map."""
 
 

@@ -36,7 +36,7 @@ AttentionSpec = Annotated[
 class Forecaster(Section):
     """What every model has."""
 
-    label: str
+    label: Annotated[str, Field(min_length=1, max_length=80)]
     """Name in figures and tables."""
     baseline: Name | None = None
     """Model without attention that this one is compared with."""
@@ -86,5 +86,5 @@ _MODEL: TypeAdapter[MlpModel | LstmModel | SavedModel] = TypeAdapter(ModelSpec)
 def parse_model(document: Mapping[str, Any]) -> MlpModel | LstmModel | SavedModel:
     """Return the model that a job's param describes; its label and baseline do not matter."""
     attention = document.get("attention") is not None
-    unused = {"label": "", "baseline": "unused" if attention else None}
+    unused = {"label": "unused", "baseline": "unused" if attention else None}
     return _MODEL.validate_python(unused | dict(document))

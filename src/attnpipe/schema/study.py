@@ -82,6 +82,28 @@ class StudySpec(Section):
         return self
 
     @model_validator(mode="after")
+    def _baselines_have_no_attention(self) -> "StudySpec":
+        for name, model in self.models.items():
+            if model.baseline and getattr(self.models[model.baseline], "attention", None):
+                raise ValueError(
+                    f"models.{name}.baseline is '{model.baseline}', which has attention itself; "
+                    "name a model without"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _labels_tell_models_apart(self) -> "StudySpec":
+        owner: dict[str, str] = {}
+        for name, model in self.models.items():
+            first = owner.setdefault(model.label, name)
+            if first != name:
+                raise ValueError(
+                    f"models.{name}.label is '{model.label}', as that of models.{first}; "
+                    f"give it one of its own, e.g. models.{name}.label={name}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _options_fit(self) -> "StudySpec":
         seed = self.figure.representative_seed
         if seed is not None and seed not in self.seeds:

@@ -22,12 +22,14 @@ SPREAD = {
     "min": Column(REAL, "smallest value"),
     "max": Column(REAL, "largest value"),
     "lo95": Column(
-        REAL, "lower end of the interval at the configured confidence; null for one seed"
+        REAL,
+        "lower end of the 95 % t interval over seeds, which ends where the metric's range does "
+        "(shares in [0, 1], counts from 0) if the mean lies inside; null for one seed",
     ),
-    "hi95": Column(REAL, "upper end of the interval"),
+    "hi95": Column(REAL, "its upper end"),
 }
 METRIC = {
-    "condition": Column(TEXT, "a qualification: reason of exclusion, probe half, or `unknowable`"),
+    "condition": Column(TEXT, "a qualification: reason of exclusion, or `unknowable`"),
     "item": Column(INT, "probe sample, null for the mean over all"),
     "query": Column(INT, "query position, null for all"),
     "target": Column(
