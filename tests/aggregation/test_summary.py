@@ -4,7 +4,10 @@ import pytest
 from scipy import stats as scipy_stats
 from tests.aggregation.builders import metrics, run
 
+from attnpipe.aggregation.ranges import RANGES, metric_range
 from attnpipe.aggregation.summary import metric_values, summarize
+from attnpipe.metrics.catalogue import catalogue
+from attnpipe.schema.analysis import MetricsSpec
 from attnpipe.tables.study import METRIC_SUMMARY, METRIC_VALUES
 
 
@@ -38,6 +41,44 @@ def test_summary_is_mean_spread_and_t_interval_over_seeds(confidence):
     expected = [values.mean(), values.std(ddof=1), values.min(), values.max(), lo, hi]
     assert found == pytest.approx(expected)
     assert row["n"] == 3
+
+
+def of_values(metric, values):
+    tables = [metrics(s, [("best", metric, v, {})]) for s, v in enumerate(values)]
+    return pick(summary([run(s, table=t) for s, t in enumerate(tables)]), metric=metric)
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "ends"),
+    [
+        ("entropy_normalized", [0.80, 0.99, 0.99], (None, 1.0)),
+        ("gini", [0.0, 0.1, 0.9], (0.0, 1.0)),
+        ("top_mass_5", [0.01, 0.01, 0.2], (0.0, None)),
+        ("profile_recent_mass_20", [0.01, 0.01, 0.2], (0.0, None)),
+        ("kl_uniform", [0.1, 0.1, 2.0], (0.0, None)),
+        ("effective_keys_n1", [1.0, 1.0, 5.0], (1.0, None)),
+        ("recency_contrast", [-0.9, 0.0, 0.9], (-1.0, 1.0)),
+        ("recent_excess_5", [-3.0, 0.9, 0.9], (None, 1.0)),
+        ("rows_excluded", [0.0, 0.0, 9.0], (0.0, None)),
+        ("lag_mean", [-5.0, 0.0, 9.0], (None, None)),
+        ("content_share", [0.9, 0.8, 1.05], (None, 1.0)),
+        ("content_share", [1.05, 0.9, 1.1], (None, None)),  # its mean lies outside
+        ("some_other", [0.0, 0.0, 9.0], (None, None)),
+    ],
+)
+def test_intervals_end_where_the_range_of_the_metric_does(metric, values, ends):
+    row = of_values(metric, values)
+    free = scipy_stats.t.interval(0.95, 2, np.mean(values), scipy_stats.sem(values))
+    expected = [f if end is None else end for f, end in zip(free, ends, strict=True)]
+    assert [row["lo95"], row["hi95"]] == pytest.approx(expected)
+    assert row["lo95"] < row["mean"] < row["hi95"]
+
+
+def test_every_metric_has_a_range_and_every_range_a_metric():
+    names = catalogue(MetricsSpec(top_k=[3, 12], recent_k=[3, 12]))
+    generic = {name.replace("_3", "_{k}").replace("_12", "_{k}") for name in names}
+    assert generic == set(RANGES)
+    assert metric_range("top_excess_12") == metric_range("profile") == (0.0, 1.0)
 
 
 def test_targets_and_conditions_are_kept_apart():

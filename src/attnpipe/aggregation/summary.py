@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from scipy.special import stdtrit
 
+from attnpipe.aggregation.ranges import metric_range
 from attnpipe.aggregation.runs import MIXED, RunTables, are_replicates, final_label
 from attnpipe.metrics.published import entropy_word
 from attnpipe.tables.study import METRIC_SUMMARY, METRIC_VALUES
@@ -32,7 +33,9 @@ def summarize(values: pl.DataFrame, runs: Sequence[RunTables], confidence: float
 
     Where seeds have different final checkpoints, rows of a checkpoint named ``final``
     summarise each seed's own. Where runs are no replicates under different seeds, the
-    value of a single run is given and no statistics.
+    value of a single run is given and no statistics. Intervals end where the metric's
+    range does (`aggregation.ranges`), unless the mean itself lies outside, as a
+    bias-corrected one may.
 
     Parameters
     ----------
@@ -70,6 +73,7 @@ def summarize(values: pl.DataFrame, runs: Sequence[RunTables], confidence: float
     spread = spread.with_columns(half=pl.Series(half) * pl.col("sd")).with_columns(
         lo95=pl.col("mean") - pl.col("half"), hi95=pl.col("mean") + pl.col("half")
     )
+    spread = _within_range(spread)
     if not are_replicates(runs):
         single = pl.when(pl.col("n") == 1).then(pl.col("mean"))
         spread = spread.with_columns(
@@ -77,6 +81,21 @@ def summarize(values: pl.DataFrame, runs: Sequence[RunTables], confidence: float
             *(pl.lit(None, pl.Float64).alias(c) for c in ("sd", "min", "max", "lo95", "hi95")),
         )
     return METRIC_SUMMARY.conform(_with_words(spread.drop("half"), label))
+
+
+def _within_range(spread: pl.DataFrame) -> pl.DataFrame:
+    """End intervals where the metric's range does; those of a mean outside stay as they are."""
+    names = spread["metric"].unique().to_list()
+    ends = [metric_range(name) for name in names]
+    low, high = (
+        pl.col("metric").replace_strict(names, of, return_dtype=pl.Float64)
+        for of in ([end[0] for end in ends], [end[1] for end in ends])
+    )
+    inside = pl.col("mean").is_between(low, high)
+    return spread.with_columns(
+        lo95=pl.when(inside).then(pl.col("lo95").clip(low, None)).otherwise("lo95"),
+        hi95=pl.when(inside).then(pl.col("hi95").clip(None, high)).otherwise("hi95"),
+    )
 
 
 def _with_words(spread: pl.DataFrame, label: str) -> pl.DataFrame:
