@@ -155,6 +155,10 @@ def test_runs_that_are_no_replicates_have_values_and_no_statistics():
     assert (row["n"], row["mean"], row["sd"]) == (2, None, None)
 
 
+def test_runs_without_any_metric_give_an_empty_table():
+    assert summary([run(s, table=metrics(s, [])) for s in (1, 2)]).height == 0
+
+
 def test_no_run_gives_empty_tables():
     assert summary([]).height == 0
     assert dict(summary([]).schema) == METRIC_SUMMARY.schema

@@ -85,16 +85,15 @@ def summarize(values: pl.DataFrame, runs: Sequence[RunTables], confidence: float
 
 def _within_range(spread: pl.DataFrame) -> pl.DataFrame:
     """End intervals where the metric's range does; those of a mean outside stay as they are."""
-    names = spread["metric"].unique().to_list()
-    ends = [metric_range(name) for name in names]
+    ranges = {metric: metric_range(metric) for metric in spread["metric"].unique()}
     low, high = (
-        pl.col("metric").replace_strict(names, of, return_dtype=pl.Float64)
-        for of in ([end[0] for end in ends], [end[1] for end in ends])
+        pl.Series([ranges[metric][end] for metric in spread["metric"]], dtype=pl.Float64)
+        for end in (0, 1)
     )
     inside = pl.col("mean").is_between(low, high)
     return spread.with_columns(
-        lo95=pl.when(inside).then(pl.col("lo95").clip(low, None)).otherwise("lo95"),
-        hi95=pl.when(inside).then(pl.col("hi95").clip(None, high)).otherwise("hi95"),
+        lo95=pl.when(inside).then(pl.col("lo95").clip(lower_bound=low)).otherwise("lo95"),
+        hi95=pl.when(inside).then(pl.col("hi95").clip(upper_bound=high)).otherwise("hi95"),
     )
 
 
