@@ -66,10 +66,8 @@ def test_scores_of_seeds_units_and_models_match_loops(table, metric):
             assert row["value"] == pytest.approx(score)
             assert (row["n_seeds"], row["n_units"]) == (1, 4)
         row = pick(table, level="model", model=model, metric=metric)
-        expected = mean_over_seeds(np.array(by_seed))
-        lo, hi = expected.interval(0.95)
-        assert (row["value"], row["lo95"], row["hi95"]) == pytest.approx((expected.value, lo, hi))
-        assert (row["df"], row["n_seeds"], row["n_units"]) == (2.0, 3, 4)
+        assert row["value"] == pytest.approx(sum(by_seed) / 3)
+        assert (row["n_seeds"], row["n_units"]) == (3, 4)
         for unit in set(UNITS):
             per_seed = [
                 naive_scores(runs[model, s].filter(pl.col("unit") == unit).to_dicts())[metric]
@@ -111,6 +109,35 @@ def unit_matrix(runs, model, column):
     return np.array([
         [runs[model, s].filter(pl.col("unit") == u)[column].mean() for u in units] for s in SEEDS
     ])  # fmt: skip
+
+
+@pytest.mark.parametrize("model", BASELINES)
+def test_skill_has_one_interval_at_both_levels(table, model):
+    at_skill = pick(table, level="skill", model=model)
+    at_model = pick(table, level="model", model=model, metric="skill")
+    assert at_skill | {"level": "model", "baseline": None} == at_model
+
+
+@pytest.mark.parametrize(
+    ("metric", "column"), [("mse", "loss"), ("mae", "error"), ("rmse", "loss")]
+)
+def test_scores_of_models_have_the_interval_over_seeds_and_units(metric, column):
+    # Weak forecasts: what a unit's targets are matters more than the seed.
+    items = np.array([4.0, 2, 2, 2])
+    runs = {("good", s): evaluation(s, 0.1) for s in SEEDS}
+    table = contrast(runs, {"good": None}, OPTIONS)
+    errors = {run: frame.with_columns(error=(pl.col("target") - pl.col("prediction")).abs())
+              for run, frame in runs.items()}  # fmt: skip
+    values = unit_matrix(errors, "good", column)
+    if metric == "rmse":  # linear in the losses of units around the root of each seed
+        roots = np.sqrt(values @ items / 10)[:, None]
+        values = roots + (values - roots**2) / (2 * roots)
+    expected = two_way_mean(values, items)
+    row = pick(table, level="model", model="good", metric=metric)
+    assert (row["lo95"], row["hi95"]) == pytest.approx(expected.interval(0.95))
+    assert row["df"] == pytest.approx(expected.df)
+    lo, hi = mean_over_seeds(values @ items / 10).interval(0.95)
+    assert row["hi95"] - row["lo95"] > 1.2 * (hi - lo)
 
 
 def test_mse_gain_is_the_two_way_mean_of_paired_differences(table):
@@ -211,7 +238,8 @@ def test_one_unit_has_values_and_no_two_way_intervals():
     result = contrast(study(units=["only"] * 10), BASELINES, OPTIONS)
     assert pick(result, level="gain", metric="mse")["lo95"] is None
     assert pick(result, level="skill", model="good")["lo95"] is None
-    assert pick(result, level="model", model="good", metric="mse")["lo95"] is not None
+    assert pick(result, level="model", model="good", metric="mse")["lo95"] is None
+    assert result["value"].null_count() == 0
 
 
 def test_a_diverged_seed_of_the_baseline_leaves_the_common_seeds(table):

@@ -1,11 +1,13 @@
 """Linear contributions are the derivatives they claim to be, and their intervals cover."""
 
+from functools import partial
+
 import numpy as np
 import polars as pl
 import pytest
 
 from attnpipe.aggregation.losses import ModelLosses, SharedSplit
-from attnpipe.aggregation.scores import GAINS, skill
+from attnpipe.aggregation.scores import GAINS, SCORES, seed_scores
 from attnpipe.stats.two_way import two_way_mean
 
 SEEDS, UNITS = 4, 6
@@ -46,30 +48,64 @@ def functional(name, ours, base, split, seed_weights, shares):
         "r2": gain / variance,
         "accuracy": pooled(ours.accuracy) - pooled(base.accuracy),
         "skill_units": gain / (trivial - pooled(ours.mse)),
-        "skill": 1 - pooled(ours.mse) / trivial,
     }[name]
 
 
-@pytest.mark.parametrize("name", [*GAINS, "skill"])
-def test_contributions_are_exact_in_the_mean_and_in_first_order(case, name):
+def score_functional(name, model, split, seed_weights, shares):
+    """The score of one model, for any weights of seeds and units."""
+    mse = seed_weights @ model.mse @ shares
+    return {
+        "mse": mse,
+        "rmse": seed_weights @ np.sqrt(model.mse @ shares),
+        "mae": seed_weights @ model.mae @ shares,
+        "r2": 1 - mse / (split.variance @ shares),
+        "accuracy": seed_weights @ model.accuracy @ shares,
+        "skill": 1 - mse / (split.trivial @ shares),
+    }[name]
+
+
+@pytest.mark.parametrize("name", GAINS)
+def test_contributions_to_gains_are_exact_in_the_mean_and_in_first_order(case, name):
     ours, base, split = case
-    z = skill(ours, split) if name == "skill" else GAINS[name](ours, base, split)
+    assert_contributions(
+        GAINS[name](ours, base, split), split, partial(functional, name, ours, base, split)
+    )
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_contributions_to_scores_are_exact_in_the_mean_and_in_first_order(case, name):
+    model, _, split = case
+    assert_contributions(
+        SCORES[name](model, split), split, partial(score_functional, name, model, split)
+    )
+
+
+def test_every_score_of_seeds_has_contributions(case):
+    model, _, split = case
+    by_seed = seed_scores(model, split)
+    assert list(by_seed) == list(SCORES)
+    for name, values in by_seed.items():
+        assert (SCORES[name](model, split) @ split.shares).mean() == pytest.approx(values.mean())
+
+
+def assert_contributions(z, split, score):
     equal, shares = np.full(SEEDS, 1 / SEEDS), split.shares
-    value = functional(name, ours, base, split, equal, shares)
+    value = score(equal, shares)
     assert equal @ z @ shares == pytest.approx(value)
 
     step = 1e-6
     for unit in range(UNITS):
         moved = (1 - step) * shares + step * np.eye(UNITS)[unit]
-        slope = (functional(name, ours, base, split, equal, moved) - value) / step
+        slope = (score(equal, moved) - value) / step
         assert slope == pytest.approx(z[:, unit].mean() - value, abs=2e-5)
     for seed in range(SEEDS):
         moved = (1 - step) * equal + step * np.eye(SEEDS)[seed]
-        slope = (functional(name, ours, base, split, moved, shares) - value) / step
+        slope = (score(moved, shares) - value) / step
         assert slope == pytest.approx(z[seed] @ shares - value, abs=2e-5)
 
 
-def test_skill_interval_covers_the_skill_of_the_population():
+@pytest.mark.parametrize(("name", "truth"), [("skill", 0.3), ("mse", 0.7), ("rmse", 0.7**0.5)])
+def test_intervals_cover_the_scores_of_the_population(name, truth):
     # Units differ in difficulty, which trivial and model share; seeds differ in quality.
     rng = np.random.default_rng(3)
     units, seeds, repetitions = 30, 5, 700
@@ -86,6 +122,6 @@ def test_skill_interval_covers_the_skill_of_the_population():
             own_variance=difficulty,
         )
         model = ModelLosses(np.arange(seeds), mse, mse, mse)
-        lo, hi = two_way_mean(skill(model, split), split.shares).interval(0.95)
-        covered += lo <= 0.3 <= hi
+        lo, hi = two_way_mean(SCORES[name](model, split), split.shares).interval(0.95)
+        covered += lo <= truth <= hi
     assert 0.92 <= covered / repetitions <= 0.985

@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 
 from attnpipe.aggregation.losses import ModelLosses, SharedSplit, losses_by_unit
-from attnpipe.aggregation.scores import GAINS, seed_scores, skill, unit_scores
+from attnpipe.aggregation.scores import GAINS, SCORES, seed_scores, unit_scores
 from attnpipe.core.errors import UserError
 from attnpipe.schema.analysis import ContrastSpec
 from attnpipe.stats.effect_size import hedges_g
 from attnpipe.stats.equivalence import TOST_CONFIDENCE, equivalence
-from attnpipe.stats.estimate import Estimate, mean_over_seeds
+from attnpipe.stats.estimate import Estimate
 from attnpipe.stats.sign_flip import sign_flip_test
 from attnpipe.stats.two_way import two_way_mean
 from attnpipe.tables.study import COMPARISONS
@@ -72,10 +72,11 @@ def contrast(
     by_seed = [_seed_rows(model, of, split) for model, of in scored.items()]
     by_unit = [_unit_rows(model, of, split) for model, of in scored.items()]
     rows: list[Row] = []
-    for model, of in scored.items():
-        rows += _model_rows(model, of, split, options)
-    for model, of in scored.items():
-        rows.append(_skill_row(model, of, split, options))
+    over_seeds = {model: _model_rows(model, of, split, options) for model, of in scored.items()}
+    for of_model in over_seeds.values():
+        rows += of_model
+    for of_model in over_seeds.values():
+        rows += [_skill_row(row) for row in of_model if row["metric"] == "skill"]
     for model, baseline in baselines.items():
         if baseline is not None:
             rows += _gain_rows(model, baseline, losses, split, options)
@@ -113,33 +114,26 @@ def _unit_rows(model: str, losses: ModelLosses, split: SharedSplit) -> pl.DataFr
 def _model_rows(
     model: str, losses: ModelLosses, split: SharedSplit, options: ContrastSpec
 ) -> list[Row]:
-    return [
-        {
+    seeds = losses.known()
+    rows = []
+    for metric, contributions in SCORES.items():
+        row: Row = {
             "level": "model",
             "model": model,
             "metric": metric,
-            "n_seeds": len(losses.known()),
+            "n_seeds": len(seeds),
             "n_units": len(split.items),
-            **_interval(mean_over_seeds(values), options.confidence),
         }
-        for metric, values in seed_scores(losses, split).items()
-    ]
+        if len(seeds):
+            estimate = two_way_mean(contributions(losses.at(seeds), split), split.shares)
+            row |= _interval(estimate, options.confidence)
+        rows.append(row)
+    return rows
 
 
-def _skill_row(model: str, losses: ModelLosses, split: SharedSplit, options: ContrastSpec) -> Row:
-    seeds = losses.known()
-    row: Row = {
-        "level": "skill",
-        "model": model,
-        "baseline": TRIVIAL,
-        "metric": "skill",
-        "n_seeds": len(seeds),
-        "n_units": len(split.items),
-    }
-    if len(seeds) == 0:
-        return row
-    estimate = two_way_mean(skill(losses.at(seeds), split), split.shares)
-    return row | _interval(estimate, options.confidence)
+def _skill_row(of_model: Row) -> Row:
+    """Return a model's skill as a comparison with the trivial predictor."""
+    return of_model | {"level": "skill", "baseline": TRIVIAL}
 
 
 def _gain_rows(

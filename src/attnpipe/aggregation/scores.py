@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from attnpipe.aggregation.losses import ModelLosses, PerUnit, SharedSplit
 
+Score = Callable[[ModelLosses, SharedSplit], PerUnit]
 Contribution = Callable[[ModelLosses, ModelLosses, SharedSplit], PerUnit]
 
 
@@ -47,30 +48,51 @@ def root(mse: PerUnit, shares: Float[np.ndarray, " unit"]) -> PerUnit:
     return np.asarray((np.divide(mse, r, out=np.zeros_like(mse), where=r != 0) + r) / 2)
 
 
-def skill(model: ModelLosses, split: SharedSplit) -> PerUnit:
-    """Return contributions to skill = 1 − mse/trivial mse."""
+def _mse(model: ModelLosses, split: SharedSplit) -> PerUnit:
+    return model.mse
+
+
+def _rmse(model: ModelLosses, split: SharedSplit) -> PerUnit:
+    return root(model.mse, split.shares)
+
+
+def _mae(model: ModelLosses, split: SharedSplit) -> PerUnit:
+    return model.mae
+
+
+def _r2(model: ModelLosses, split: SharedSplit) -> PerUnit:
+    variance = split.variance[None, :]
+    return ratio(variance - model.mse, variance, split.shares)
+
+
+def _accuracy(model: ModelLosses, split: SharedSplit) -> PerUnit:
+    return model.accuracy
+
+
+def _skill(model: ModelLosses, split: SharedSplit) -> PerUnit:
     trivial = split.trivial[None, :]
     return ratio(trivial - model.mse, trivial, split.shares)
 
 
-def _mse(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
-    return np.asarray(base.mse - model.mse)
+SCORES: dict[str, Score] = {
+    "mse": _mse,
+    "rmse": _rmse,
+    "mae": _mae,
+    "r2": _r2,
+    "accuracy": _accuracy,
+    "skill": _skill,
+}
+"""Metric → contributions to the score of a model; skill = 1 − mse/trivial mse."""
 
 
-def _rmse(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
-    return np.asarray(root(base.mse, split.shares) - root(model.mse, split.shares))
+def _less(score: Score) -> Contribution:
+    """Return the contributions to a gain in a score of which less is better."""
+    return lambda model, base, split: np.asarray(score(base, split) - score(model, split))
 
 
-def _mae(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
-    return np.asarray(base.mae - model.mae)
-
-
-def _r2(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
-    return ratio(base.mse - model.mse, split.variance[None, :], split.shares)
-
-
-def _accuracy(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
-    return np.asarray(model.accuracy - base.accuracy)
+def _more(score: Score) -> Contribution:
+    """Return the contributions to a gain in a score of which more is better."""
+    return lambda model, base, split: np.asarray(score(model, split) - score(base, split))
 
 
 def _skill_units(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
@@ -78,17 +100,14 @@ def _skill_units(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> P
 
 
 GAINS: dict[str, Contribution] = {
-    "mse": _mse,
-    "rmse": _rmse,
-    "mae": _mae,
-    "r2": _r2,
-    "accuracy": _accuracy,
+    "mse": _less(_mse),
+    "rmse": _less(_rmse),
+    "mae": _less(_mae),
+    "r2": _more(_r2),
+    "accuracy": _more(_accuracy),
     "skill_units": _skill_units,
 }
-"""Metric → contributions to the model's gain over its baseline; positive is better.
-
-r2_model − r2_base = (mse_base − mse_model)/variance of the target, exactly.
-"""
+"""Metric → contributions to the model's gain over its baseline; positive is better."""
 
 
 def seed_scores(model: ModelLosses, split: SharedSplit) -> dict[str, Float[np.ndarray, " seed"]]:

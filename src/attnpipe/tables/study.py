@@ -66,7 +66,7 @@ COMPARISONS = Table("comparisons", "forecast scores and differences from baselin
     "seed": Column(INT, "seed, at level `seed`"),
     "unit": Column(TEXT, "unit, at level `unit`"),
     "value": Column(REAL, "score, or difference; mse in the target's unit squared"),
-    "lo95": Column(REAL, "interval: t over seeds at level `model`, two-way (seed × unit) at `skill` and `gain`"),
+    "lo95": Column(REAL, "lower end of the 95 % interval, two-way (seed × unit): for other seeds and other test units; null for one seed or one unit"),
     "hi95": Column(REAL, "its upper end"),
     "lo90": Column(REAL, "90 % interval of the two one-sided tests, at level `gain`: inside ±margin means equivalent at any margin"),
     "hi90": Column(REAL, "its upper end"),
