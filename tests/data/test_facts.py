@@ -21,7 +21,8 @@ def steering(**changes):
 
 def csv(path, **changes):
     options = {"kind": "csv", "name": "c", "path": str(path), "features": ["a", "b"]}
-    return CsvData(**(options | {"target": "b", "window": 5, "lead": 1, "unit_hours": 0.01} | changes))
+    options |= {"target": "b", "window": 5, "lead": 1, "unit_hours": 0.01}
+    return CsvData(**(options | changes))
 
 
 def test_default_sources_are_known_without_reading_them():
