@@ -3,11 +3,12 @@ import time
 import numpy as np
 import polars as pl
 import pytest
+from pydantic import ValidationError
 from tests.aggregation.builders import UNITS, evaluation
 
 from attnpipe.aggregation.contrast import contrast
 from attnpipe.core.errors import UserError
-from attnpipe.schema.analysis import ContrastSpec
+from attnpipe.schema.analysis import AnalysisSpec, ContrastSpec
 from attnpipe.stats.effect_size import hedges_g
 from attnpipe.stats.estimate import mean_over_seeds
 from attnpipe.stats.sign_flip import sign_flip_test
@@ -169,6 +170,15 @@ def test_result_has_the_schema_and_no_nan(table):
     assert dict(table.schema) == COMPARISONS.schema
     for column in table.select(pl.selectors.float()):
         assert not column.is_nan().any()
+
+
+def test_the_level_of_intervals_is_no_setting():
+    with pytest.raises(ValidationError, match="confidence"):
+        ContrastSpec.model_validate({"accuracy_threshold": 0.5, "confidence": 0.9})
+    options = {"contrast": {"accuracy_threshold": 0.5}}
+    AnalysisSpec.model_validate(options)
+    with pytest.raises(ValidationError, match="similarity"):
+        AnalysisSpec.model_validate(options | {"similarity": {"confidence": 0.9}})
 
 
 def test_swapping_model_and_baseline_mirrors_the_gain(table):

@@ -17,12 +17,11 @@ from attnpipe.io.parquet import write_table
 from attnpipe.io.record import write_probe, write_records
 from attnpipe.io.seal import write_seal
 from attnpipe.measurement.run import measure
-from attnpipe.schema.analysis import MetricsSpec, SimilaritySpec
+from attnpipe.schema.analysis import MetricsSpec
 from attnpipe.tables.history import HISTORY
 from attnpipe.tables.metrics import METRICS
 from attnpipe.tables.study import STUDY_TABLES
 
-OPTIONS = SimilaritySpec()
 SPEC = MetricsSpec(top_k=[2], recent_k=[2])
 
 
@@ -54,7 +53,7 @@ def assert_schemas(tables):
 
 
 def test_measured_runs_fill_every_table(runs):
-    tables = aggregate_model("m", runs, OPTIONS)
+    tables = aggregate_model("m", runs)
     assert_schemas(tables)
     assert tables.inventory["rows_valid"].to_list() == [16] * 3
     assert tables.inventory["rows_excluded"].to_list() == [0] * 3
@@ -76,8 +75,8 @@ def test_bad_runs_and_copies_are_listed_and_take_no_part(runs):
     first = runs[0]
     copy = RunTables(8, first.outcome, first.probe, first.metrics, history(8), first.final)
     bad = RunTables(9, Outcome("diverged", "NaN in epoch 2"), history=history(9, epochs=2))
-    tables = aggregate_model("m", [*runs, copy, bad], OPTIONS)
-    alone = aggregate_model("m", runs, OPTIONS)
+    tables = aggregate_model("m", [*runs, copy, bad])
+    alone = aggregate_model("m", runs)
     for name in ("metrics", "metric_values", "similarity", "convergence"):
         assert getattr(tables, name).equals(getattr(alone, name)), name
     assert tables.inventory["seed"].to_list() == [1, 2, 3, 8, 9]
@@ -87,7 +86,7 @@ def test_bad_runs_and_copies_are_listed_and_take_no_part(runs):
 
 def test_a_model_without_attention_has_inventory_and_history_only():
     plain = [RunTables(s, Outcome("ok", None, 5), history=history(s)) for s in (1, 2)]
-    tables = aggregate_model("lstm", plain, OPTIONS)
+    tables = aggregate_model("lstm", plain)
     assert_schemas(tables)
     heights = {f.name: getattr(tables, f.name).height for f in fields(ModelTables)}
     assert heights == {"inventory": 2, "metrics": 0, "metric_values": 0, "similarity": 0,
@@ -95,7 +94,7 @@ def test_a_model_without_attention_has_inventory_and_history_only():
 
 
 def test_a_model_of_failed_runs_does_not_crash():
-    tables = aggregate_model("m", [run(1, outcome="failed"), run(2, outcome="diverged")], OPTIONS)
+    tables = aggregate_model("m", [run(1, outcome="failed"), run(2, outcome="diverged")])
     assert_schemas(tables)
     assert tables.metrics.height == 0
     assert tables.inventory.height == 2
@@ -107,22 +106,22 @@ def test_mixed_shapes_and_finals_do_not_crash():
         run(3, final="test", of=weights(3, (1, 6, 1, 5)), untrained=False),
         run(4, outcome="refused"),
     ]  # fmt: skip
-    tables = aggregate_model("m", mixed, OPTIONS)
+    tables = aggregate_model("m", mixed)
     assert_schemas(tables)
     assert "final" in tables.metrics["checkpoint"].to_list()
 
 
 def test_aggregation_is_repeatable(runs):
-    first, second = (aggregate_model("m", runs, OPTIONS) for _ in range(2))
+    first, second = (aggregate_model("m", runs) for _ in range(2))
     for field in fields(ModelTables):
         assert getattr(first, field.name).equals(getattr(second, field.name))
 
 
 def test_models_are_put_together_in_order(runs):
     parts = [
-        aggregate_model("b", runs[:2], OPTIONS).inventory,
-        aggregate_model("a", [], OPTIONS).inventory,
-        aggregate_model("c", runs[2:], OPTIONS).inventory,
+        aggregate_model("b", runs[:2]).inventory,
+        aggregate_model("a", []).inventory,
+        aggregate_model("c", runs[2:]).inventory,
     ]
     study = combine(parts)
     assert study["model"].to_list() == ["b", "b", "c"]
@@ -163,8 +162,8 @@ def test_runs_are_read_as_they_were_written(tmp_path, runs):
     assert [r.checkpoint for r in good.untrained] == ["untrained"]
     assert np.array_equal(good.final[0].weights, runs[0].final[0].weights)
     assert (diverged.outcome.reason, diverged.metrics, diverged.final) == ("NaN", None, ())
-    expected = aggregate_model("m", [runs[0], bad], OPTIONS)
-    found = aggregate_model("m", [good, diverged], OPTIONS)
+    expected = aggregate_model("m", [runs[0], bad])
+    found = aggregate_model("m", [good, diverged])
     for field in fields(ModelTables):
         assert getattr(found, field.name).equals(getattr(expected, field.name)), field.name
 

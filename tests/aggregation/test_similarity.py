@@ -11,12 +11,11 @@ from attnpipe.aggregation.similarity import similarity
 from attnpipe.core.block import Block
 from attnpipe.core.errors import UserError
 from attnpipe.metrics.battery import Battery
-from attnpipe.schema.analysis import MetricsSpec, SimilaritySpec
+from attnpipe.schema.analysis import MetricsSpec
 from attnpipe.stats.jackknife import pairwise_mean
 from attnpipe.stats.rows import row_similarity
 from attnpipe.tables.study import SIMILARITY
 
-OPTIONS = SimilaritySpec()
 MEASURES = {
     "profile_cosine", "jsd_distance", "profile_pearson", "profile_spearman",
     "centred_cosine", "residual_cosine",
@@ -24,7 +23,7 @@ MEASURES = {
 
 
 def table(runs):
-    return similarity("m", runs, OPTIONS)
+    return similarity("m", runs)
 
 
 def pick(frame, **where):

@@ -110,25 +110,25 @@ def test_hedges_g_is_undefined_for_few_or_equal_differences(differences):
     ],
 )
 def test_equivalence_needs_evidence_either_way(value, se, expected):
-    assert equivalence(Estimate(value, se**2, 4.0), 0.1, 0.95) == expected
+    assert equivalence(Estimate(value, se**2, 4.0), 0.1) == expected
 
 
-def test_yes_rests_on_the_90_percent_interval_and_no_on_the_configured_one():
-    estimate = Estimate(0.0, 1.0, 9.0)  # t = 1.833 (90 %), 2.262 (95 %), 3.250 (99 %)
-    assert equivalence(estimate, 1.84, 0.95) == "yes"
-    assert equivalence(estimate, 1.82, 0.95) == "unknown"
+def test_yes_rests_on_the_90_percent_interval_and_no_on_the_95_percent_one():
+    estimate = Estimate(0.0, 1.0, 9.0)  # t = 1.833 (90 %), 2.262 (95 %)
+    assert equivalence(estimate, 1.84) == "yes"
+    assert equivalence(estimate, 1.82) == "unknown"
     far = Estimate(3.0, 1.0, 9.0)
-    assert equivalence(far, 0.7, 0.95) == "no"
-    assert equivalence(far, 0.7, 0.99) == "unknown"
+    assert equivalence(far, 0.73) == "no"
+    assert equivalence(far, 0.75) == "unknown"
 
 
 def test_equivalence_at_the_margin_is_claimed_in_a_twentieth_of_cases():
     rng = np.random.default_rng(6)
     d = rng.normal(1.0, 0.5, (4000, 5))  # true difference = margin = 1
-    claims = np.mean([equivalence(mean_over_seeds(row), 1.0, 0.95) == "yes" for row in d])
+    claims = np.mean([equivalence(mean_over_seeds(row), 1.0) == "yes" for row in d])
     assert claims == pytest.approx(0.05, abs=0.012)
     d = rng.normal(0.0, 0.5, (2000, 5))  # sd of seeds = half the margin: claimed in 95 %
-    claims = np.mean([equivalence(mean_over_seeds(row), 1.0, 0.95) == "yes" for row in d])
+    claims = np.mean([equivalence(mean_over_seeds(row), 1.0) == "yes" for row in d])
     assert claims == pytest.approx(0.95, abs=0.02)
 
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from attnpipe.stats.estimate import Estimate, mean_over_seeds, t_quantile
+from attnpipe.stats.estimate import CONFIDENCE, Estimate, mean_over_seeds, t_quantile
 
 values = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=12)
 
@@ -50,3 +50,10 @@ def test_unknown_degrees_of_freedom_give_no_interval():
 )
 def test_t_quantiles_are_those_of_printed_tables(df, confidence, t):
     assert t_quantile(df, confidence) == pytest.approx(t, abs=5e-4)
+
+
+def test_intervals_are_of_95_percent_unless_said_otherwise():
+    estimate = Estimate(1.0, 0.25, 7.0)
+    lo, hi = scipy_stats.t.interval(0.95, 7, 1.0, 0.5)
+    assert estimate.interval() == pytest.approx((lo, hi))
+    assert estimate.interval() == estimate.interval(CONFIDENCE)

@@ -4,12 +4,10 @@ from attnpipe.aggregation.model import aggregate_model
 from attnpipe.aggregation.reading import read_runs
 from attnpipe.io.parquet import write_table
 from attnpipe.pipeline.job import job
-from attnpipe.schema.analysis import SimilaritySpec
 from attnpipe.tables.study import STUDY_TABLES
 
 with job(snakemake) as ctx:
     runs = read_runs(ctx.spec["seeds"], ctx.read.named)
-    options = SimilaritySpec.model_validate(ctx.spec["similarity"])
-    tables = aggregate_model(ctx.spec["model"], runs, options)
+    tables = aggregate_model(ctx.spec["model"], runs)
     for path in ctx.write:
         write_table(path, getattr(tables, path.stem), STUDY_TABLES[path.stem])

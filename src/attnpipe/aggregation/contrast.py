@@ -45,7 +45,7 @@ def contrast(
     baselines
         Model → its baseline, or None; all models, in the order of the result.
     options
-        Margin, accuracy threshold and confidence.
+        Margin and accuracy threshold.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def contrast(
     by_seed = [_seed_rows(model, of, split) for model, of in scored.items()]
     by_unit = [_unit_rows(model, of, split) for model, of in scored.items()]
     rows: list[Row] = []
-    over_seeds = {model: _model_rows(model, of, split, options) for model, of in scored.items()}
+    over_seeds = {model: _model_rows(model, of, split) for model, of in scored.items()}
     for of_model in over_seeds.values():
         rows += of_model
     for of_model in over_seeds.values():
@@ -111,9 +111,7 @@ def _unit_rows(model: str, losses: ModelLosses, split: SharedSplit) -> pl.DataFr
     })  # fmt: skip
 
 
-def _model_rows(
-    model: str, losses: ModelLosses, split: SharedSplit, options: ContrastSpec
-) -> list[Row]:
+def _model_rows(model: str, losses: ModelLosses, split: SharedSplit) -> list[Row]:
     seeds = losses.known()
     rows = []
     for metric, contributions in SCORES.items():
@@ -126,7 +124,7 @@ def _model_rows(
         }
         if len(seeds):
             estimate = two_way_mean(contributions(losses.at(seeds), split), split.shares)
-            row |= _interval(estimate, options.confidence)
+            row |= _interval(estimate)
         rows.append(row)
     return rows
 
@@ -156,7 +154,7 @@ def _gain_rows(
     for metric, contributions in GAINS.items():
         z = contributions(ours, theirs, split)
         estimate = two_way_mean(z, split.shares)
-        row = _no_gain(model, baseline, metric) | _interval(estimate, options.confidence)
+        row = _no_gain(model, baseline, metric) | _interval(estimate)
         row["lo90"], row["hi90"] = estimate.interval(TOST_CONFIDENCE)
         row |= {"n_seeds": len(seeds), "n_units": len(split.items)}
         if len(seeds) > 1:
@@ -166,7 +164,7 @@ def _gain_rows(
             row["p_sign_flip"], row["p_smallest"] = test.p, test.smallest
         if metric in margins:
             row["margin"] = margins[metric]
-            row["equivalence"] = equivalence(estimate, margins[metric], options.confidence)
+            row["equivalence"] = equivalence(estimate, margins[metric])
         rows.append(row)
     return rows
 
@@ -176,6 +174,6 @@ def _no_gain(model: str, baseline: str | None, metric: str) -> Row:
             "n_seeds": 0, "n_units": 0}  # fmt: skip
 
 
-def _interval(estimate: Estimate, confidence: float) -> Row:
-    lo, hi = estimate.interval(confidence)
+def _interval(estimate: Estimate) -> Row:
+    lo, hi = estimate.interval()
     return {"value": estimate.value, "lo95": lo, "hi95": hi, "df": estimate.df}

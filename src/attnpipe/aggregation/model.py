@@ -9,11 +9,10 @@ from attnpipe.aggregation.runs import ModelTables, RunTables
 from attnpipe.aggregation.similarity import similarity
 from attnpipe.aggregation.summary import metric_values, summarize
 from attnpipe.aggregation.trajectory import trajectories
-from attnpipe.schema.analysis import SimilaritySpec
 from attnpipe.tables.history import HISTORY
 
 
-def aggregate_model(model: str, runs: Sequence[RunTables], options: SimilaritySpec) -> ModelTables:
+def aggregate_model(model: str, runs: Sequence[RunTables]) -> ModelTables:
     """Fold all runs of a model together.
 
     Every run is in the inventory, and its training in the history. Statistics rest on
@@ -25,17 +24,15 @@ def aggregate_model(model: str, runs: Sequence[RunTables], options: SimilaritySp
         Name of the model.
     runs
         Its runs, one per seed, in the order of the config.
-    options
-        Confidence of all intervals.
     """
     good = counted(runs)
     values = metric_values(model, good)
     histories = [HISTORY.conform(run.history) for run in runs if run.history is not None]
     return ModelTables(
         inventory=inventory(model, runs),
-        metrics=summarize(values, good, options.confidence),
+        metrics=summarize(values, good),
         metric_values=values,
-        similarity=similarity(model, good, options),
+        similarity=similarity(model, good),
         convergence=trajectories(values),
         history=pl.concat(histories) if histories else HISTORY.frame(),
     )

@@ -11,7 +11,6 @@ from attnpipe.aggregation.profiles import published_profiles
 from attnpipe.aggregation.runs import RunTables, are_replicates, final_label
 from attnpipe.core.record import LayerRecord
 from attnpipe.metrics.published import stability_word
-from attnpipe.schema.analysis import SimilaritySpec
 from attnpipe.stats import profiles as of_profiles
 from attnpipe.stats.jackknife import pair_values, pairwise_mean
 from attnpipe.stats.rows import row_similarity
@@ -32,7 +31,7 @@ LOWEST = {"jsd_distance": 0.0}
 """Least value of a measure where it is not −1; the greatest is 1 for all."""
 
 
-def similarity(model: str, runs: Sequence[RunTables], options: SimilaritySpec) -> pl.DataFrame:
+def similarity(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
     """Compare the attention of every pair of seeds, final and untrained.
 
     The untrained model is a null: what it scores, too, says nothing of training. Heads
@@ -46,8 +45,6 @@ def similarity(model: str, runs: Sequence[RunTables], options: SimilaritySpec) -
         Name of the model.
     runs
         Runs that count.
-    options
-        Confidence of the intervals.
 
     Returns
     -------
@@ -66,7 +63,7 @@ def similarity(model: str, runs: Sequence[RunTables], options: SimilaritySpec) -
             for head in range(max(record.weights.shape[0] for record in of_layer.values())):
                 where = {"model": model, "checkpoint": checkpoint, "layer": layer, "head": head}
                 chosen = [run for run in runs if run.seed in of_layer]
-                rows += [where | row for row in _head_rows(chosen, of_layer, head, options)]
+                rows += [where | row for row in _head_rows(chosen, of_layer, head)]
     return SIMILARITY.frame(rows).with_columns(pl.selectors.float().fill_nan(None))
 
 
@@ -91,7 +88,6 @@ def _head_rows(
     runs: Sequence[RunTables],
     records: Mapping[int, LayerRecord],
     head: int,
-    options: SimilaritySpec,
 ) -> Iterator[Row]:
     """Yield all rows of one head: pairs, model, time steps."""
     runs = [run for run in runs if head < records[run.seed].weights.shape[0]]
@@ -106,11 +102,11 @@ def _head_rows(
             yield {"level": "pair", "measure": measure, "seed_a": seeds[a], "seed_b": seeds[b],
                    "value": float(value)}  # fmt: skip
     for measure, pairs in measures.items():
-        yield _model_row(measure, pairs, options.confidence)
+        yield _model_row(measure, pairs)
     yield from _timestep_rows(found, are_replicates(runs))
 
 
-def _model_row(measure: str, pairs: Pairs, confidence: float) -> Row:
+def _model_row(measure: str, pairs: Pairs) -> Row:
     """Return the mean over pairs with its jackknife interval."""
     estimate = pairwise_mean(pairs)
     known = ~np.isnan(pairs)
@@ -120,7 +116,7 @@ def _model_row(measure: str, pairs: Pairs, confidence: float) -> Row:
     row: Row = {"level": "model", "measure": measure, "n": int(known.any(axis=1).sum())}
     if len(values) == 0:
         return row | {"n": len(pairs)}
-    lo, hi = estimate.interval(confidence)
+    lo, hi = estimate.interval()
     word = stability_word(estimate.value) if measure == "profile_cosine" else None
     return row | {
         "value": estimate.value,

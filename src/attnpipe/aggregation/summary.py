@@ -9,6 +9,7 @@ from scipy.special import stdtrit
 from attnpipe.aggregation.ranges import metric_range
 from attnpipe.aggregation.runs import MIXED, RunTables, are_replicates, final_label
 from attnpipe.metrics.published import entropy_word
+from attnpipe.stats.estimate import CONFIDENCE
 from attnpipe.tables.study import METRIC_SUMMARY, METRIC_VALUES
 
 KEYS = ["model", "checkpoint", "layer", "head", "condition", "target", "metric"]
@@ -28,7 +29,7 @@ def metric_values(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
     return whole.with_columns(pl.lit(model).alias("model"), pl.col("value").fill_nan(None))
 
 
-def summarize(values: pl.DataFrame, runs: Sequence[RunTables], confidence: float) -> pl.DataFrame:
+def summarize(values: pl.DataFrame, runs: Sequence[RunTables]) -> pl.DataFrame:
     """Return mean, spread and t interval over seeds of every metric.
 
     Where seeds have different final checkpoints, rows of a checkpoint named ``final``
@@ -43,8 +44,6 @@ def summarize(values: pl.DataFrame, runs: Sequence[RunTables], confidence: float
         `tables.METRIC_VALUES` of the runs that count.
     runs
         The same runs.
-    confidence
-        Level of the interval.
     """
     frame = values.filter(pl.col("query").is_null())
     label = final_label(runs)
@@ -69,7 +68,7 @@ def summarize(values: pl.DataFrame, runs: Sequence[RunTables], confidence: float
         max=value.max(),
     )
     n = spread["n"].to_numpy()
-    half = _t_quantiles(n, confidence) / np.sqrt(np.maximum(n, 1))
+    half = _t_quantiles(n) / np.sqrt(np.maximum(n, 1))
     spread = spread.with_columns(half=pl.Series(half) * pl.col("sd")).with_columns(
         lo95=pl.col("mean") - pl.col("half"), hi95=pl.col("mean") + pl.col("half")
     )
@@ -107,8 +106,8 @@ def _with_words(spread: pl.DataFrame, label: str) -> pl.DataFrame:
     return spread.with_columns(as_published=pl.Series(words, dtype=pl.String))
 
 
-def _t_quantiles(n: np.ndarray, confidence: float) -> np.ndarray:
+def _t_quantiles(n: np.ndarray) -> np.ndarray:
     """Return t with n − 1 degrees of freedom, NaN for n < 2; one computation per distinct n."""
     distinct, place = np.unique(n, return_inverse=True)
     df = np.where(distinct > 1, distinct - 1.0, np.nan)
-    return np.asarray(stdtrit(df, 0.5 + confidence / 2)[place])
+    return np.asarray(stdtrit(df, 0.5 + CONFIDENCE / 2)[place])

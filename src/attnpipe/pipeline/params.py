@@ -7,6 +7,7 @@ from typing import Any
 from attnpipe.figures.registry import NEEDS
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.estimate import stores_states
+from attnpipe.stats.estimate import CONFIDENCE
 
 Values = dict[str, Any]
 
@@ -67,11 +68,7 @@ class StudyParams:
         return {"model": model, "seed": int(seed), "metrics": self._config["analysis"]["metrics"]}
 
     def _aggregate(self, model: str) -> Values:
-        return {
-            "model": model,
-            "seeds": self._study.seeds_of(model),
-            "similarity": self._config["analysis"]["similarity"],
-        }
+        return {"model": model, "seeds": self._study.seeds_of(model)}
 
     def _compare(self) -> Values:
         return {"models": list(self._study.spec.models)}
@@ -96,7 +93,7 @@ class StudyParams:
             "attention_models": [m for m in spec.models if self._study.has_attention(m)],
             "baselines": self._baselines,
             "seeds": sorted(spec.seeds),
-            "confidence": spec.analysis.similarity.confidence,
+            "confidence": CONFIDENCE,
             "delta": spec.analysis.contrast.delta,
         }
 

@@ -29,13 +29,6 @@ class MetricsSpec(Section):
     """Largest |row sum − 1| of a valid row."""
 
 
-class SimilaritySpec(Section):
-    """Options of the comparison between seeds."""
-
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    """Level of every interval."""
-
-
 class ContrastSpec(Section):
     """Options of the comparison between models."""
 
@@ -43,8 +36,6 @@ class ContrastSpec(Section):
     """Practical margin δ, in units of the model's skill."""
     accuracy_threshold: Annotated[float, Field(gt=0)]
     """A forecast is accurate when its absolute error is below this (units of the target)."""
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    """Level of every interval."""
 
 
 class AnalysisSpec(Section):
@@ -54,7 +45,5 @@ class AnalysisSpec(Section):
     """Storage of attention."""
     metrics: MetricsSpec = MetricsSpec()
     """Metrics of a run."""
-    similarity: SimilaritySpec = SimilaritySpec()
-    """Comparison between seeds."""
     contrast: ContrastSpec
     """Comparison between models."""

@@ -7,9 +7,7 @@ from attnpipe.stats.estimate import Estimate
 TOST_CONFIDENCE = 0.90
 
 
-def equivalence(
-    estimate: Estimate, margin: float, confidence: float
-) -> Literal["yes", "no", "unknown"]:
+def equivalence(estimate: Estimate, margin: float) -> Literal["yes", "no", "unknown"]:
     """Return whether the estimated difference lies inside ±margin.
 
     Two one-sided tests at 5 % each reject "beyond the margin" exactly if the 90 %
@@ -22,20 +20,18 @@ def equivalence(
         The difference.
     margin
         Largest difference without practical meaning, > 0, in the same unit.
-    confidence
-        Level of the interval that must lie outside for ``no``.
 
     Returns
     -------
     str
-        ``yes``: the 90 % interval lies inside ±margin; ``no``: the interval at
-        `confidence` lies wholly above +margin or wholly below −margin; else ``unknown``,
-        as when the interval or the margin is NaN.
+        ``yes``: the 90 % interval lies inside ±margin; ``no``: the 95 %
+        interval lies wholly above +margin or wholly below −margin; else ``unknown``, as
+        when the interval or the margin is NaN.
     """
     lo, hi = estimate.interval(TOST_CONFIDENCE)
     if -margin < lo and hi < margin:
         return "yes"
-    lo, hi = estimate.interval(confidence)
+    lo, hi = estimate.interval()
     if lo > margin or hi < -margin:
         return "no"
     return "unknown"

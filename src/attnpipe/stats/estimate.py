@@ -7,6 +7,8 @@ from jaxtyping import Float
 from scipy.special import stdtrit
 
 NAN = float("nan")
+CONFIDENCE = 0.95
+"""Level of every interval, except the 90 % one of the two one-sided tests."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Estimate:
     variance: float = NAN
     df: float = NAN
 
-    def interval(self, confidence: float) -> tuple[float, float]:
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Return ``value ± t(df) √variance``; both ends NaN where the variance is unknown.
 
         Parameters
@@ -40,7 +42,7 @@ class Estimate:
         return float(self.value - half), float(self.value + half)
 
 
-def t_quantile(df: float, confidence: float) -> float:
+def t_quantile(df: float, confidence: float = CONFIDENCE) -> float:
     """Return t with ``P(|T| ≤ t) = confidence``, ``T`` of Student's t distribution.
 
     Parameters

@@ -77,7 +77,7 @@ COMPARISONS = Table("comparisons", "forecast scores and differences from baselin
     "p_sign_flip": Column(REAL, "two-sided sign-flip test over seeds"),
     "p_smallest": Column(REAL, "smallest p this test can give with so many seeds"),
     "margin": Column(REAL, "δ in the units of `value`"),
-    "equivalence": Column(TEXT, "`yes`: the 90 % interval lies inside ±margin; `no`: the interval at the configured confidence lies outside; `unknown`"),
+    "equivalence": Column(TEXT, "`yes`: the 90 % interval lies inside ±margin; `no`: the 95 % interval lies outside; `unknown`"),
 })  # fmt: skip
 
 STUDY_TABLES = {
