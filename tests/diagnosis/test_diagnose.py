@@ -81,6 +81,10 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
     ("duplicates", "YES", {}, []),
     ("duplicates", "NO", {"identical": frozenset({(MODEL, 42)})}, []),
     ("duplicates", "INCONCLUSIVE", {}, [drop("inventory", **RUN)]),
+    ("duplicates", "INCONCLUSIVE", {"seeds": (42,)}, []),
+    ("duplicates", "INCONCLUSIVE", {
+        "seeds": (7, 42), "diverged": frozenset({(MODEL, 42)}),
+    }, []),
     ("final_weights", "YES", {}, []),
     ("final_weights", "NO", {"last_epoch_final": frozenset({7})}, []),
     ("final_weights", "INCONCLUSIVE", {"absent": frozenset({MODEL})}, []),
@@ -99,7 +103,9 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
         put("comparisons", RUN | {"level": "seed", "metric": "mse"}, value=9.0),
     ]),
     ("heterogeneity", "DESCRIPTIVE", {"seeds": (1, 2)}, []),
-    ("heterogeneity", "INCONCLUSIVE", {"trained": False}, []),
+    ("heterogeneity", "INCONCLUSIVE", {}, [
+        drop("comparisons", **RUN, level="seed", metric="mse"),
+    ]),
     ("sharpness", "YES", {}, []),
     ("sharpness", "NO", {}, [put("metrics", KL, **interval(0.02, 0.01))]),
     ("sharpness", "INCONCLUSIVE", {}, [put("metrics", KL, **interval(0.06, 0.02))]),

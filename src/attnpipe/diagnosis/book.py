@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from attnpipe.diagnosis.context import DiagnosisContext
+from attnpipe.diagnosis.gates import few_seeds
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
 
 
@@ -80,6 +81,24 @@ class Case:
     def label(self) -> str:
         """Label of the model."""
         return self.context.labels[self.name]
+
+    @property
+    def replicates(self) -> bool:
+        """Whether the model's runs are replicates under different seeds, or it is not known."""
+        return all(e.facts["has_seeds"] is not False for e in self.of_model("run"))
+
+    def of_model(self, kind: str) -> list[Evidence]:
+        """Return all evidence of one kind about the model, e.g. its runs."""
+        return [e for i, e in self.book.items() if i.startswith(f"{kind}.{self.name}.")]
+
+    def few_seeds(self, evidence: Evidence) -> list[str]:
+        """Name the seeds that are missing for a decision, if any."""
+        return few_seeds(evidence, replicates=self.replicates)
+
+    @property
+    def untested(self) -> str:
+        """End of a sentence whose number is described only."""
+        return "too few seeds to test it." if self.replicates else "unknowable over seeds."
 
     def answer(
         self,

@@ -47,7 +47,9 @@ def _final_checkpoints(inventory: pl.DataFrame) -> dict[str, str]:
 
 
 def _runs(inventory: pl.DataFrame) -> Iterator[Evidence]:
-    facts = ("outcome", "reason", "final", "rows_valid", "rows_excluded", "identical_to")
+    facts = (
+        "outcome", "reason", "final", "rows_valid", "rows_excluded", "identical_to", "has_seeds",
+    )  # fmt: skip
     for row in inventory.iter_rows(named=True):
         yield Evidence(
             id=f"run.{row['model']}.{row['seed']}",

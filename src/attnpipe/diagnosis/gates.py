@@ -5,12 +5,14 @@ undecided otherwise: what is not significant is not thereby absent.
 """
 
 from attnpipe.diagnosis.schema import Evidence, Status
+from attnpipe.diagnosis.words import count
 
 DESCRIBE, ENOUGH = 3, 5
 """Below `DESCRIBE` seeds numbers are described; below `ENOUGH` only huge effects count."""
 HUGE = 3.0
 """Half-widths of its interval by which an estimate must clear a threshold to be huge."""
-EQUIVALENCE_LEVEL = 0.90
+SEED_AXIS = "weights of several seeds, saved with their seed axis"
+NO_SEED_AXIS = "Statistics over seeds are unknowable: the weights come without a seed axis."
 
 
 def gate(evidence: Evidence, threshold: float) -> Status:
@@ -67,12 +69,14 @@ def _tempered(answer: Status, evidence: Evidence, clearance: float) -> Status:
     return answer if clearance >= HUGE * half else "INCONCLUSIVE"
 
 
-def few_seeds(evidence: Evidence) -> list[str]:
-    """Name the seeds that are missing for a decision, if any."""
+def few_seeds(evidence: Evidence, *, replicates: bool = True) -> list[str]:
+    """Name the seeds that are missing for a decision, if any, or that there is no seed axis."""
+    if not replicates:
+        return [SEED_AXIS]
     n = evidence.n_seeds or 0
     if n >= ENOUGH:
         return []
-    return [f"{ENOUGH - n} more seed{'s' if ENOUGH - n > 1 else ''} (there {_are(n)} {n})"]
+    return [f"{count(ENOUGH - n, 'more seed')} (there {'is' if n == 1 else 'are'} {n})"]
 
 
 def seeds_needed(evidence: Evidence, *thresholds: float) -> list[str]:
@@ -90,7 +94,3 @@ def seeds_needed(evidence: Evidence, *thresholds: float) -> list[str]:
     if needed > 1000:
         return ["more seeds and test data: the estimate lies almost on the margin"]
     return [f"about {needed} seeds, if seeds and not test data make the interval wide"]
-
-
-def _are(n: int) -> str:
-    return "is" if n == 1 else "are"

@@ -25,30 +25,37 @@ Scope = Literal["model", "attention", "study"]
 
 @dataclass(frozen=True)
 class Predicate:
-    """A question, what it is about, and the function that answers it."""
+    """A question, what it is about, and the function that answers it: None if it does not arise.
+
+    What is asked `over_seeds` is unknowable where runs are no replicates.
+    """
 
     question: str
     scope: Scope
-    ask: Callable[[Case], Finding]
+    ask: Callable[[Case], Finding | None]
+    over_seeds: bool = False
 
 
 PREDICATES: dict[str, Predicate] = {
     "runs": Predicate("Did every run end well?", "model", runs),
-    "seeds": Predicate("Are there enough seeds to decide anything?", "model", seeds),
+    "seeds": Predicate("Are there enough seeds to decide anything?", "model", seeds, True),
     "skill": Predicate(
         "Does the model forecast better than the best trivial predictor?", "model", skill
     ),
-    "duplicates": Predicate("Are all runs independent?", "attention", duplicates),
+    "duplicates": Predicate("Are all runs independent?", "attention", duplicates, True),
     "final_weights": Predicate(
         "Do all seeds' final weights come from the same kind of checkpoint?",
         "attention",
         final_weights,
+        True,
     ),
     "extraction": Predicate("Are the captured attention weights valid?", "attention", extraction),
     "gain": Predicate(
         "Does the model with attention forecast better than its baseline?", "attention", gain
     ),
-    "heterogeneity": Predicate("Do single seeds agree about the gain?", "attention", heterogeneity),
+    "heterogeneity": Predicate(
+        "Do single seeds agree about the gain?", "attention", heterogeneity, True
+    ),
     "sharpness": Predicate(
         "Is attention, row by row, sharper than uniform and than before training?",
         "attention",
@@ -60,11 +67,12 @@ PREDICATES: dict[str, Predicate] = {
         "attention",
         published_entropy,
     ),
-    "stability": Predicate("Is attention the same for every seed?", "attention", stability),
+    "stability": Predicate("Is attention the same for every seed?", "attention", stability, True),
     "published_stability": Predicate(
         "Does the published cosine tell trained from untrained attention?",
         "attention",
         published_stability,
+        True,
     ),
     "convergence": Predicate(
         "Did attention settle before training ended?", "attention", convergence

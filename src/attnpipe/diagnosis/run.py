@@ -7,6 +7,7 @@ import polars as pl
 from attnpipe.diagnosis.book import Book, Case
 from attnpipe.diagnosis.collect import collect
 from attnpipe.diagnosis.context import DiagnosisContext, diagnosis_context
+from attnpipe.diagnosis.gates import NO_SEED_AXIS, SEED_AXIS
 from attnpipe.diagnosis.registry import PREDICATES
 from attnpipe.diagnosis.schema import Diagnosis, Finding, ModelEntry
 from attnpipe.tables.study import STUDY_TABLES
@@ -45,7 +46,11 @@ def diagnose(tables: Mapping[str, pl.DataFrame], context: DiagnosisContext) -> D
             )
             if concerns:
                 case = Case(name, predicate.question, model, book, context, found)
-                found[name] = predicate.ask(case)
+                finding = predicate.ask(case)
+                if finding is not None and predicate.over_seeds and not case.replicates:
+                    finding = case.lacking(NO_SEED_AXIS, [SEED_AXIS], case.of_model("run"))
+                if finding is not None:
+                    found[name] = finding
         findings += found.values()
     of_study = _of_study(book, context, findings)
     return Diagnosis(
@@ -69,8 +74,9 @@ def diagnose(tables: Mapping[str, pl.DataFrame], context: DiagnosisContext) -> D
 
 def _of_study(book: Book, context: DiagnosisContext, findings: list[Finding]) -> list[Finding]:
     by_id = {finding.id: finding for finding in findings}
-    return [
+    asked = (
         predicate.ask(Case(name, predicate.question, None, book, context, by_id))
         for name, predicate in PREDICATES.items()
         if predicate.scope == "study"
-    ]
+    )
+    return [finding for finding in asked if finding is not None]

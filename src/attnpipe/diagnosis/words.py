@@ -31,9 +31,9 @@ def estimate(evidence: Evidence, *, sign: bool = False) -> str:
 def sample(evidence: Evidence) -> str:
     """Return ``(5 seeds × 40 units)``."""
     n = evidence.n_seeds
-    parts = [] if n is None else [f"{n} seed{'' if n == 1 else 's'}"]
+    parts = [] if n is None else [count(n, "seed")]
     if evidence.n_units is not None:
-        parts.append(f"{evidence.n_units} unit{'' if evidence.n_units == 1 else 's'}")
+        parts.append(count(evidence.n_units, "unit"))
     return f"({' × '.join(parts)})" if parts else ""
 
 
@@ -42,14 +42,29 @@ def percent(share: float | None) -> str:
     return "unknown" if share is None or math.isnan(share) else f"{100 * share:.0f} %"
 
 
-def span(evidence: list[Evidence]) -> str:
-    """Return one head's estimate, or the range over several heads."""
+def count(n: int, thing: str) -> str:
+    """Return ``1 run`` or ``5 runs``."""
+    return f"{n} {thing}{'' if n == 1 else 's'}"
+
+
+def every(n: int, thing: str) -> str:
+    """Return ``the only run`` or ``all 5 runs``."""
+    return f"the only {thing}" if n == 1 else f"all {count(n, thing)}"
+
+
+def named(thing: str, names: list[str], most: int = 4) -> str:
+    """Return ``seed 7`` or ``seeds 7, 42 and 1 more``."""
+    return f"{thing}{'' if len(names) == 1 else 's'} {listed(names, most)}"
+
+
+def span(evidence: list[Evidence], unit: str = "") -> str:
+    """Return one head's estimate, or the range over several heads, with what follows the number."""
     if len(evidence) == 1:
-        return estimate(evidence[0])
+        return estimate(evidence[0]) + unit
     known = [e.estimate for e in evidence if e.estimate is not None]
     if not known:
         return "unknown"
-    return f"{number(min(known))} to {number(max(known))} over {len(known)} heads"
+    return f"{number(min(known))} to {number(max(known))}{unit} over {count(len(known), 'head')}"
 
 
 def listed(items: list[str], most: int = 4) -> str:

@@ -2,7 +2,7 @@
 
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Finding
-from attnpipe.diagnosis.words import listed
+from attnpipe.diagnosis.words import count, every, named
 
 
 def convergence(case: Case) -> Finding:
@@ -36,11 +36,11 @@ def convergence(case: Case) -> Finding:
     if len(set(epochs)) > 1:
         between = f"between epochs {epochs[0]:g} and {epochs[-1]:g}"
     if not censored:
-        sentence = f"Attention settled {between} of {last} in all {len(expected)} runs."
+        sentence = f"Attention settled {between} of {last} in {every(len(expected), 'run')}."
         return case.answer("YES", sentence, evidence, n_seeds=len(expected))
     sentence = (
-        f"In {len(censored)} of {len(expected)} runs attention still changed in the last tenth of "
-        f"training (seed {listed(censored)}): not converged."
+        f"In {len(censored)} of {count(len(expected), 'run')} attention still changed in the last "
+        f"tenth of training ({named('seed', censored)}): not converged."
     )
     missing = ["longer training"]
     return case.answer("NO", sentence, evidence, n_seeds=len(expected), missing=missing)

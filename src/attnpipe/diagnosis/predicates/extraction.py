@@ -30,9 +30,8 @@ def extraction(case: Case) -> Finding:
     leaking = max(e.estimate or 0.0 for e in leaks)
     rows = f"{valid:,} of {valid + invalid:,} final rows of all seeds are valid".replace(",", " ")
     if leaking > 0:
-        sentence = (
-            f"{number(leaking)} rows per run have mass on keys that they must not see; {rows}."
-        )
+        mean = f"{number(leaking)} per run on average"
+        sentence = f"Rows with mass on keys that they must not see: {mean}; {rows}."
         return case.answer("NO", sentence, [*known, *leaks], missing=["a repaired capture"])
     if share > LIMIT:
         sentence = f"{rows}: more than {percent(LIMIT)} are not."

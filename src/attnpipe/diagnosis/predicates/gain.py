@@ -4,12 +4,11 @@ from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import (
     DESCRIBE,
     equivalence_interval,
-    few_seeds,
     margin_gate,
     seeds_needed,
 )
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
-from attnpipe.diagnosis.words import estimate, listed, number, sample
+from attnpipe.diagnosis.words import estimate, named, number, sample
 
 
 def gain(case: Case) -> Finding:
@@ -24,6 +23,14 @@ def gain(case: Case) -> Finding:
     base = case.context.labels.get(baseline, baseline)
     found = case.book.get(f"gain.{case.name}.skill_units")
     skill = case.book.get(f"skill.{case.name}")
+    in_mse = case.book.get(f"gain.{case.name}.mse")
+    if found is not None and found.estimate is None and in_mse and in_mse.estimate is not None:
+        return case.lacking(
+            f"There is no positive skill to measure a gain by; in mse, the gain over {base} is "
+            f"{estimate(in_mse, sign=True)} {sample(in_mse)}.",
+            [f"positive skill of {case.label}"],
+            [e for e in (found, skill, in_mse) if e is not None],
+        )
     if found is None or skill is None or found.estimate is None or found.n_seeds is None:
         return case.lacking(
             f"There is no comparison with {base}.",
@@ -47,7 +54,7 @@ def gain(case: Case) -> Finding:
         evidence,
         effect=found,
         sensitivity={f"{m:g}": margin_gate(found, m) for m in case.context.margins},
-        missing=_missing(status, found, delta),
+        missing=_missing(case, status, found, delta),
     )
 
 
@@ -74,15 +81,20 @@ def _meaning(status: Status, found: Evidence, delta: float) -> str:
     return f"undecided at {margin}: neither a difference nor its absence is shown."
 
 
-def _missing(status: Status, found: Evidence, delta: float) -> list[str]:
+def _missing(case: Case, status: Status, found: Evidence, delta: float) -> list[str]:
     if status not in ("INCONCLUSIVE", "DESCRIPTIVE"):
         return []
-    return few_seeds(found) or seeds_needed(found, delta, -delta)
+    return case.few_seeds(found) or seeds_needed(found, delta, -delta)
 
 
-def heterogeneity(case: Case) -> Finding:
-    """YES: each seed alone would say the same at δ; NO: they differ (flag HETEROGENEOUS)."""
+def heterogeneity(case: Case) -> Finding | None:
+    """YES: each seed alone would say the same at δ; NO: they differ (flag HETEROGENEOUS).
+
+    The question does not arise without a baseline, or where nothing was forecast.
+    """
     baseline = case.context.baselines.get(case.name)
+    if baseline is None or not _forecast(case, case.name, baseline):
+        return None
     unit = case.book.get(f"gain.{case.name}.mse")
     margin = None if unit is None else unit.facts["margin"]
     runs = [case.book.get(f"run.{case.name}.{seed}") for seed in case.context.seeds]
@@ -100,7 +112,7 @@ def heterogeneity(case: Case) -> Finding:
         if mine is None or theirs is None:
             return case.lacking("A score is undefined.", [f"score of seed {seed}"], evidence)
         verdicts.setdefault(_side(theirs - mine, margin), []).append(f"{seed}")
-    said = "; ".join(f"{side} for seed {listed(of, 10)}" for side, of in sorted(verdicts.items()))
+    said = "; ".join(f"{side} for {named('seed', s, 10)}" for side, s in sorted(verdicts.items()))
     status: Status = "YES" if len(verdicts) == 1 else "NO"
     if len(expected) < DESCRIBE:
         status = "DESCRIPTIVE"
@@ -109,8 +121,13 @@ def heterogeneity(case: Case) -> Finding:
         f"Judged seed by seed at δ, the model is {said}.",
         evidence,
         n_seeds=len(expected),
-        missing=few_seeds(unit) if status == "DESCRIPTIVE" else [],
+        missing=case.few_seeds(unit) if status == "DESCRIPTIVE" else [],
     )
+
+
+def _forecast(case: Case, *models: str) -> bool:
+    """Whether there is a score of any seed of any of the models."""
+    return any(i.startswith(tuple(f"score.{m}." for m in models)) for i in case.book)
 
 
 def _side(difference: float, margin: float) -> str:

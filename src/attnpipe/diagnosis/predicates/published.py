@@ -1,18 +1,29 @@
 """The verdict words of the earlier published rules, held against what rows do."""
 
 from attnpipe.diagnosis.book import Case
-from attnpipe.diagnosis.gates import DESCRIBE, few_seeds
+from attnpipe.diagnosis.gates import DESCRIBE
 from attnpipe.diagnosis.predicates.shape import ROWS, unknowable
-from attnpipe.diagnosis.schema import Finding, Status
+from attnpipe.diagnosis.schema import Evidence, Finding, Status
 from attnpipe.diagnosis.words import sample, span
 from attnpipe.metrics.published import entropy_word
+
+HIDDEN = (
+    "Averaging hides it: the entropy of a mean is never below the mean entropy of the same rows, "
+    "and rows that look at different keys have a flat mean."
+)
+OTHERWISE = (
+    "Averaging does not explain it: the published profile's entropy is divided by ln T, those of "
+    "rows by ln of their own number of keys n; and additive models' published profile is the last "
+    "query's row alone, while rows are those of all queries."
+)
 
 
 def published_entropy(case: Case) -> Finding:
     """NO: the rules read the averaged profile otherwise than they would read its rows.
 
     The entropy of a mean is the mean entropy plus the Jensen–Shannon divergence between
-    the rows: never smaller, and 1 for sharp rows that look everywhere in turn.
+    the rows: never smaller, and 1 for sharp rows that look everywhere in turn. That holds
+    for the same rows over the same number of keys, which the published profile need not be.
     """
     profile = case.book.heads(f"metric.{case.name}.profile_entropy_normalized")
     rows = case.book.heads(f"metric.{case.name}.entropy_normalized")
@@ -39,13 +50,18 @@ def published_entropy(case: Case) -> Finding:
         f"(entropy {span(rows)}) {sample(rows[0])}. "
     )
     if not same:
-        sentence += (
-            "Averaging hides it: the entropy of a mean is never below the mean entropy, and "
-            "rows that look at different keys have a flat mean."
-        )
+        sentence += HIDDEN if _flatter(profile, rows) else OTHERWISE
     else:
         sentence += "Rows and profile get the same word."
-    missing = few_seeds(rows[0]) if status == "DESCRIPTIVE" else []
+    missing = case.few_seeds(rows[0]) if status == "DESCRIPTIVE" else []
     return case.answer(
         status, sentence, evidence, effect=rows[0], as_published=word, missing=missing
+    )
+
+
+def _flatter(profile: list[Evidence], rows: list[Evidence]) -> bool:
+    """Whether the profile of every head is at least as flat as its rows."""
+    return all(
+        flat.estimate is not None and row.estimate is not None and flat.estimate >= row.estimate
+        for flat, row in zip(profile, rows, strict=True)
     )

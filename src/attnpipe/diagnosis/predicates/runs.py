@@ -3,7 +3,7 @@
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import DESCRIBE, ENOUGH
 from attnpipe.diagnosis.schema import Evidence, Finding
-from attnpipe.diagnosis.words import listed
+from attnpipe.diagnosis.words import count, every, listed, named
 
 
 def _known(case: Case) -> tuple[list[Evidence], list[str]]:
@@ -21,17 +21,17 @@ def runs(case: Case) -> Finding:
     """YES: every seed's run ended well; NO: some did not, each named with its reason."""
     known, missing = _known(case)
     if missing:
-        sentence = f"{len(missing)} of {len(case.context.seeds)} runs left no record."
+        sentence = f"{len(missing)} of {count(len(case.context.seeds), 'run')} left no record."
         return case.lacking(sentence, missing, known)
     bad = [e for e in known if e.facts["outcome"] != "ok"]
     if not bad:
-        return case.answer("YES", f"All {len(known)} runs ended well.", known)
-    named = [
+        return case.answer("YES", f"{every(len(known), 'run').capitalize()} ended well.", known)
+    outcomes = [
         f"seed {e.row['seed']} {e.facts['outcome']}"
         + (f" ({e.facts['reason']})" if e.facts["reason"] else "")
         for e in bad
     ]
-    sentence = f"{len(bad)} of {len(known)} runs did not end well: {listed(named)}."
+    sentence = f"{len(bad)} of {count(len(known), 'run')} did not end well: {listed(outcomes)}."
     return case.answer("NO", sentence, known)
 
 
@@ -41,7 +41,7 @@ def seeds(case: Case) -> Finding:
     if missing:
         return case.lacking("It is not known how many runs ended well.", missing, known)
     n = len([e for e in _good(known) if e.facts["identical_to"] is None])
-    counts = f"{n} independent run{'' if n == 1 else 's'} ended well"
+    counts = f"{count(n, 'independent run')} ended well"
     if n >= ENOUGH:
         return case.answer("YES", f"{counts}; {ENOUGH} are the minimum.", known, n_seeds=n)
     what = "numbers are described, not tested" if n < DESCRIBE else "only huge effects count"
@@ -50,24 +50,28 @@ def seeds(case: Case) -> Finding:
         f"{counts}, fewer than {ENOUGH}: {what}.",
         known,
         n_seeds=n,
-        missing=[f"{ENOUGH - n} more seed{'s' if ENOUGH - n > 1 else ''}; 10 are better"],
+        missing=[f"{count(ENOUGH - n, 'more seed')}; 10 are better"],
     )
 
 
 def duplicates(case: Case) -> Finding:
-    """YES: no run's final weights are the same bytes as another's."""
+    """YES: of two runs or more, none has the same bytes as final weights as another."""
     known, missing = _known(case)
     if missing:
         return case.lacking("Not every run can be compared with the others.", missing, known)
     copies = [e for e in known if e.facts["identical_to"] is not None]
+    good = len(_good(known))
+    if not copies and good < 2:
+        sentence = f"{count(good, 'run')} ended well: there is nothing to compare."
+        return case.lacking(sentence, [f"{count(2 - good, 'more run')} that ended well"], known)
     if not copies:
         return case.answer("YES", "No two runs have the same final weights.", known)
-    named = [f"seed {e.row['seed']} equals {e.facts['identical_to']}" for e in copies]
+    pairs = [f"seed {e.row['seed']} equals {e.facts['identical_to']}" for e in copies]
     sentence = (
-        f"Final weights are the same bytes: {listed(named)}. A copy is no second piece of "
+        f"Final weights are the same bytes: {listed(pairs)}. A copy is no second piece of "
         "evidence and is left out of all statistics."
     )
-    return case.answer("NO", sentence, known, missing=[f"new runs of {len(copies)} seeds"])
+    return case.answer("NO", sentence, known, missing=[f"new runs of {count(len(copies), 'seed')}"])
 
 
 def final_weights(case: Case) -> Finding:
@@ -82,6 +86,6 @@ def final_weights(case: Case) -> Finding:
         kinds.setdefault(str(e.facts["final"]), []).append(str(e.row["seed"]))
     if len(kinds) == 1:
         return case.answer("YES", f"All final weights are those of '{next(iter(kinds))}'.", known)
-    named = [f"'{kind}' for seed {listed(of)}" for kind, of in sorted(kinds.items())]
-    sentence = f"Final weights are a mixture: {'; '.join(named)}. Seeds may differ for this alone."
+    said = "; ".join(f"'{kind}' for {named('seed', of)}" for kind, of in sorted(kinds.items()))
+    sentence = f"Final weights are a mixture: {said}. Seeds may differ for this alone."
     return case.answer("NO", sentence, known, missing=["the same kind of checkpoint of every seed"])

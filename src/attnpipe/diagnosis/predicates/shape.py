@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from attnpipe.diagnosis.book import Case
-from attnpipe.diagnosis.gates import few_seeds, gate, seeds_needed
+from attnpipe.diagnosis.gates import gate, seeds_needed
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
-from attnpipe.diagnosis.words import percent, sample, span
+from attnpipe.diagnosis.words import count, percent, sample, span
 
 FLOOR = 0.05
 """Nats of divergence from uniform below which attention counts as uniform.
@@ -38,19 +38,21 @@ def sharpness(case: Case) -> Finding:
         return case.lacking("Not everything that decides it is known.", absent or names, evidence)
     answers = [_sharper(now, then) for now, then in zip(kl, before, strict=True)]
     status = _over_heads(answers)
-    window = f" of {case.context.window}" if case.context.window else ""
+    unit = f" of {case.context.window} keys" if case.context.window else " keys"
     sentence = (
-        f"Rows spread over {span(keys)}{window} keys: normalised entropy {span(entropy)}, "
-        f"{span(kl)} nats from uniform, {span(before)} before training {sample(kl[0])}"
+        f"Rows spread over {span(keys, unit)}: normalised entropy {span(entropy)}, divergence "
+        f"from uniform {span(kl, ' nats')}, {span(before)} before training {sample(kl[0])}"
     )
     end = {
         "YES": f"; attention is not uniform{_how_many(answers)}.",
         "NO": f"; with less than {FLOOR:g} nats, attention is practically uniform.",
-        "DESCRIPTIVE": "; too few seeds to test it.",
+        "DESCRIPTIVE": f"; {case.untested}",
     }.get(status, "; that does not settle it.")
     missing = []
     if status in ("INCONCLUSIVE", "DESCRIPTIVE"):
-        missing = few_seeds(kl[0]) or seeds_needed(kl[0], FLOOR)
+        undecided = zip(kl, before, answers, strict=True)
+        blocked = [(now, then) for now, then, s in undecided if s == "INCONCLUSIVE"]
+        missing = case.few_seeds(kl[0]) or _seeds_needed(blocked)
     return case.answer(status, sentence + end, evidence, effect=kl[0], missing=missing)
 
 
@@ -61,6 +63,25 @@ def _sharper(now: Evidence, then: Evidence) -> Status:
     if status == "YES" and (null is None or now.lo95 is None or now.lo95 <= null):
         return "INCONCLUSIVE"
     return status
+
+
+def _seeds_needed(blocked: Sequence[tuple[Evidence, Evidence]]) -> list[str]:
+    """Say how many seeds would do for the head that lies farthest from what blocks it.
+
+    An estimate above the floor must clear the untrained model as well; one below it can
+    only be shown to be practically uniform.
+    """
+    best, widest = ["more seeds, to tell trained from untrained models"], 0.0
+    for now, then in blocked:
+        if now.estimate is None or now.lo95 is None or now.hi95 is None:
+            return ["an interval: at least 3 seeds"]
+        null = then.hi95 if then.hi95 is not None else then.estimate
+        margin = FLOOR if null is None or now.estimate < FLOOR else max(FLOOR, null)
+        distance = now.estimate - margin if margin > FLOOR else abs(now.estimate - margin)
+        half = (now.hi95 - now.lo95) / 2
+        if half > 0 and distance / half > widest:
+            best, widest = seeds_needed(now, margin), distance / half
+    return best
 
 
 def _over_heads(answers: Sequence[Status]) -> Status:
@@ -94,8 +115,9 @@ def focus(case: Case) -> Finding:
     else:
         content = f"the content of the window decides {span(share)}, the position the rest"
     sentence = (
-        f"The mean lag of rows is {span(found['lag_mean'])} steps, with {span(found[recent])} "
-        f"of the weight on the newest {k} keys{chance}; of what sets them apart from uniform, "
+        f"The mean lag of rows is {span(found['lag_mean'], ' steps')}; the newest "
+        f"{count(k, 'key')} get {span(found[recent], ' of the weight')}{chance}; of what sets "
+        f"rows apart from uniform, "
         f"{content} {sample(found[recent][0])}."
     )
     return case.answer("DESCRIPTIVE", sentence, evidence, effect=found[recent][0])

@@ -1,7 +1,7 @@
 """Whether a model forecasts at all."""
 
 from attnpipe.diagnosis.book import Case
-from attnpipe.diagnosis.gates import few_seeds, gate, seeds_needed
+from attnpipe.diagnosis.gates import gate, seeds_needed
 from attnpipe.diagnosis.schema import Finding
 from attnpipe.diagnosis.words import estimate, sample
 
@@ -15,12 +15,14 @@ def skill(case: Case) -> Finding:
         )
     status = gate(found, 0.0)
     says = f"Skill {estimate(found)} over the best trivial predictor {sample(found)}"
+    attends = case.name in case.context.attention_models
     end = {
         "YES": "its errors are smaller.",
-        "NO": "its errors are larger: its attention must not be interpreted.",
-        "DESCRIPTIVE": "too few seeds to test it.",
+        "NO": "its errors are larger"
+        + (": its attention must not be interpreted." if attends else "."),
+        "DESCRIPTIVE": case.untested,
     }.get(status, "the interval does not settle it.")
-    missing = few_seeds(found)
+    missing = case.few_seeds(found)
     if status == "INCONCLUSIVE" and not missing:
         missing = seeds_needed(found, 0.0)
     return case.answer(status, f"{says}: {end}", [found], effect=found, missing=missing)

@@ -1,7 +1,7 @@
 """Whether seeds arrive at the same attention."""
 
 from attnpipe.diagnosis.book import Case
-from attnpipe.diagnosis.gates import DESCRIBE, few_seeds, gate, seeds_needed
+from attnpipe.diagnosis.gates import DESCRIBE, gate, seeds_needed
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
 from attnpipe.diagnosis.words import sample, span
 
@@ -33,14 +33,14 @@ def stability(case: Case) -> Finding:
     end = {
         "YES": "seeds arrive at the same pattern.",
         "NO": "seeds arrive at different patterns, which may serve equally well.",
-        "DESCRIPTIVE": "too few seeds to test it.",
+        "DESCRIPTIVE": case.untested,
     }.get(status, "that does not settle it.")
     missing = []
     if status == "INCONCLUSIVE" and above:
         end = "seeds are alike, but it is not shown that they are so by training."
         missing = ["more seeds, to tell trained from untrained models"]
     elif status in ("INCONCLUSIVE", "DESCRIPTIVE"):
-        missing = few_seeds(trained[0]) or seeds_needed(trained[0], SAME)
+        missing = case.few_seeds(trained[0]) or seeds_needed(trained[0], SAME)
     return case.answer(
         status,
         f"Centred cosine of rows {span(trained)} between seeds, {span(before)} before training "
@@ -98,8 +98,8 @@ def published_stability(case: Case) -> Finding:
     )
     if not higher:
         sentence += (
-            "It is about 1 / (1 + CV²) for any weights and does not show that anything stable "
-            "was learnt."
+            "Unrelated weights have about 1 / (1 + CV²), near 1 where they are near uniform: it "
+            "does not show that anything stable was learnt."
         )
     return case.answer(
         status,
@@ -107,5 +107,5 @@ def published_stability(case: Case) -> Finding:
         evidence,
         effect=trained[0],
         as_published=word,
-        missing=few_seeds(trained[0]) if status == "DESCRIPTIVE" else [],
+        missing=case.few_seeds(trained[0]) if status == "DESCRIPTIVE" else [],
     )

@@ -1,8 +1,10 @@
 """The study as a whole."""
 
+from collections.abc import Iterator, Sequence
+
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Finding
-from attnpipe.diagnosis.words import listed
+from attnpipe.diagnosis.words import count, every, listed, named
 
 SAYS = {
     "YES": "better than its baseline by more than δ",
@@ -25,15 +27,16 @@ def answer(case: Case) -> Finding:
     said = "; ".join(
         f"{SAYS[status]}: {len(of)} ({listed(of)})" for status, of in counts.items() if of
     )
+    settled, on_settling = _settling(case, [f.model for f in gains])
     used = [f for f in case.found.values() if f.predicate in ("used", "content")]
     unknown = sorted({m.partition(":")[0] for f in used for m in f.missing})
-    sentence = f"Of {len(gains)} models with attention — {said}."
+    sentence = f"Of {count(len(gains), 'model')} with attention — {said}{settled}."
     if unknown:
         sentence += (
             " Whether attention is used, and whether its content matters, is not known: "
             f"{', '.join(unknown)} are missing."
         )
-    cited = [case.book[i] for f in gains for i in f.evidence]
+    cited = [case.book[i] for f in [*gains, *on_settling] for i in f.evidence]
     missing = [f"interventions and arms {', '.join(unknown)}"] if unknown else []
     if all(f.status in ("INCONCLUSIVE", "DESCRIPTIVE") for f in gains):
         return case.lacking(sentence, missing, cited)
@@ -44,12 +47,41 @@ def gaps(case: Case) -> Finding:
     """YES: every run of every model ended well; otherwise the gaps are named."""
     of_runs = [f for f in case.found.values() if f.predicate == "runs"]
     cited = [case.book[i] for f in of_runs for i in f.evidence]
-    lost = [f for f in of_runs if f.status == "INCONCLUSIVE"]
-    bad = [f for f in of_runs if f.status != "YES"]
-    said = listed([f"{case.context.labels[f.model]}: {f.sentence}" for f in bad if f.model], 6)
-    if lost:
-        return case.lacking(said, [m for f in lost for m in f.missing], cited)
-    if bad:
-        return case.answer("NO", said, cited)
-    total = len(case.context.labels) * len(case.context.seeds)
-    return case.answer("YES", f"All {total} runs ended well.", cited)
+    if all(f.status == "YES" for f in of_runs):
+        total = len(case.context.labels) * len(case.context.seeds)
+        return case.answer("YES", f"{every(total, 'run').capitalize()} ended well.", cited)
+    said = " ".join(_grouped(case))
+    lost = [m for f in of_runs if f.status == "INCONCLUSIVE" for m in f.missing]
+    return case.lacking(said, lost, cited) if lost else case.answer("NO", said, cited)
+
+
+def _grouped(case: Case) -> Iterator[str]:
+    """Yield one sentence per outcome that is not ok, naming models and seeds."""
+    bad: dict[str, dict[str, list[str]]] = {}
+    for model, label in case.context.labels.items():
+        for seed in case.context.seeds:
+            run = case.book.get(f"run.{model}.{seed}")
+            outcome = "left no record" if run is None else str(run.facts["outcome"])
+            if outcome != "ok":
+                bad.setdefault(outcome, {}).setdefault(label, []).append(str(seed))
+    for outcome, of in bad.items():
+        runs = count(sum(map(len, of.values())), "run")
+        where = [f"{label} ({named('seed', seeds)})" for label, seeds in of.items()]
+        why = "" if outcome == "left no record" else "; the inventory says why"
+        yield f"{runs} {outcome}: {listed(where, 6)}{why}."
+
+
+def _settling(case: Case, models: Sequence[str | None]) -> tuple[str, list[Finding]]:
+    """Say for how many models attention had not settled, as far as it is known."""
+    found = [f for m in models if (f := case.found.get(f"convergence.{m}")) is not None]
+    restless = [f for f in found if f.status == "NO"]
+    unknown = len(models) - len([f for f in found if f.status in ("YES", "NO")])
+    parts = []
+    if restless:
+        of = "its attention" if len(models) == 1 else f"attention of {len(restless)} of them"
+        parts.append(
+            f"{of} had not settled when training ended, so that this holds at this training budget"
+        )
+    if unknown and unknown < len(models):
+        parts.append(f"of {unknown} it is not known whether attention had settled")
+    return "".join(f"; {part}" for part in parts), [f for f in found if f.status in ("YES", "NO")]

@@ -1,0 +1,220 @@
+"""Sentences say what is the case: reasons, plurals, and what a statement holds for."""
+
+import re
+from collections.abc import Callable
+from types import ModuleType
+
+import polars as pl
+import pytest
+
+from attnpipe.diagnosis.registry import PREDICATES
+from attnpipe.diagnosis.run import diagnose
+from attnpipe.diagnosis.schema import Diagnosis, Finding
+
+Tables = dict[str, pl.DataFrame]
+MODEL = "lstm_small_simple"
+
+
+def edited(tables: Tables, table: str, where: pl.Expr, **cells: object) -> Tables:
+    frame = tables[table]
+    assert frame.filter(where).height > 0
+    new = [
+        pl.when(where).then(pl.lit(v, frame.schema[c])).otherwise(pl.col(c)).alias(c)
+        for c, v in cells.items()
+    ]
+    return tables | {table: frame.with_columns(new)}
+
+
+def judged(
+    factory: ModuleType, edit: Callable[[Tables], Tables] = dict, **options: object
+) -> Diagnosis:
+    plan = factory.Plan(**{"window": 20, "epochs": 6} | options)
+    return diagnose(edit(factory.study(plan)), factory.diagnosis_context(plan))
+
+
+def found(diagnosis: Diagnosis, name: str) -> Finding:
+    (finding,) = [f for f in diagnosis.findings if f.id == name]
+    return finding
+
+
+def of_final(metric: str) -> pl.Expr:
+    return (
+        (pl.col("model") == MODEL) & (pl.col("metric") == metric) & (pl.col("checkpoint") == "best")
+    )
+
+
+@pytest.mark.parametrize(
+    ("profile", "rows", "hidden"), [(0.96, 0.90, True), (0.90, 0.96, False), (0.84, 0.86, False)]
+)
+def test_averaging_is_the_reason_only_where_the_profile_is_flatter_than_its_rows(
+    factory: ModuleType, profile: float, rows: float, hidden: bool
+) -> None:
+    def edit(tables: Tables) -> Tables:
+        word = "nahezu uniform" if profile > 0.95 else "schwach fokussiert"
+        where = of_final("profile_entropy_normalized")
+        tables = edited(
+            tables, "metrics", where, mean=profile,
+            as_published=word if profile > 0.85 else "fokussiert",
+        )  # fmt: skip
+        return edited(tables, "metrics", of_final("entropy_normalized"), mean=rows)
+
+    finding = found(judged(factory, edit), f"published_entropy.{MODEL}")
+    assert finding.status == "NO"
+    assert ("never below the mean entropy" in finding.sentence) == hidden
+    assert ("divided by ln T" in finding.sentence) == (not hidden)
+    assert ("last query's row alone" in finding.sentence) == (not hidden)
+
+
+def test_without_positive_skill_a_gain_has_no_unit(factory: ModuleType) -> None:
+    where = (pl.col("model") == MODEL) & (pl.col("level") == "gain")
+    where &= pl.col("metric") == "skill_units"
+
+    def edit(tables: Tables) -> Tables:
+        return edited(tables, "comparisons", where, value=None, lo95=None, hi95=None)
+
+    finding = found(judged(factory, edit), f"gain.{MODEL}")
+    assert finding.status == "INCONCLUSIVE"
+    assert "no positive skill to measure a gain by" in finding.sentence
+    assert finding.missing == ["positive skill of LSTM small simple"]
+    assert f"gain.{MODEL}.mse" in finding.evidence
+
+
+@pytest.mark.parametrize("options", [{"plain": ()}, {"trained": False}])
+def test_seeds_are_not_asked_about_a_gain_that_cannot_be(
+    factory: ModuleType, options: dict[str, object]
+) -> None:
+    diagnosis = judged(factory, **options)
+    assert not [f for f in diagnosis.findings if f.predicate == "heterogeneity"]
+    assert [f for f in diagnosis.findings if f.predicate == "gain"]
+    assert "None" not in diagnosis.model_dump_json(exclude={"evidence"})
+
+
+OVER_SEEDS = [
+    "seeds", "duplicates", "final_weights", "stability", "published_stability", "heterogeneity",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seeds", [(7,), (7, 42, 94, 123, 231)])
+def test_without_a_seed_axis_statistics_over_seeds_are_unknowable(
+    factory: ModuleType, seeds: tuple[int, ...]
+) -> None:
+    def edit(tables: Tables) -> Tables:
+        return edited(tables, "inventory", pl.col("model") == MODEL, has_seeds=False)
+
+    assert {n for n, p in PREDICATES.items() if p.over_seeds} == set(OVER_SEEDS)
+    diagnosis = judged(factory, edit, seeds=seeds)
+    for predicate in OVER_SEEDS:
+        finding = found(diagnosis, f"{predicate}.{MODEL}")
+        assert finding.status == "INCONCLUSIVE"
+        assert "unknowable: the weights come without a seed axis" in finding.sentence
+        other = found(diagnosis, f"{predicate}.lstm_medium_simple")
+        assert "seed axis" not in other.sentence
+    own = [line for f in diagnosis.findings if f.model == MODEL for line in f.missing]
+    assert not [line for line in own if "more seed" in line]
+
+
+@pytest.mark.parametrize(("model", "attends"), [(MODEL, True), ("lstm_small", False)])
+def test_only_a_model_with_attention_is_warned_about_its_attention(
+    factory: ModuleType, model: str, attends: bool
+) -> None:
+    where = (pl.col("model") == model) & (pl.col("level") == "skill")
+
+    def edit(tables: Tables) -> Tables:
+        return edited(tables, "comparisons", where, value=-0.3, lo95=-0.4, hi95=-0.2)
+
+    finding = found(judged(factory, edit), f"skill.{model}")
+    assert finding.status == "NO"
+    assert ("attention" in finding.sentence) == attends
+
+
+def test_the_answer_says_of_how_many_models_attention_had_not_settled(factory: ModuleType) -> None:
+    where = pl.col("model").is_in([MODEL, "lstm_medium_additive"])
+
+    def restless(tables: Tables) -> Tables:
+        return edited(tables, "convergence", where, censored=True)
+
+    finding = found(judged(factory, restless), "answer.study")
+    first = finding.sentence.partition(". ")[0]
+    assert first.startswith("Of 4 models with attention — ")
+    assert "attention of 2 of them had not settled when training ended" in first
+    assert "at this training budget" in first
+    assert f"convergence.{MODEL}.7" in finding.evidence
+    assert "settled" not in found(judged(factory), "answer.study").sentence
+
+    def unrecorded(tables: Tables) -> Tables:
+        return tables | {"convergence": tables["convergence"].filter(~where)}
+
+    said = found(judged(factory, unrecorded), "answer.study").sentence
+    assert "of 2 it is not known whether attention had settled" in said
+
+
+def test_the_study_groups_what_did_not_end_well(factory: ModuleType) -> None:
+    reason = "a very long reason that repeats the model and the seed " * 4
+
+    def edit(tables: Tables) -> Tables:
+        return edited(tables, "inventory", pl.col("outcome") != "ok", reason=reason)
+
+    lost = {(MODEL, 7), (MODEL, 42), ("lstm_medium", 94)}
+    diagnosis = judged(factory, edit, diverged=frozenset(lost))
+    assert found(diagnosis, "gaps.study").sentence == (
+        "3 runs diverged: LSTM medium (seed 94), LSTM small simple (seeds 7, 42); "
+        "the inventory says why."
+    )
+    assert reason in found(diagnosis, f"runs.{MODEL}").sentence
+
+
+@pytest.mark.parametrize(
+    ("kl", "before", "seeds"),
+    [
+        # half-width 0.02 and 5 seeds: n = 5 (0.02 / distance)²
+        ((0.058, 0.038, 0.078), (0.001, 0.0, 0.002), "about 32 seeds"),
+        ((0.110, 0.090, 0.130), (0.095, 0.09, 0.0995), "about 19 seeds"),
+        ((0.110, 0.090, 0.130), (0.115, 0.10, 0.120), "to tell trained from untrained"),
+        ((0.042, 0.022, 0.062), (0.095, 0.09, 0.100), "about 32 seeds"),
+    ],
+)
+def test_seeds_for_sharpness_are_counted_to_the_margin_that_blocks(
+    factory: ModuleType,
+    kl: tuple[float, float, float],
+    before: tuple[float, float, float],
+    seeds: str,
+) -> None:
+    names = ("mean", "lo95", "hi95")
+    untrained = (
+        (pl.col("model") == MODEL)
+        & (pl.col("metric") == "kl_uniform")
+        & (pl.col("checkpoint") == "untrained")
+    )
+
+    def edit(tables: Tables) -> Tables:
+        tables = edited(
+            tables, "metrics", of_final("kl_uniform"), **dict(zip(names, kl, strict=True))
+        )
+        return edited(tables, "metrics", untrained, **dict(zip(names, before, strict=True)))
+
+    finding = found(judged(factory, edit), f"sharpness.{MODEL}")
+    assert finding.status == "INCONCLUSIVE"
+    (missing,) = finding.missing
+    assert seeds in missing
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"seeds": (7,), "attention": (MODEL,), "plain": ("lstm_small",)},
+        {"seeds": (7,), "attention": (MODEL,), "plain": (), "trained": False},
+        {"seeds": (7,), "censored": True, "diverged": frozenset({("lstm_small", 7)})},
+        {"seeds": (7, 42), "identical": frozenset({(MODEL, 42)}), "leaks": 1.0},
+        {"seeds": (7, 42), "absent": frozenset({MODEL})},
+        {"heads": 4},
+    ],
+)
+def test_numbers_agree_with_their_nouns(factory: ModuleType, options: dict[str, object]) -> None:
+    plurals = re.compile(
+        r"(?<![\d.,–-])1 (?:\w+ )?(?:models|runs|seeds|heads|units|keys)\b|[Aa]ll 1 "
+    )
+    diagnosis = judged(factory, **options)
+    for finding in diagnosis.findings:
+        for text in (finding.sentence, *finding.missing):
+            assert not plurals.search(text), text
+            assert not re.search(r"over \d+ heads (?:steps|nats|of|keys)", text), text
