@@ -361,7 +361,7 @@ def test_an_empty_study_decides_nothing(factory: ModuleType) -> None:
 def test_context_is_read_from_a_jobs_config() -> None:
     spec = {"title": "T", "context": {
         "labels": [["b", "B"], ["a", "A"]], "attention_models": ["a"],
-        "baselines": {"a": "b", "b": None}, "seeds": [3], "confidence": 0.9, "delta": 0.03,
+        "baselines": {"a": "b", "b": None}, "seeds": [3], "delta": 0.03,
     }}  # fmt: skip
     context = diagnosis_context(spec, {"window": 50})
     assert list(context.labels) == ["b", "a"]

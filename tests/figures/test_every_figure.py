@@ -275,7 +275,7 @@ def test_context_is_read_from_a_jobs_config() -> None:
         "representative_seed": 3,
         "context": {
             "labels": [["b", "B"], ["a", "A"]], "attention_models": ["a"],
-            "baselines": {"a": "b", "b": None}, "seeds": [3, 4], "confidence": 0.9, "delta": 0.05,
+            "baselines": {"a": "b", "b": None}, "seeds": [3, 4], "delta": 0.05,
         },
     }  # fmt: skip
     facts = {
@@ -286,7 +286,7 @@ def test_context_is_read_from_a_jobs_config() -> None:
     context = figure_context(spec, facts)
     assert list(context.labels) == ["b", "a"]
     assert (context.step_value, context.step_unit, context.target_unit) == (0.1, "s", "V")
-    assert (context.percent, context.delta) == ("90 %", 0.05)
+    assert context.delta == 0.05
     bare = figure_context(spec, {})
     assert (bare.window, bare.step_unit) == (0, "")
 

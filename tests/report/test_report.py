@@ -208,7 +208,9 @@ def test_gaps_stand_at_the_top(factory: ModuleType) -> None:
     plan = factory.Plan(window=20, epochs=6, diverged=frozenset({("lstm_small", 7)}))
     _, report = reported(factory, plan)
     for text in (report.html, report.markdown):
-        assert "seed 7 diverged" in text[: text.index("Entropy of rows")]
+        top = text[: text.index("Entropy of rows")].replace("\\", "")
+        assert "1 run diverged: LSTM small (seed 7); the inventory says why." in top
+        assert "the loss became NaN" not in top
         assert "E1, E2, E3, E4, R0, R1, R2" in text[: text.index("Entropy of rows")]
 
 
@@ -258,6 +260,42 @@ def test_long_tables_are_cut_and_say_so(factory: ModuleType) -> None:
     left = tables["inventory"].height - MOST_ROWS
     assert f"{left} more rows are only there." in report.html
     assert f"{left} more rows are only there." in report.markdown
+
+
+@pytest.mark.parametrize(("more", "said"), [(1, "1 more row is"), (2, "2 more rows are")])
+def test_rows_left_out_are_counted_in_grammar(factory: ModuleType, more: int, said: str) -> None:
+    tables = {"inventory": factory.study(factory.Plan(window=8, epochs=1))["inventory"]}
+    tables["inventory"] = tables["inventory"].sample(
+        n=MOST_ROWS + more, with_replacement=True, seed=1
+    )
+    empty = diagnose({}, factory.diagnosis_context(factory.Plan()))
+    report = render(empty, tables, {}, {})
+    assert f"{said} only there." in report.html
+    assert f"{said} only there." in report.markdown
+
+
+def test_sentences_without_evidence_are_explained(usual: tuple[Diagnosis, Report]) -> None:
+    assert any(not f.evidence for f in usual[0].findings)
+    for text in (usual[1].html, usual[1].markdown):
+        intro = text[text.index("Every sentence is emitted") :][:300]
+        assert "a sentence without evidence says what is missing" in intro
+
+
+def test_captions_assert_no_result() -> None:
+    assert "may be near 1 even for untrained models" in CAPTIONS["seed_similarity"].text
+    entropy = CAPTIONS["entropy"].text
+    for word in ("can be higher", "lower because it is divided by ln T", "last query"):
+        assert word in entropy
+    assert "1 + 1/4n" in CAPTIONS["variation"].text
+
+
+def test_fingerprints_of_stages_are_shown(factory: ModuleType) -> None:
+    hashes = {"stages/train.py": "1a2b", "stages/report.py": "3c4d"}
+    _, report = reported(factory, factory.Plan(window=20, epochs=6), drawn=(), fingerprints=hashes)
+    terms = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", report.html)
+    for stage, value in hashes.items():
+        assert (f"fingerprints: {stage}", value) in terms
+        assert f"- fingerprints: {stage}: {value}" in report.markdown
 
 
 def test_same_input_gives_the_same_report(factory: ModuleType) -> None:

@@ -23,8 +23,6 @@ class DiagnosisContext:
         Seeds of the study.
     window
         Keys in a window; 0 where unknown.
-    confidence
-        Level of the intervals in the tables.
     delta
         Practical margin δ in skill units.
     """
@@ -35,7 +33,6 @@ class DiagnosisContext:
     baselines: Mapping[str, str | None]
     seeds: tuple[int, ...]
     window: int = 0
-    confidence: float = 0.95
     delta: float = 0.02
 
     @property
@@ -54,6 +51,5 @@ def diagnosis_context(spec: Mapping[str, Any], description: Mapping[str, Any]) -
         baselines=dict(study["baselines"]),
         seeds=tuple(study["seeds"]),
         window=description.get("window") or 0,
-        confidence=study["confidence"],
         delta=study["delta"],
     )

@@ -66,7 +66,6 @@ def diagnose(tables: Mapping[str, pl.DataFrame], context: DiagnosisContext) -> D
         ],
         seeds=list(context.seeds),
         delta=context.delta,
-        confidence=context.confidence,
         findings=[*of_study, *findings],
         evidence=[book[i] for i in sorted({i for f in [*of_study, *findings] for i in f.evidence})],
     )

@@ -108,8 +108,8 @@ class Diagnosis(Document):
     """Seeds of the study."""
     delta: float
     """Practical margin δ, in units of skill."""
-    confidence: float
-    """Level of the intervals."""
+    confidence: float = 0.95
+    """Level of the intervals `lo95` to `hi95`; the same in every study."""
     findings: list[Finding]
     """The study first, then model by model."""
     evidence: list[Evidence]

@@ -6,6 +6,9 @@ from typing import Any
 
 from attnpipe.schema.figure import StyleSpec
 
+PERCENT = "95 %"
+"""Level of every interval in the tables, for captions: `lo95` to `hi95`."""
+
 
 @dataclass(frozen=True)
 class FigureContext:
@@ -31,12 +34,8 @@ class FigureContext:
         Time between two key positions, e.g. ``1.0, "h"``; an empty unit where it is unknown.
     target_name, target_unit
         What is forecast.
-    confidence
-        Level of every interval in the tables.
     delta
         Practical margin δ in skill units.
-    published
-        Whether the numbers of the averaged profile are drawn beside those of the rows.
     """
 
     style: StyleSpec
@@ -50,14 +49,7 @@ class FigureContext:
     step_unit: str = ""
     target_name: str = "target"
     target_unit: str = ""
-    confidence: float = 0.95
     delta: float = 0.02
-    published: bool = True
-
-    @property
-    def percent(self) -> str:
-        """Level of the intervals for captions, e.g. ``95 %``."""
-        return f"{100 * self.confidence:g} %"
 
     def label(self, model: str) -> str:
         """Return the label of a model on one line of printable characters."""
@@ -90,6 +82,5 @@ def figure_context(spec: Mapping[str, Any], description: Mapping[str, Any]) -> F
         step_unit=step.get("unit", ""),
         target_name=target.get("name", "target"),
         target_unit=target.get("unit", ""),
-        confidence=study["confidence"],
         delta=study.get("delta", FigureContext.delta),
     )

@@ -30,6 +30,8 @@ class Row:
     lo: float | None = None
     hi: float | None = None
     reference: float | None = None
+    reference_lo: float | None = None
+    reference_hi: float | None = None
     missing: str = ""
     values: str = field(default="")
     """Text at the right; by default the mean."""
@@ -59,6 +61,9 @@ def draw_rows(ax: Axes, rows: Sequence[Row], *, labels: bool, room: float, digit
     """
     for place, row in enumerate(rows):
         color = row.look.color
+        if row.reference_lo is not None and row.reference_hi is not None:
+            ends = [row.reference_lo, row.reference_hi]
+            ax.plot(ends, [place, place], color=INK, lw=0.7, marker="|", markersize=4, zorder=3)
         if row.reference is not None:
             ax.plot(
                 [row.reference], [place], marker="D", markersize=3.4, markerfacecolor="none",
@@ -126,6 +131,7 @@ def span(rows: Sequence[Row], *also: float, pad: float = 0.06) -> tuple[float, f
         numbers += [
             *row.points,
             *(v for v in (row.mean, row.lo, row.hi, row.reference) if v is not None),
+            *(v for v in (row.reference_lo, row.reference_hi) if v is not None),
         ]
     finite = [float(v) for v in numbers if math.isfinite(v)]
     if not finite:
@@ -146,11 +152,17 @@ def title_room(context: FigureContext, panels: int) -> float:
 
 
 def key(
-    label: str, *, marker: str = "o", line: bool = False, hollow: bool = False, size: float = 4.0
+    label: str,
+    *,
+    marker: str = "o",
+    line: bool = False,
+    thin: bool = False,
+    hollow: bool = False,
+    size: float = 4.0,
 ) -> Line2D:
     """Return a legend entry in neutral grey."""
     return Line2D(
-        [], [], color=QUIET, marker=marker, lw=1.8 if line else 0, label=label,
+        [], [], color=QUIET, marker=marker, lw=1.8 if line else 0.7 * thin, label=label,
         markersize=size, markerfacecolor="none" if hollow else QUIET, markeredgecolor=QUIET,
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import polars as pl
 from matplotlib.figure import Figure
 
-from attnpipe.figures.context import FigureContext
+from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.dots import (
     MAX_ROWS,
     Row,
@@ -30,6 +30,7 @@ TITLES = {
     ROWS: "of single rows, averaged",
     PROFILE: "of the averaged profile (as published)",
 }
+AXES = {ROWS: "entropy / ln n", PROFILE: "entropy / ln T"}
 
 
 @styled
@@ -37,13 +38,14 @@ def draw(
     tables: Mapping[str, pl.DataFrame], context: FigureContext, options: FigureOptions
 ) -> Figure:
     """Return points per seed with mean and interval, rows and profile side by side."""
-    metrics = [ROWS, PROFILE] if context.published else [ROWS]
+    metrics = [ROWS, PROFILE]
     models, cut = shown(context.attention_models, MAX_ROWS)
     points = final_values(tables, metrics)
     words = Words(
         title="How sharp is attention? Normalised entropy of the final weights",
-        subtitle="0 = all weight on one key, 1 = uniform. The entropy of an average is never "
-        "below the average entropy: sharp rows that look at different keys have a flat profile.",
+        subtitle="0 = all weight on one key, 1 = uniform. Rows that look at different keys have a "
+        "flatter average. Rows are divided by ln of their own n keys, the published profile by ln "
+        "T; for additive models it is the last query's row alone.",
         notes=[
             *cut,
             *heads_note(points),
@@ -55,7 +57,7 @@ def draw(
         return empty_sheet(context, words, "no model of this study has attention")
     legend = [
         key("one seed", size=2.2),
-        key(f"mean and {context.percent} interval over seeds", line=True),
+        key(f"mean and {PERCENT} interval over seeds", line=True),
         key("mean before training", marker="D", hollow=True),
         rule_key("uniform"),
     ]
@@ -69,7 +71,7 @@ def draw(
         reference_line(ax, 1.0)
         ax.set_xlim(low if low > 0.5 else min(low, -0.02), high)
         ax.set_title("\n".join(wrap(TITLES[metric], title_room(context, len(metrics)), TEXT)))
-        ax.set_xlabel("entropy / ln n")
+        ax.set_xlabel(AXES[metric])
         if options.color is not None:
             ax.lines[-1].set_color(options.color)
     return figure

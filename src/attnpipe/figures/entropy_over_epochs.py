@@ -23,7 +23,7 @@ def draw(
     tables: Mapping[str, pl.DataFrame], context: FigureContext, options: FigureOptions
 ) -> Figure:
     """Return one panel per model with a line per seed, for rows and for the profile."""
-    metrics = [ROWS, PROFILE] if context.published else [ROWS]
+    metrics = [ROWS, PROFILE]
     models, cut = shown(context.attention_models)
     points = epochs(values(tables, metrics))
     words = Words(
@@ -43,7 +43,12 @@ def draw(
     legend = [
         Line2D([], [], color=QUIET, lw=1.6, label="rows: mean, thin lines: seeds"),
         Line2D(
-            [], [], color=QUIET, lw=1.6, ls=(0, (1, 1)), label="averaged profile (as published)"
+            [],
+            [],
+            color=QUIET,
+            lw=1.6,
+            ls=(0, (1, 1)),
+            label="averaged profile (as published, / ln T)",
         ),
         rule_key("uniform"),
     ]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from attnpipe.figures.context import FigureContext
+from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.dots import (
     MAX_ROWS,
     Row,
@@ -46,8 +46,8 @@ def draw(
         return empty_sheet(context, words, "no forecasts: the models of this study were not run")
     color = options.color or BAND
     legend = [
-        key("one seed", size=2.2),
-        key(f"estimate and {context.percent} interval (seeds × test units)", line=True),
+        key("one seed (in the common skill unit)", size=2.2),
+        key(f"estimate and {PERCENT} interval (seeds × test units)", line=True),
         rule_key("no difference"),
         Patch(color=color, lw=0, label=f"±δ = {context.delta:g}: too small to matter"),
     ]

@@ -8,6 +8,7 @@ import polars as pl
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.selection import UNKNOWABLE, Tables, finals
 
+NO_SEED_AXIS = "the weights come without a seed axis"
 AVERAGED = "the weights were averaged before they were saved"
 
 
@@ -44,6 +45,8 @@ def gap(
         return Gap("no good run", _runs(trouble))
     if metric is not None and unknowable(tables, model, metric):
         return Gap("unknowable", f"cannot be known: {AVERAGED}")
+    if pairs and not has_seeds(tables, model):
+        return Gap("unknowable", f"unknowable: {NO_SEED_AXIS}")
     if pairs and finals(tables).filter(pl.col("model") == model).height == 1:
         return Gap("one seed only", "needs two seeds: there is one")
     return Gap(f"no {values}", f"no {values} of {metric}" if metric else f"no {values}")
@@ -57,6 +60,12 @@ def unknowable(tables: Tables, model: str, metric: str) -> bool:
         (pl.col("model") == model) & (pl.col("metric") == metric)
     )
     return frame.height > 0 and bool((frame["condition"] == UNKNOWABLE).fill_null(False).all())
+
+
+def has_seeds(tables: Tables, model: str) -> bool:
+    """Whether a model's runs are replicates under different seeds, or it is not known."""
+    runs = tables["inventory"].filter(pl.col("model") == model)
+    return bool(runs["has_seeds"].fill_null(True).all())
 
 
 def unknowable_note(tables: Tables, models: Sequence[str], metric: str) -> list[str]:
@@ -88,7 +97,8 @@ def gap_notes(tables: Tables, context: FigureContext, models: Sequence[str]) -> 
     troubles = {m: t for m in models if (t := run_trouble(tables, context, m))}
     lines = [f"No good run: {context.label(m)}, {_runs(t)}." for m, t in troubles.items()]
     if len(lines) > 3:
-        return [*lines[:3], f"No good run: {len(lines) - 3} more models, see inventory.csv."]
+        more = f"{len(lines) - 3} more model{'' if len(lines) == 4 else 's'}"
+        return [*lines[:3], f"No good run: {more}, see inventory.csv."]
     return lines
 
 

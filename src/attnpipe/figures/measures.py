@@ -35,10 +35,10 @@ class Likeness:
         frame = self._means.get((model, measure))
         return None if frame is None else frame.row(0, named=True)
 
-    def before(self, model: str, measure: str) -> float | None:
-        """Return the mean over pairs of untrained models."""
+    def before(self, model: str, measure: str) -> dict[str, Any] | None:
+        """Return `value`, `lo95` and `hi95` over pairs of untrained models."""
         frame = self._before.get((model, measure))
-        return None if frame is None else float(frame["value"][0])
+        return None if frame is None else frame.row(0, named=True)
 
 
 def _by_name(frame: pl.DataFrame) -> dict[tuple[Any, ...], pl.DataFrame]:

@@ -6,7 +6,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from attnpipe.figures.context import FigureContext
+from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.dots import rule_key
 from attnpipe.figures.gaps import gap_notes
 from attnpipe.figures.layout import Words, empty_sheet, sheet, shown
@@ -34,7 +34,7 @@ def draw(
     words = Words(
         title="Where do the models look? Mean attention profiles compared",
         subtitle="Final weights averaged over samples, queries and seeds; bands are "
-        f"{context.percent} intervals over seeds.",
+        f"{PERCENT} intervals over seeds.",
         xlabel=key_axis_name(context, window),
         ylabel="attention weight",
         notes=[*cut, *heads_note(points), *gap_notes(tables, context, context.attention_models)],

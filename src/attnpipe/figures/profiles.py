@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from attnpipe.figures.context import FigureContext
+from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.dots import rule_key
 from attnpipe.figures.gaps import gap, gap_notes
 from attnpipe.figures.layout import Words, absent, empty_sheet, grid, panel_room, shown
@@ -39,7 +39,7 @@ def draw(
     legend = [
         Line2D([], [], color=QUIET, lw=0.6, label="one seed"),
         Line2D([], [], color=QUIET, lw=1.6, label="mean"),
-        Patch(color=QUIET, alpha=0.25, lw=0, label=f"{context.percent} interval of the mean"),
+        Patch(color=QUIET, alpha=0.25, lw=0, label=f"{PERCENT} interval of the mean"),
         rule_key("uniform"),
     ]
     figure, axes = grid(context, words, [context.label(m) for m in models], legend=legend)

@@ -11,7 +11,7 @@ from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from attnpipe.figures.context import FigureContext
+from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.dots import (
     MAX_ROWS,
     Row,
@@ -47,16 +47,17 @@ def draw(
     models, cut = shown(context.attention_models, MAX_ROWS)
     words = Words(
         title="Do seeds agree? Likeness of final attention between seeds",
-        subtitle="The cosine of two distributions is close to 1 / (1 + CV²) even where nothing "
-        "was learnt; centred, unrelated weights score 0. Intervals: delete-one-seed jackknife.",
+        subtitle="The cosine of unrelated distributions is about 1 / (1 + CV²), near 1 where they "
+        "are near uniform; centred, unrelated weights score 0. Seeds count as alike above 0.5 and "
+        "above the untrained model's interval. Intervals: delete-one-seed jackknife.",
         notes=[*cut, *gap_notes(tables, context, models)],
     )
     if not models:
         return empty_sheet(context, words, "no model of this study has attention")
     legend = [
         key("one pair", size=2.2),
-        key(f"mean and {context.percent} interval", line=True),
-        key("mean before training", marker="D", hollow=True),
+        key(f"mean and {PERCENT} interval", line=True),
+        key("mean and interval before training", marker="D", hollow=True, thin=True),
         rule_key("unrelated"),
     ]
     found = Likeness(tables)
@@ -148,6 +149,7 @@ def _row(
         missing = gap(tables, context, model, measure, pairs=True)
         return Row(label, own, missing=missing.short)
     points = [value for _, _, value in found.pairs(model, measure)]
+    before = found.before(model, measure) or {"value": None, "lo95": None, "hi95": None}
     return Row(
         label,
         own,
@@ -155,7 +157,9 @@ def _row(
         mean["value"],
         mean["lo95"],
         mean["hi95"],
-        reference=found.before(model, measure),
+        reference=before["value"],
+        reference_lo=before["lo95"],
+        reference_hi=before["hi95"],
     )
 
 

@@ -7,7 +7,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from attnpipe.figures.context import FigureContext
+from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.dots import (
     MAX_ROWS,
     Row,
@@ -59,7 +59,7 @@ def draw(
     if not models:
         return empty_sheet(context, words, "no model of this study has attention")
     legend = [
-        key(f"mean and {context.percent} interval", line=True),
+        key(f"mean and {PERCENT} interval", line=True),
         key("as published", marker="D", hollow=True),
         rule_key("nothing to see: uniform, unrelated, no better"),
     ]
@@ -85,7 +85,7 @@ def _panels(tables: Tables, context: FigureContext, models: Sequence[str]) -> li
 
     def metric(name: str, published: str | None = None) -> list[Row]:
         means = spread(tables, [name])
-        hollow = spread(tables, [published]) if published and context.published else None
+        hollow = spread(tables, [published]) if published else None
         return [_metric_row(tables, context, m, name, means, hollow) for m in models]
 
     def each(row: Callable[[Tables, FigureContext, str], Row]) -> list[Row]:
@@ -141,7 +141,7 @@ def _stability(tables: Tables, context: FigureContext, models: Sequence[str]) ->
         centred = found.measures(model)[1]
         mean, published = found.mean(model, centred), found.mean(model, PUBLISHED)
         row = Row(context.label(model), look(context, model))
-        if published is not None and context.published:
+        if published is not None:
             row = replace(row, reference=published["value"])
         if mean is None:
             short = gap(tables, context, model, centred, pairs=True).short

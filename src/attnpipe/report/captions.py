@@ -33,7 +33,9 @@ CAPTIONS: dict[str, Caption] = {
     "entropy": Caption(
         "Entropy of the final weights",
         "Left: entropy of single rows, averaged. Right: entropy of the averaged profile, as "
-        "published. Where the right is higher, rows are sharp but look at different keys.",
+        "published. The right can be higher because rows that look at different keys have a flat "
+        "average, and lower because it is divided by ln T, not by ln of each row's own n, or is "
+        "the last query's row alone (additive models).",
         "Two dot plots of normalised entropy, one row per model: seeds, mean and interval, and "
         "the mean before training; 1 is uniform.",
         ("metrics.csv", "metric_values.csv"),
@@ -54,13 +56,16 @@ CAPTIONS: dict[str, Caption] = {
     "seed_similarity": Caption(
         "Likeness of seeds",
         "Pairs of seeds: the published cosine beside the centred cosine of rows, with mean and "
-        "jackknife interval. The published cosine is near 1 even for untrained models.",
+        "jackknife interval, trained (filled) and before training (hollow). The published cosine "
+        "may be near 1 even for untrained models: of unrelated weights it is about "
+        "1 / (1 + CV²).",
         "Per model two matrices of likeness between seeds and a dot plot of all pairs.",
         ("similarity.csv",),
     ),
     "variation": Caption(
         "Variation over seeds",
-        "Standard deviation over mean of the final weight at each key position, over seeds.",
+        "Standard deviation over mean, over n seeds and times 1 + 1/4n, of the final weight at "
+        "each key position in the row that the published profile takes.",
         "One bar chart per model: coefficient of variation over key positions.",
         ("similarity.csv",),
     ),

@@ -1,0 +1,100 @@
+"""What figures say in words and marks: axes, legends, and why something is not drawn."""
+
+from types import ModuleType
+
+import polars as pl
+import pytest
+from matplotlib.figure import Figure
+
+from attnpipe.figures.gaps import gap, gap_notes
+from attnpipe.figures.registry import FIGURES, NEEDS
+from attnpipe.schema.figure import FigureOptions
+
+MODEL = "lstm_small_simple"
+
+
+def drawn(factory: ModuleType, name: str, plan: object, tables: dict[str, pl.DataFrame]) -> Figure:
+    needed = {table: tables[table] for table in NEEDS[name]}
+    figure = FIGURES.load(name)(needed, factory.figure_context(plan), FigureOptions())
+    assert isinstance(figure, Figure)
+    return figure
+
+
+def written(figure: Figure) -> str:
+    texts = [t.get_text() for t in figure.texts]
+    texts += [t.get_text() for ax in figure.axes for t in ax.texts]
+    return " ".join(" ".join(texts).split())
+
+
+def legend(figure: Figure) -> list[str]:
+    return [t.get_text() for box in figure.legends for t in box.get_texts()]
+
+
+def test_each_entropy_names_what_it_is_divided_by(factory: ModuleType) -> None:
+    plan = factory.Plan(window=20, epochs=6)
+    figure = drawn(factory, "entropy", plan, factory.study(plan))
+    assert [ax.get_xlabel() for ax in figure.axes] == ["entropy / ln n", "entropy / ln T"]
+    said = written(figure)
+    assert "never below" not in said
+    assert "for additive models it is the last query's row alone." in said
+
+
+@pytest.mark.parametrize("name", ["summary", "forest", "entropy", "seed_similarity", "profiles"])
+def test_intervals_are_captioned_with_their_level(factory: ModuleType, name: str) -> None:
+    plan = factory.Plan(window=20, epochs=6)
+    assert [t for t in legend(drawn(factory, name, plan, factory.study(plan))) if "95 %" in t]
+
+
+def test_dots_of_the_forest_are_in_the_common_unit(factory: ModuleType) -> None:
+    plan = factory.Plan(window=20, epochs=6)
+    figure = drawn(factory, "forest", plan, factory.study(plan))
+    assert "one seed (in the common skill unit)" in legend(figure)
+
+
+def test_variation_tells_its_factor_and_its_row(factory: ModuleType) -> None:
+    plan = factory.Plan(window=20, epochs=6)
+    said = written(drawn(factory, "variation", plan, factory.study(plan)))
+    assert "times 1 + 1/4n for n seeds" in said
+    assert "last query's; scaled dot: the mean over queries)." in said
+
+
+@pytest.mark.parametrize("models", [4, 8])
+def test_likeness_before_training_is_drawn_with_its_interval(
+    factory: ModuleType, models: int
+) -> None:
+    plan = factory.Plan(
+        window=20, epochs=2, attention=tuple(f"model_{k}" for k in range(models)), plain=()
+    )
+    tables = factory.study(plan)
+    figure = drawn(factory, "seed_similarity", plan, tables)
+    lines = {tuple(map(float, line.get_xdata())) for ax in figure.axes for line in ax.lines}
+    before = tables["similarity"].filter(
+        (pl.col("level") == "model") & (pl.col("checkpoint") == "untrained")
+        & pl.col("measure").is_in(["profile_cosine", "centred_cosine"])
+    )  # fmt: skip
+    assert before.height == 2 * models
+    assert set(before.select("lo95", "hi95").iter_rows()) <= lines
+    assert "mean and interval before training" in legend(figure)
+
+
+@pytest.mark.parametrize("name", ["variation", "seed_similarity", "summary"])
+def test_without_a_seed_axis_pairs_of_seeds_are_unknowable(factory: ModuleType, name: str) -> None:
+    plan = factory.Plan(window=20, epochs=6, seeds=(7,))
+    tables = factory.study(plan)
+    assert "unknowable" not in written(drawn(factory, name, plan, tables))
+    tables["inventory"] = tables["inventory"].with_columns(has_seeds=pl.lit(False))
+    said = written(drawn(factory, name, plan, tables))
+    assert "unknowable" in said
+    assert "one seed only" not in said
+    why = gap(tables, factory.figure_context(plan), MODEL, pairs=True)
+    assert why.full == "unknowable: the weights come without a seed axis"
+
+
+@pytest.mark.parametrize(("lost", "said"), [(4, "1 more model,"), (5, "2 more models,")])
+def test_models_without_a_good_run_are_counted_in_grammar(
+    factory: ModuleType, lost: int, said: str
+) -> None:
+    names = tuple(f"model_{k}" for k in range(lost))
+    plan = factory.Plan(window=20, epochs=2, attention=names, plain=(), absent=frozenset(names))
+    notes = gap_notes(factory.study(plan), factory.figure_context(plan), names)
+    assert said in notes[-1]
