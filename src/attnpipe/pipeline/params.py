@@ -7,7 +7,6 @@ from typing import Any
 from attnpipe.figures.registry import NEEDS
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.estimate import stores_states
-from attnpipe.stats.estimate import CONFIDENCE
 
 Values = dict[str, Any]
 
@@ -93,7 +92,6 @@ class StudyParams:
             "attention_models": [m for m in spec.models if self._study.has_attention(m)],
             "baselines": self._baselines,
             "seeds": sorted(spec.seeds),
-            "confidence": CONFIDENCE,
             "delta": spec.analysis.contrast.delta,
         }
 
