@@ -136,7 +136,7 @@ def test_the_answer_says_of_how_many_models_attention_had_not_settled(factory: M
     finding = found(judged(factory, restless), "answer.study")
     first = finding.sentence.partition(". ")[0]
     assert first.startswith("Of 4 models with attention — ")
-    assert "attention of 2 of them had not settled when training ended" in first
+    assert "attention of 2 of these models had not settled when training ended" in first
     assert "at this training budget" in first
     assert f"convergence.{MODEL}.7" in finding.evidence
     assert "settled" not in found(judged(factory), "answer.study").sentence

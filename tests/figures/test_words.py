@@ -7,6 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from attnpipe.figures.gaps import gap, gap_notes
+from attnpipe.figures.profile_overlay import MOST
 from attnpipe.figures.registry import FIGURES, NEEDS
 from attnpipe.schema.figure import FigureOptions
 
@@ -36,7 +37,7 @@ def test_each_entropy_names_what_it_is_divided_by(factory: ModuleType) -> None:
     assert [ax.get_xlabel() for ax in figure.axes] == ["entropy / ln n", "entropy / ln T"]
     said = written(figure)
     assert "never below" not in said
-    assert "for additive models it is the last query's row alone." in said
+    assert "(additive: of the last query alone) over ln T." in said
 
 
 @pytest.mark.parametrize("name", ["summary", "forest", "entropy", "seed_similarity", "profiles"])
@@ -98,3 +99,12 @@ def test_models_without_a_good_run_are_counted_in_grammar(
     plan = factory.Plan(window=20, epochs=2, attention=names, plain=(), absent=frozenset(names))
     notes = gap_notes(factory.study(plan), factory.figure_context(plan), names)
     assert said in notes[-1]
+
+
+@pytest.mark.parametrize(("grey", "said"), [(1, "1 more model is"), (2, "2 more models are")])
+def test_models_in_grey_are_counted_in_grammar(factory: ModuleType, grey: int, said: str) -> None:
+    names = tuple(f"model_{k}" for k in range(MOST + grey))
+    plan = factory.Plan(window=20, epochs=2, attention=names, plain=())
+    assert f"{said} drawn in grey." in written(
+        drawn(factory, "profile_overlay", plan, factory.study(plan))
+    )

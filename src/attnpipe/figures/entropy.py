@@ -44,8 +44,8 @@ def draw(
     words = Words(
         title="How sharp is attention? Normalised entropy of the final weights",
         subtitle="0 = all weight on one key, 1 = uniform. Rows that look at different keys have a "
-        "flatter average. Rows are divided by ln of their own n keys, the published profile by ln "
-        "T; for additive models it is the last query's row alone.",
+        "flatter average. Rows are over ln of their own n keys, the published profile (additive: "
+        "of the last query alone) over ln T.",
         notes=[
             *cut,
             *heads_note(points),

@@ -30,7 +30,9 @@ def draw(
     models = [m for m in context.attention_models if m in present]
     named, _ = shown(models, MOST)
     window = keys_of(points, context)
-    cut = [f"{len(models) - MOST} more models are drawn in grey."] if len(models) > MOST else []
+    grey = max(len(models) - MOST, 0)
+    more = "1 more model is" if grey == 1 else f"{grey} more models are"
+    cut = [f"{more} drawn in grey."] if grey else []
     words = Words(
         title="Where do the models look? Mean attention profiles compared",
         subtitle="Final weights averaged over samples, queries and seeds; bands are "

@@ -78,7 +78,9 @@ def _settling(case: Case, models: Sequence[str | None]) -> tuple[str, list[Findi
     unknown = len(models) - len([f for f in found if f.status in ("YES", "NO")])
     parts = []
     if restless:
-        of = "its attention" if len(models) == 1 else f"attention of {len(restless)} of them"
+        of = (
+            "its attention" if len(models) == 1 else f"attention of {len(restless)} of these models"
+        )
         parts.append(
             f"{of} had not settled when training ended, so that this holds at this training budget"
         )
