@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import combinations
 from types import ModuleType
+from typing import get_args
 
 import matplotlib
 import polars as pl
@@ -17,11 +18,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from attnpipe.core.errors import UserError
 from attnpipe.figures.context import FigureContext, figure_context
 from attnpipe.figures.registry import FIGURES, NEEDS
 from attnpipe.figures.save import save_png, save_svg
-from attnpipe.schema.figure import FigureOptions, FigureSpec, StyleSpec
+from attnpipe.schema.figure import Diverging, FigureOptions, FigureSpec, Sequential, StyleSpec
 
 SMALL = {"window": 20, "epochs": 6}
 ALL = frozenset(
@@ -226,11 +226,23 @@ def test_the_chosen_colour_and_colour_map_are_used(factory: ModuleType) -> None:
     assert save_png(plain, context.style) != save_png(magma, context.style)
 
 
-def test_an_unknown_colour_map_is_one_sentence_with_the_nearest_name(factory: ModuleType) -> None:
-    context = factory.figure_context(factory.Plan())
-    options = FigureOptions(colormap="cividi")
-    with pytest.raises(UserError, match=r"unknown colour map 'cividi'.*did you mean 'cividis'"):
-        FIGURES.load("epoch_heatmaps")(factory.study(), context, options)
+@pytest.mark.parametrize("name", [*get_args(Sequential), *get_args(Diverging)])
+def test_every_colour_map_that_the_config_allows_is_known(name: str) -> None:
+    from attnpipe.figures.style import colormap
+
+    assert FigureOptions(colormap=name).colormap == name
+    assert colormap(name, "cividis").name == name
+    assert colormap(None, name).name == name
+
+
+def test_drawing_again_moves_nothing(factory: ModuleType) -> None:
+    style = StyleSpec()
+    figure = drawn(factory, "seed_similarity", factory.Plan(seeds=(7, 42, 94), **SMALL))
+    places = []
+    for _ in range(3):
+        save_png(figure, style)
+        places.append([ax.get_position(original=True).bounds for ax in figure.axes])
+    assert places[0] == places[1] == places[2]
 
 
 def test_labels_never_become_markup_in_the_svg(factory: ModuleType) -> None:

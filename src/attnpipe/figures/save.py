@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.transforms import Bbox
 
 from attnpipe.figures.style import style_active
@@ -48,7 +49,7 @@ def _fixed(figure: Figure, style: StyleSpec) -> Iterator[None]:
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.set_dpi(style.dpi)
         engine = figure.get_layout_engine()
-        if engine is not None:
+        if engine is not None and not isinstance(engine, PlaceHolderLayoutEngine):
             FigureCanvasAgg(figure)
             engine.execute(figure)
             figure.set_layout_engine("none")

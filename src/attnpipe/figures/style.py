@@ -11,8 +11,6 @@ import polars as pl
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 
-from attnpipe.core.errors import UserError
-from attnpipe.core.registry import nearest
 from attnpipe.figures.context import FigureContext
 from attnpipe.schema.figure import FigureOptions
 
@@ -115,18 +113,8 @@ def look(context: FigureContext, model: str) -> Look:
 
 
 def colormap(chosen: str | None, default: str) -> Colormap:
-    """Return a colour map by name; missing values are drawn in light grey.
-
-    Raises
-    ------
-    UserError
-        If matplotlib knows no such colour map.
-    """
-    name = chosen or default
-    if name not in matplotlib.colormaps:
-        hint = nearest(name, sorted(matplotlib.colormaps))
-        raise UserError(f"unknown colour map '{name}' in the figure's config: {hint}")
-    return matplotlib.colormaps[name].with_extremes(bad="#e3e3e3")
+    """Return a colour map by name; missing values are drawn in light grey."""
+    return matplotlib.colormaps[chosen or default].with_extremes(bad="#e3e3e3")
 
 
 def ink_on(color: Sequence[float]) -> str:
