@@ -13,7 +13,7 @@ PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c
 
 run: setup  ## the default study, or any other: make run ARGS="--config study=steering"
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(ARGS)
-	@echo "Open the report: results/*/report/index.html"
+	@echo "Open the report: $$(ls -t results/*/report/index.html | head -1)"
 
 setup: $(INSTALLED)  ## just create .venv
 

@@ -15,7 +15,7 @@ CHOICES = [
     ({"scale": "quik"}, "unknown scale 'quik': did you mean 'quick'?"),
     ({"stdy": "x"}, "unknown --config key 'stdy': did you mean 'study'?"),
     ({"seeds": "[1]"}, "unknown --config key 'seeds': known: study, scale, overrides"),
-    ({"study": "csv"}, "'analysis.contrast.accuracy_threshold' has no value"),
+    ({"study": "csv"}, "'data.features' and 'data.path' and 'data.target' have no value"),
     ({"study": "saved_weights"}, "'data.path' has no value"),
     ({"study": "saved_weights", "overrides": "data.path=/nowhere"}, "'/nowhere' is no folder"),
 ]
@@ -45,7 +45,7 @@ OVERRIDES = {
     "models.lstm_small_simple.baseline=null": (
         "models.lstm_small_simple: a model with attention must name its 'baseline' model"
     ),
-    "models.lstm_small_simple.baseline=lstm_smal": "did you mean 'lstm_small'?",
+    "models.lstm_small_simple.baseline=lstm_smal": "name one without attention (mlp_last",
     "models.lstm_small_simple.attention.kind=addtive": "did you mean 'additive'?",
     "seeds=[1,1]": "seeds: 1 is listed twice; list each seed once",
     "seeds=[]": "seeds: the list is empty; name at least one seed",

@@ -1,10 +1,12 @@
 """The plan of the study, composed once by the main process and frozen for all others."""
 
 import os
+import sys
 from pathlib import Path
 
 from attnpipe.core.errors import UserError
 from attnpipe.pipeline.frozen import freeze, open_plan
+from attnpipe.pipeline.job import SENTENCES
 from attnpipe.pipeline.staleness import forced_outputs
 
 ROOT = Path(workflow.basedir)
@@ -29,8 +31,21 @@ wildcard_constraints:
     seed="[0-9]+",
 
 
+# What went wrong in jobs is said once more at the end, below Snakemake's own lines.
+if workflow.is_main_process:
+    sentences = ROOT / ".snakemake" / "attnpipe" / f"sentences-{os.getpid()}.txt"
+    os.environ[SENTENCES] = str(sentences)
+
+
 onstart:
+    sentences.unlink(missing_ok=True)
     freeze(plan, ROOT)
+
+
+onerror:
+    if sentences.exists():
+        print("\n" + sentences.read_text("utf-8"), file=sys.stderr)
+        sentences.unlink()
 
 
 def inputs(stage):

@@ -69,9 +69,11 @@ def _parse(text: str) -> Override:
     try:
         override = OverridesParser.create().parse_override(text)
     except HydraException as error:
+        cure = "write key=value, +key=value or ~key"
+        if "#" in text:
+            cure = "quote a colour: key='#0072B2'"
         raise UserError(
-            f"override '{text}' is not in Hydra's grammar ({_first_line(error)}); "
-            "write key=value, +key=value or ~key"
+            f"override '{text}' is not in Hydra's grammar ({_first_line(error)}); {cure}"
         ) from None
     if override.is_sweep_override():
         raise UserError(f"override '{text}' is a sweep; give one value, or add models to the study")
@@ -127,7 +129,10 @@ def _explain(base: Any, parsed: Sequence[Override]) -> None:
 def _check_mandatory(config: Any) -> None:
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
-        raise UserError(f"'{missing[0]}' has no value; give it, e.g. overrides='{missing[0]}=…'")
+        names = " and ".join(f"'{name}'" for name in missing)
+        example = " ".join(f"{name}=…" for name in missing)
+        have = "has" if len(missing) == 1 else "have"
+        raise UserError(f"{names} {have} no value; give it, e.g. overrides='{example}'")
 
 
 def _first_line(error: Exception) -> str:

@@ -23,7 +23,7 @@ def as_text(facts: dict[str, Any]) -> str:
         due = f"{stale[stage]} to run" if stale[stage] else "up to date"
         lines.append(f"  {stage:<16}{count:>6}   {due}")
     lines += ["", f"disk: about {_size(facts['disk_bytes'])}", ""]
-    return "\n".join(lines + _reasons(facts["out_of_date"]))
+    return "\n".join(lines + _reasons(facts["out_of_date"], sum(facts["jobs"].values())))
 
 
 def _data(facts: dict[str, Any]) -> str:
@@ -48,10 +48,12 @@ def _models(models: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _reasons(stale: list[dict[str, Any]]) -> list[str]:
+def _reasons(stale: list[dict[str, Any]], jobs: int) -> list[str]:
     """One line per stage and reason, with an example and how many more."""
     if not stale:
         return ["everything is up to date"]
+    if len(stale) == jobs and all(entry["reason"].endswith("is missing") for entry in stale):
+        return ["nothing is made yet"]
     groups: dict[tuple[str, str], list[str]] = {}
     for entry in stale:
         label = "/".join(entry["job"].values())
@@ -62,7 +64,7 @@ def _reasons(stale: list[dict[str, Any]]) -> list[str]:
     lines = ["out of date"]
     for (stage, reason), labels in groups.items():
         more = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
-        lines.append(f"  {stage} {labels[0]}{more}: {reason}".replace("  :", ":"))
+        lines.append(f"  {' '.join([stage, labels[0]]).strip()}{more}: {reason}")
     return lines
 
 

@@ -1,6 +1,7 @@
 """What every script shares: its spec, its files, one sentence for an error, its seal."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ from typing import Any
 
 from attnpipe.core.errors import UserError
 from attnpipe.io.seal import write_seal
+
+SENTENCES = "ATTNPIPE_SENTENCES"
+"""Variable with the path of the file that collects what went wrong in jobs."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,23 @@ def job(snakemake: Any, seal: str | None = None) -> Iterator[Context]:
         name = seal or snakemake.rule
         write_seal(name, snakemake.rule, snakemake.params.spec, list(context.write), context.read)
     except UserError as error:
-        print(f"attnpipe: {snakemake.rule}: {error}", file=sys.stderr)
+        _say(f"attnpipe: {_label(snakemake)}: {error}")
         sys.exit(1)
+    except KeyboardInterrupt:
+        _say(f"attnpipe: {_label(snakemake)}: stopped; run the same command again to go on")
+        sys.exit(130)
+
+
+def _label(snakemake: Any) -> str:
+    return " ".join([snakemake.rule, *(str(value) for value in snakemake.wildcards)])
+
+
+def _say(sentence: str) -> None:
+    """Print a sentence now, and leave it for the end of Snakemake's own output."""
+    print(sentence, file=sys.stderr)
+    if path := os.environ.get(SENTENCES):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(sentence + "\n")
 
 
 def _files(named: Any) -> Files:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+import yaml
 from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen, MultipleOf
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -31,6 +32,7 @@ snakemake --cores 4 --config study=steering overrides='seeds=[0,1] models.lstm_s
 | change a value | `analysis.contrast.delta=0.05` |
 | add a variant of a model | `+model@models.tiny=lstm_small_simple models.tiny.hidden=16 models.tiny.label=tiny` |
 | remove a model | `'~models.mlp_flat'` |
+| colour a figure | `"figure.show.entropy.color='#0072B2'"` |
 | keep results of a variant apart | `name=my_variant` |
 
 Defaults are those of `study=geomagnetic scale=quick`. `study` and `scale` are given beside `overrides`, not inside. `python -m attnpipe describe` takes
@@ -48,8 +50,23 @@ def configuration_page(config_folder: Path) -> str:
     groups = sorted(path.name for path in config_folder.iterdir() if path.is_dir())
     rows = [f"| `{g}` | {', '.join(f'`{m}`' for m in members(config_folder, g))} |" for g in groups]
     chosen = load_study(config_folder, {}).spec.model_dump(mode="json")
-    sections = [_section(path, model, chosen) for path, model in _walk("", StudySpec)]
+    sources = {m: {"data": _data(config_folder, m)} for m in members(config_folder, "data")}
+    sections = [
+        _section(path, model, sources.get(_kind(model), chosen) if path == "data." else chosen)
+        for path, model in _walk("", StudySpec)
+    ]
     return HEAD + "\n".join(rows) + "\n\n" + "\n".join(sections)
+
+
+def _data(config_folder: Path, source: str) -> dict[str, Any]:
+    """Return the values of a data source's own file, without those that a user must give."""
+    values = yaml.safe_load((config_folder / "data" / f"{source}.yaml").read_text("utf-8"))
+    return {key: value for key, value in values.items() if value != "???"}
+
+
+def _kind(model: type[BaseModel]) -> str:
+    field = model.model_fields.get("kind")
+    return str(get_args(field.annotation)[0]) if field else ""
 
 
 def _walk(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
@@ -61,11 +78,11 @@ def _walk(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseMod
 
 
 def _section(path: str, model: type[BaseModel], study: dict[str, Any]) -> str:
-    kind = model.model_fields.get("kind")
-    chosen = f" with `kind: {get_args(kind.annotation)[0]}`" if kind else ""
+    kind = _kind(model)
+    chosen = f" with `kind: {kind}`" if kind else ""
     title = f"`{path.rstrip('.')}`{chosen}" if path else "The study"
     lines = [f"## {title}", "", _sentence(model.__doc__ or ""), ""]
-    values = _inside(study, path.rstrip("."), get_args(kind.annotation)[0] if kind else None)
+    values = _inside(study, path.rstrip("."), kind or None)
     lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
         meaning = _sentence(field.description or "").replace("|", "\\|")

@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from attnpipe.core.registry import nearest
 from attnpipe.schema.analysis import AnalysisSpec
 from attnpipe.schema.base import Name, Section
 from attnpipe.schema.data import DataSpec
@@ -70,14 +69,18 @@ class StudySpec(Section):
             baseline = model.baseline
             if baseline is None:
                 continue
-            others = [other for other in self.models if other != name]
+            others = [
+                other
+                for other, candidate in self.models.items()
+                if other != name and not getattr(candidate, "attention", None)
+            ]
+            if baseline in self.models and baseline != name:
+                continue  # whether it has attention is judged below
             if baseline not in others:
                 raise ValueError(
                     f"models.{name}.baseline is '{baseline}', which is no other model of the "
-                    f"study: {nearest(baseline, others)}"
-                    if others
-                    else f"models.{name}.baseline is '{baseline}', but the study has no other "
-                    "model; add it or set the baseline to null"
+                    f"study: name one without attention ({', '.join(others) or 'there is none'}) "
+                    f"or remove models.{name}, too"
                 )
         return self
 
