@@ -60,36 +60,42 @@ class Plan:
     def param(self, stage: str, wildcards: Mapping[str, Any]) -> str:
         """Return the canonical JSON of what a job depends on besides its inputs."""
         values = self._params.values(stage, wildcards)
+        if stage == "report":  # it shows what source made the study
+            values["fingerprints"] = self.fingerprints()
         used = members(stage, wildcards, self.study.spec)
         return canonical(values | {"fingerprint": self._fingerprint(f"{stage}.py", used)})
 
     def fingerprints(self) -> dict[str, str]:
         """Return every fingerprint of the study: script and members → hash."""
         found: dict[str, str] = {}
-        for job in self.jobs():
-            used = members(job.stage, job.wildcards, self.study.spec)
-            script = f"{job.stage}.py"
+        for stage, wildcards in self._tasks():
+            used = members(stage, wildcards, self.study.spec)
+            script = f"{stage}.py"
             found[fingerprint_key(script, used)] = self._fingerprint(script, used)
         return found
 
     def jobs(self) -> Iterator[Job]:
         """Yield every job of the study, producers before consumers."""
-        spec, dataset = self.study.spec, self.study.spec.data.name
-        yield self._job("prepare_data" if self.trained else "list_weights", dataset=dataset)
+        return (self._job(stage, **wildcards) for stage, wildcards in self._tasks())
+
+    def _tasks(self) -> Iterator[tuple[str, dict[str, str]]]:
+        spec = self.study.spec
+        yield "prepare_data" if self.trained else "list_weights", {"dataset": spec.data.name}
         for model, seed in self.study.runs:
+            run = {"model": model, "seed": str(seed)}
             for stage in ("train", "extract") if self.trained else ("import_weights",):
-                yield self._job(stage, model=model, seed=str(seed))
+                yield stage, run
             if self.study.has_attention(model):
-                yield self._job("measure", model=model, seed=str(seed))
+                yield "measure", run
         for model in spec.models:
-            yield self._job("aggregate", model=model)
-        yield self._job("compare")
+            yield "aggregate", {"model": model}
+        yield "compare", {}
         if self.trained:
-            yield self._job("contrast")
+            yield "contrast", {}
         for figure in spec.figure.show:
-            yield self._job("figure", figure=figure)
+            yield "figure", {"figure": figure}
         for stage in ("diagnose", "report", "verify"):
-            yield self._job(stage)
+            yield stage, {}
 
     def _job(self, stage: str, **wildcards: str) -> Job:
         read: list[str] = []
