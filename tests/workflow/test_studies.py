@@ -159,4 +159,7 @@ def test_saved_weights_go_through_the_same_pipeline(project, profiles):
     assert set(unknowable["condition"]) == {"unknowable"}
     html = (results / "report" / "index.html").read_text()
     assert "unknowable" in html
+    assert "cannot be told from weights alone" in html
+    assert "score of" not in html, "nothing is asked of forecasts that there are none of"
+    assert "averaged profiles of seeds correlate" in html
     assert str(profiles) not in html

@@ -96,6 +96,11 @@ class Case:
         return few_seeds(evidence, replicates=self.replicates)
 
     @property
+    def forecasts(self) -> bool:
+        """Whether the study makes forecasts at all, or knows weights alone."""
+        return self.context.forecasts
+
+    @property
     def untested(self) -> str:
         """End of a sentence whose number is described only."""
         return "too few seeds to test it." if self.replicates else "unknowable over seeds."

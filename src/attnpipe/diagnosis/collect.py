@@ -22,7 +22,7 @@ METRICS: Mapping[str, str] = {
     "profile_entropy_normalized": "of ln T",
 }
 """Metric → unit; besides, `recent_mass_k` for each k."""
-MEASURES = ("profile_cosine", "centred_cosine")
+MEASURES = ("profile_cosine", "profile_pearson", "centred_cosine")
 
 
 def collect(tables: Tables) -> Book:

@@ -25,6 +25,8 @@ class DiagnosisContext:
         Keys in a window; 0 where unknown.
     delta
         Practical margin δ in skill units.
+    forecasts
+        Whether models forecast something; saved weights come alone.
     """
 
     title: str
@@ -34,6 +36,7 @@ class DiagnosisContext:
     seeds: tuple[int, ...]
     window: int = 0
     delta: float = 0.02
+    forecasts: bool = True
 
     @property
     def margins(self) -> tuple[float, ...]:
@@ -52,4 +55,5 @@ def diagnosis_context(spec: Mapping[str, Any], description: Mapping[str, Any]) -
         seeds=tuple(study["seeds"]),
         window=description.get("window") or 0,
         delta=study["delta"],
+        forecasts="target" in description,
     )

@@ -69,6 +69,18 @@ def _tempered(answer: Status, evidence: Evidence, clearance: float) -> Status:
     return answer if clearance >= HUGE * half else "INCONCLUSIVE"
 
 
+def undecided(evidence: Evidence, threshold: float) -> str:
+    """Say why a gate gave no answer: too few seeds for a clear interval, or a wide interval."""
+    n, low, high = evidence.n_seeds or 0, evidence.lo95, evidence.hi95
+    clear = low is not None and high is not None and (low > threshold or high < threshold)
+    if clear and n < ENOUGH:
+        return (
+            f"the interval leaves {threshold:g} out, but {count(n, 'seed')} cannot decide: "
+            f"{ENOUGH} are the minimum."
+        )
+    return "the interval does not settle it."
+
+
 def few_seeds(evidence: Evidence, *, replicates: bool = True) -> list[str]:
     """Name the seeds that are missing for a decision, if any, or that there is no seed axis."""
     if not replicates:

@@ -35,12 +35,15 @@ def convergence(case: Case) -> Finding:
     between = f"at epoch {epochs[0]:g}" if len(set(epochs)) == 1 else "at no epoch"
     if len(set(epochs)) > 1:
         between = f"between epochs {epochs[0]:g} and {epochs[-1]:g}"
+    if not censored and set(epochs) == {0}:
+        sentence = f"Attention did not change while training, in {every(len(expected), 'run')}."
+        return case.answer("YES", sentence, evidence, n_seeds=len(expected))
     if not censored:
         sentence = f"Attention settled {between} of {last} in {every(len(expected), 'run')}."
         return case.answer("YES", sentence, evidence, n_seeds=len(expected))
     sentence = (
-        f"In {len(censored)} of {count(len(expected), 'run')} attention still changed in the last "
-        f"tenth of training ({named('seed', censored)}): not converged."
+        f"In {len(censored)} of {count(len(expected), 'run')} attention still changed when "
+        f"training ended ({named('seed', censored)}): not converged."
     )
     missing = ["longer training"]
     return case.answer("NO", sentence, evidence, n_seeds=len(expected), missing=missing)

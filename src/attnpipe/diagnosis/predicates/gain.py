@@ -6,18 +6,21 @@ from attnpipe.diagnosis.gates import (
     equivalence_interval,
     margin_gate,
     seeds_needed,
+    undecided,
 )
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
 from attnpipe.diagnosis.words import estimate, named, number, sample
 
 
-def gain(case: Case) -> Finding:
+def gain(case: Case) -> Finding | None:
     """YES, HARM or NO at the practical margin δ, and what other margins would say.
 
     The gain is in skill units: error removed by attention as a share of what the model
     removes from the best trivial forecast. It means nothing where the model has no skill.
     """
     baseline = case.context.baselines.get(case.name)
+    if baseline is None and not case.forecasts:
+        return None
     if baseline is None:
         return case.lacking("No baseline is named.", ["a baseline without attention"])
     base = case.context.labels.get(baseline, baseline)
@@ -41,8 +44,9 @@ def gain(case: Case) -> Finding:
     skilled = case.found.get("skill")
     if found.n_seeds >= DESCRIBE and (skilled is None or skilled.status != "YES"):
         sentence = (
-            f"The model's skill {estimate(skill)} is not shown to be above 0: a gain measured "
-            "in units of it means nothing."
+            f"The model's skill {estimate(skill)} is not shown to be above 0 "
+            f"{sample(skill)}: {undecided(skill, 0.0)} A gain in units of such a skill means "
+            "nothing."
         )
         return case.lacking(sentence, [f"skill of {case.label}"], evidence, effect=found)
     delta = case.context.delta

@@ -120,6 +120,9 @@ def focus(case: Case) -> Finding:
         f"rows apart from uniform, "
         f"{content} {sample(found[recent][0])}."
     )
+    sharp = case.found.get("sharpness")
+    if sharp is not None and sharp.status == "NO":
+        sentence = f"Attention is practically uniform: there is little to locate. {sentence}"
     return case.answer("DESCRIPTIVE", sentence, evidence, effect=found[recent][0])
 
 

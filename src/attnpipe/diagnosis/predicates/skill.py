@@ -1,14 +1,16 @@
 """Whether a model forecasts at all."""
 
 from attnpipe.diagnosis.book import Case
-from attnpipe.diagnosis.gates import gate, seeds_needed
+from attnpipe.diagnosis.gates import gate, seeds_needed, undecided
 from attnpipe.diagnosis.schema import Finding
 from attnpipe.diagnosis.words import estimate, sample
 
 
-def skill(case: Case) -> Finding:
+def skill(case: Case) -> Finding | None:
     """YES: the interval of 1 − error / error of the best trivial predictor lies above 0."""
     found = case.book.get(f"skill.{case.name}")
+    if found is None and not case.forecasts:
+        return None
     if found is None or found.estimate is None:
         return case.lacking(
             "There is no score of its forecasts.", [f"forecasts of {case.label} on the test split"]
@@ -21,7 +23,7 @@ def skill(case: Case) -> Finding:
         "NO": "its errors are larger"
         + (": its attention must not be interpreted." if attends else "."),
         "DESCRIPTIVE": case.untested,
-    }.get(status, "the interval does not settle it.")
+    }.get(status, undecided(found, 0.0))
     missing = case.few_seeds(found)
     if status == "INCONCLUSIVE" and not missing:
         missing = seeds_needed(found, 0.0)

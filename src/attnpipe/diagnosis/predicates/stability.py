@@ -19,6 +19,15 @@ def stability(case: Case) -> Finding:
     trained, before = (_likeness(case, "centred_cosine", when) for when in ("", "untrained."))
     evidence = [*trained, *before]
     if not trained or any(e.estimate is None for e in trained):
+        profiles = _likeness(case, "profile_pearson", "")
+        if profiles and all(e.estimate is not None for e in profiles):
+            return case.lacking(
+                f"Rows cannot be compared; the averaged profiles of seeds correlate at "
+                f"{span(profiles)} {sample(profiles[0])}, which shows habits of position only.",
+                ["rows of at least two seeds on the same inputs"],
+                [*evidence, *profiles],
+                effect=profiles[0],
+            )
         return case.lacking(
             "The rows of different seeds cannot be compared.",
             ["rows of at least two seeds on the same inputs"],

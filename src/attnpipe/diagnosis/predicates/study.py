@@ -18,6 +18,11 @@ SAYS = {
 def answer(case: Case) -> Finding:
     """Count the models by their gain, and say what is not known of any."""
     gains = [f for f in case.found.values() if f.predicate == "gain"]
+    if not gains and case.context.attention_models:
+        return case.lacking(
+            "Whether attention helps cannot be told from weights alone.",
+            ["forecasts of the models and of their baselines"],
+        )
     if not gains:
         return case.lacking("No model of this study has attention.", ["a model with attention"])
     counts = {
