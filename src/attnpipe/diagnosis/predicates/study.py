@@ -39,13 +39,24 @@ def answer(case: Case) -> Finding:
     if unknown:
         sentence += (
             " Whether attention is used, and whether its content matters, is not known: "
-            f"{', '.join(unknown)} are missing."
+            f"{_causal(unknown)} are missing."
         )
     cited = [case.book[i] for f in [*gains, *on_settling] for i in f.evidence]
     missing = [f"interventions and arms {', '.join(unknown)}"] if unknown else []
     if all(f.status in ("INCONCLUSIVE", "DESCRIPTIVE") for f in gains):
         return case.lacking(sentence, missing, cited)
     return case.answer("DESCRIPTIVE", sentence, cited, missing=missing)
+
+
+def _causal(codes: Sequence[str]) -> str:
+    """Spell out which kinds of causal evidence the codes E1–E4 and R0–R2 stand for."""
+    kinds = {"E": "interventions on frozen weights", "R": "arms trained anew"}
+    said = []
+    for letter, kind in kinds.items():
+        of = [code for code in codes if code.startswith(letter)]
+        if of:
+            said.append(f"{kind} ({', '.join(of)})")
+    return " and ".join(said)
 
 
 def gaps(case: Case) -> Finding:
