@@ -5,12 +5,14 @@ file that was edited meanwhile, so they read what the main process wrote when it
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from attnpipe.data.facts import feasibility
-from attnpipe.io.json import canonical, parse_json, write_json
+from attnpipe.io.atomic import write_text
+from attnpipe.io.json import canonical, parse_json
 from attnpipe.pipeline.config import Study, choose, load_study
 from attnpipe.pipeline.fingerprint import Fingerprints
 from attnpipe.pipeline.members import fingerprint_key
@@ -50,8 +52,10 @@ def freeze(plan: Plan, root: Path) -> None:
         "config": study.spec.model_dump(mode="json"),
         "fingerprints": plan.fingerprints(),
     }
-    write_json(root / RESULTS / study.spec.name / "config.json", document, SCHEMA_VERSION)
-    write_json(_frozen(root, document["choice"]), document, SCHEMA_VERSION)
+    # Keys stay in their order: that of the models is the order of tables and figures.
+    text = json.dumps({"schema": SCHEMA_VERSION} | document, indent=1, allow_nan=False) + "\n"
+    write_text(root / RESULTS / study.spec.name / "config.json", text)
+    write_text(_frozen(root, document["choice"]), text)
 
 
 def _frozen(root: Path, choice: Mapping[str, str]) -> Path:
