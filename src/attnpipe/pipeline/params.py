@@ -99,13 +99,14 @@ class StudyParams:
         context = self._context
         if "comparisons" not in NEEDS[figure]:
             del context["delta"]
-        spec, seeds = self._config["figure"], self._study.spec.seeds
+        spec = self._config["figure"]
         chosen = spec["representative_seed"]
+        smallest = min(self._study.spec.seeds)
         return {
             "figure": figure,
             "options": spec["show"][figure],
             "style": spec["style"],
-            "representative_seed": seeds[0] if chosen is None else chosen,
+            "representative_seed": smallest if chosen is None else chosen,
             "context": context,
         }
 

@@ -45,6 +45,6 @@ class FigureSpec(Section):
     style: StyleSpec = StyleSpec()
     """Shared style."""
     representative_seed: int | None = None
-    """Seed shown where only one can be; null: the first."""
+    """Seed shown where only one can be; null: the smallest."""
     show: dict[Name, FigureOptions]
     """Figure name → its options."""
