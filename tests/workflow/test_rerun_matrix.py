@@ -33,6 +33,7 @@ OVERRIDES = {
     "models.pool.label=Pooling": [*FIGURES, "diagnose", *END],
     "analysis.metrics.peak_tolerance=0.01": [*POOL_MEASURED, *AFTER_MEASURE],
     "figure.show.entropy.color='#123456'": ["figure entropy", *END],
+    "figure.representative_seed=2": END,  # no figure of this study shows one seed
     "analysis.contrast.delta=0.05": ["contrast", "diagnose", "figure forest", *END],
     "title='Another title'": ["diagnose", *END],
     "seeds=[1,2,3]": [

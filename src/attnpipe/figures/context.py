@@ -76,7 +76,7 @@ def figure_context(spec: Mapping[str, Any], description: Mapping[str, Any]) -> F
         attention_models=tuple(study["attention_models"]),
         baselines=dict(study["baselines"]),
         seeds=tuple(study["seeds"]),
-        representative_seed=spec["representative_seed"],
+        representative_seed=spec.get("representative_seed", min(study["seeds"])),
         window=description.get("window") or 0,
         step_value=float(step.get("value", 1.0)),
         step_unit=step.get("unit", ""),

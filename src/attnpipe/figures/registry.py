@@ -16,5 +16,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 """Figure name → the study's tables that it reads, and no others."""
 
+ONE_SEED = ("epoch_heatmaps",)
+"""Figures that show the representative seed; the others do not depend on it."""
+
 FIGURES = Registry("figure", {name: f"attnpipe.figures.{name}:draw" for name in NEEDS})
 """Figure name → ``draw(tables, context, options) -> matplotlib.figure.Figure``."""

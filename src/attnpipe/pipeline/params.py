@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from attnpipe.figures.registry import NEEDS
+from attnpipe.figures.registry import NEEDS, ONE_SEED
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.estimate import stores_states
 
@@ -102,13 +102,15 @@ class StudyParams:
         spec = self._config["figure"]
         chosen = spec["representative_seed"]
         smallest = min(self._study.spec.seeds)
-        return {
+        param = {
             "figure": figure,
             "options": spec["show"][figure],
             "style": spec["style"],
-            "representative_seed": smallest if chosen is None else chosen,
             "context": context,
         }
+        if figure in ONE_SEED:
+            param["representative_seed"] = smallest if chosen is None else chosen
+        return param
 
     def _diagnose(self) -> Values:
         return {"title": self._study.spec.title, "context": self._context}
