@@ -118,6 +118,8 @@ def test_keys_that_do_not_fit_the_layout_are_said(options, message):
         {"axes": ["keys"]},
         ARRAYS | {"files": {"m": {-1: "a.npy"}}},
         ARRAYS | {"files": {"m": {2**32: "a.npy"}}},
+        {"keys": 1},
+        {"keys": 50.0},
         {"max_megabytes": 0},
         {"tolerance": 0.5},
         {"prefix": {}},

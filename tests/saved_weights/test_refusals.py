@@ -11,6 +11,7 @@ from attnpipe.saved_weights.run import import_run
 
 EVAL = "save the weights after the softmax and without dropout"
 AGAIN = "export or copy it again"
+ONE_KEY = "export all keys or declare in data.axes which axis they are"
 FILE = "attention_epoch_002.npy"
 NAME = f"A_seed1/{FILE}"
 
@@ -53,6 +54,8 @@ BAD_FILES = {
         np.full((1, 50), 1 / 50),
         "has shape (1, 50), which is not (key); declare in data.axes what its axes are",
     ),
+    "a single key": (np.ones(1), f"has 1 key, over which every row is 1; {ONE_KEY}"),
+    "no keys": (np.empty(0), f"is empty: its shape is (0,); {AGAIN}"),
     "a scalar": (
         np.array(1.0),
         "has shape (), which is not (key); declare in data.axes what its axes are",
@@ -166,6 +169,62 @@ def test_a_run_that_does_not_fit_is_refused(folder, change, reason):
     outcome = import_run(folder.spec(), "A", 1).outcome
     assert (outcome.outcome, outcome.reason) == ("refused", reason)
     assert import_run(folder.spec(), "A", 2).outcome.outcome == "ok"
+
+
+def test_a_lone_file_of_one_key_or_none_is_refused(folder):
+    axes = ["head", "query", "key"]
+    shapes = {1: (2, 3, 1), 2: (2, 0, 4), 3: (2, 3, 4)}
+    for seed, shape in shapes.items():
+        folder.array(f"m{seed}.npy", np.full(shape, 1 / max(shape[-1], 1)))
+    files = {f"m{seed}": {seed: f"m{seed}.npy"} for seed in shapes}
+    spec = folder.spec(layout="arrays", axes=axes, files=files)
+    outcomes = [import_run(spec, f"m{seed}", seed).outcome for seed in shapes]
+    assert [(o.outcome, o.reason) for o in outcomes] == [
+        ("refused", f"'m1.npy' has 1 key, over which every row is 1; {ONE_KEY}"),
+        ("refused", f"'m2.npy' is empty: its shape is (2, 0, 4); {AGAIN}"),
+        ("ok", None),
+    ]
+
+
+DECLARED = "instead of the 50 that data.keys declares; export it again or correct data.keys"
+
+
+def test_declared_keys_judge_a_lone_file(folder):
+    folder.profiles("A", 1, epochs=[], keys=49)
+    folder.profiles("B", 1, epochs=[], keys=50)
+    spec = folder.spec(keys=50)
+    assert import_run(folder.spec(), "A", 1).outcome.outcome == "ok"
+    assert import_run(spec, "A", 1).outcome.reason == (
+        f"'A_seed1/attention_test.npy' has 49 keys {DECLARED}"
+    )
+    assert import_run(spec, "B", 1).outcome.outcome == "ok"
+
+
+@pytest.mark.parametrize("wrong", [1, 40])
+def test_runs_of_a_wrong_length_do_not_outvote_the_others(folder, wrong):
+    """Without a declared number, two runs of 40 keys would refuse the one of 50."""
+    for seed, keys in {1: wrong, 2: wrong, 3: 50}.items():
+        folder.profiles("A", seed, epochs=[1], keys=keys)
+    spec = folder.spec(keys=50)
+    refused = {seed: import_run(spec, "A", seed).outcome for seed in (1, 2, 3)}
+    assert [outcome.outcome for outcome in refused.values()] == ["refused", "refused", "ok"]
+    assert "'A_seed2/attention_epoch_001.npy'" in refused[2].reason
+    undeclared = import_run(folder.spec(), "A", 3).outcome.outcome
+    assert undeclared == ("refused" if wrong == 40 else "ok")
+
+
+def test_declared_keys_are_counted_along_the_declared_axis(folder):
+    folder.batches(count=2, layers=1, heads=2, steps=4)
+    np.savez(folder.root / "attention_batch_0001.npz", attention_weights=folder.rows(1, 2, 4, 3))
+    outcome = import_run(folder.spec(layout="batches", keys=4), "import", 0).outcome
+    assert outcome.reason == (
+        "'attention_batch_0001.npz' has 3 keys instead of the 4 that data.keys declares; "
+        "export it again or correct data.keys"
+    )
+    folder.array("a.npy", folder.rows(4, 5).T)
+    options = {"layout": "arrays", "axes": ["key", "query"], "files": {"m": {0: "a.npy"}}}
+    assert import_run(folder.spec(keys=5, **options), "m", 0).outcome.outcome == "ok"
+    assert import_run(folder.spec(keys=4, **options), "m", 0).outcome.outcome == "refused"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from attnpipe.saved_weights.files import RunFiles, known
 from attnpipe.saved_weights.layout_arrays import find_arrays
 from attnpipe.saved_weights.layout_batches import find_batches
 from attnpipe.saved_weights.layout_profiles import find_profiles
+from attnpipe.saved_weights.shapes import check_shape
 from attnpipe.schema.data import SavedWeightsData
 
 __all__ = ["RunFiles", "discover"]
@@ -52,14 +53,14 @@ def _with_shape(runs: dict[int, RunFiles], spec: SavedWeightsData) -> dict[int, 
 
 
 def _announced(run: RunFiles, spec: SavedWeightsData) -> tuple[int, ...] | None:
-    """Return the shape in the header of the run's newest file, if it is readable."""
+    """Return the shape in the header of the run's newest file, if that can be right."""
     names = [file.name for file in run.files if file.checkpoint is not None]
     if not names:
         return None
     limit = int(spec.max_megabytes * 1e6)
     try:
         shape = read_shape(run.root, names[-1], limit_bytes=limit, array=array_name(spec))
+        check_shape(shape, spec, names[-1])
     except UserError:
         return None  # said by name when the run is imported
-    axes = stored_axes(spec)
-    return compared_shape(shape, axes, spec) if len(shape) == len(axes) else None
+    return compared_shape(shape, stored_axes(spec), spec)

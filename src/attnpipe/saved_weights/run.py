@@ -1,6 +1,5 @@
 """Saved weights of one run → the record that captured weights have, too."""
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,6 +22,7 @@ from attnpipe.saved_weights.checkpoints import final_checkpoint, grouped
 from attnpipe.saved_weights.discover import discover
 from attnpipe.saved_weights.files import TEST, RunFiles
 from attnpipe.saved_weights.rows import distributions, rounding
+from attnpipe.saved_weights.shapes import check_shape, check_together
 from attnpipe.schema.data import SavedWeightsData
 
 Weights = Float32[np.ndarray, "layer head sample query key"]
@@ -129,38 +129,18 @@ def _read(
         for name in group:
             array = read_array(files.root, name, limit_bytes=left, array=array_name(spec))
             left -= array.size * max(array.itemsize, 4)
-            if array.ndim != len(axes):
-                raise UserError(
-                    f"'{name}' has shape {array.shape}, which is not ({', '.join(axes)}); declare "
-                    "in data.axes what its axes are"
-                )
+            check_shape(array.shape, spec, name)
             shapes[name] = compared_shape(array.shape, axes, spec)
             stored = canonical(array, axes)
             support, _ = _support(stored.shape[-2], stored.shape[-1], spec.causal, name)
             tolerance = rounding(array.dtype, spec.tolerance)
             parts[checkpoint].append(distributions(stored, support, tolerance, name))
-    _check_shapes(shapes, files)
+    check_together(shapes, files)
     return {checkpoint: _joined(parts.pop(checkpoint)) for checkpoint in names}
 
 
 def _joined(parts: list[Part]) -> Weights:
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-
-
-def _check_shapes(shapes: dict[str, tuple[int, ...]], files: RunFiles) -> None:
-    """Raise unless all files of the run fit each other, and the run its model's others."""
-    usual, count = Counter(shapes.values()).most_common(1)[0]
-    for name, shape in shapes.items():
-        if shape != usual:
-            raise UserError(
-                f"'{name}' has shape {shape}, while {count} of the run's {len(shapes)} files have "
-                f"{usual}; export it again or remove it"
-            )
-    if files.shape is not None and usual != files.shape:
-        raise UserError(
-            f"the files of '{files.folder}' have shape {usual}, while the model's other runs have "
-            f"{files.shape}; export them again or remove the run"
-        )
 
 
 def _support(

@@ -138,6 +138,8 @@ class SavedWeightsData(Section):
     """Layout `arrays`: model → seed → file below `path`."""
     axes: list[SavedAxis] = []
     """Meaning of each axis of a stored array, in order; empty: [key] in `profiles`, [layer, head, query, key] in `batches`; required in `arrays`."""
+    keys: Annotated[int, Field(ge=2)] | None = None
+    """How many keys every file has, other numbers being refused; null: each model's files decide by their majority."""
     array: str | None = None
     """Which array of an npz or safetensors file; null: `attention_weights` in `batches`, else the only one."""
     averaged_over: list[Literal["layer", "head", "sample", "query"]] | None = None
