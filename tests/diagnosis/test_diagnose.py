@@ -296,6 +296,18 @@ def test_causal_questions_name_the_interventions_and_arms_that_are_missing(
     }
 
 
+def test_every_finding_names_its_evidence(factory: ModuleType) -> None:
+    diagnosis = judged(factory, small(factory))
+    ids = {evidence.id for evidence in diagnosis.evidence}
+    for found in diagnosis.findings:
+        assert found.evidence, found.id
+        assert set(found.evidence) <= ids
+    for predicate in ("content", "verdict"):
+        judgement = finding(diagnosis, predicate)
+        assert f"gain.{MODEL}.skill_units" in judgement.evidence
+        assert judgement.effect == pytest.approx(factory.GAINS.get(MODEL, 0.015))
+
+
 def test_published_words_are_quoted_and_never_an_answer(factory: ModuleType) -> None:
     diagnosis = judged(factory, small(factory))
     found = finding(diagnosis, "published_entropy", "lstm_medium_simple")

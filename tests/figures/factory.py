@@ -147,6 +147,9 @@ def metric_values(plan: Plan) -> pl.DataFrame:
                     where = {"model": model, "seed": seed, "checkpoint": name, "head": head}
                     for key, weight in enumerate(p.tolist()):
                         add(**where, target=key, metric="profile", value=weight)
+                    for key, weight in enumerate(p[::-1].tolist()):
+                        if "additive" in model:
+                            add(**where, target=key, metric="profile_published", value=weight)
                     for metric, value in _numbers(plan, place, seed, epoch, p).items():
                         hidden = model in plan.unknowable and metric in PER_ROW
                         add(**where, metric=metric, value=None if hidden else value,

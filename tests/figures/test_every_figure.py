@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import get_args
 
 import matplotlib
+import numpy as np
 import polars as pl
 import pytest
 from matplotlib.backends.backend_agg import RendererAgg
@@ -301,6 +302,37 @@ def test_context_is_read_from_a_jobs_config() -> None:
     assert context.delta == 0.05
     bare = figure_context(spec, {})
     assert (bare.window, bare.step_unit) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["profiles", "profile_overlay"])
+def test_the_last_querys_row_stands_beside_the_mean_over_queries(
+    factory: ModuleType, name: str
+) -> None:
+    plan = factory.Plan(**SMALL)
+    means = factory.study(plan)["metrics"].filter(
+        (pl.col("metric") == "profile_published") & (pl.col("checkpoint") == "best")
+    )
+    figure = drawn(factory, name, plan)
+    lines = [line for ax in figure.axes for line in ax.get_lines()]
+    for model in set(means["model"]):
+        wanted = means.filter(pl.col("model") == model).sort("target")["mean"].to_numpy()
+        found = [
+            line
+            for line in lines
+            if len(line.get_ydata()) == len(wanted) and np.allclose(line.get_ydata(), wanted)
+        ]
+        assert [line.is_dashed() for line in found] == [True]
+    assert means.height
+
+
+def test_heat_maps_show_the_last_querys_row_where_there_is_one(factory: ModuleType) -> None:
+    titles = [
+        ax.get_title("left") for ax in drawn(factory, "epoch_heatmaps", factory.Plan(**SMALL)).axes
+    ]
+    plan = factory.Plan(**SMALL)
+    additive = [m for m in plan.attention if "additive" in m]
+    assert len([t for t in titles if "last query" in t]) == len(additive) > 0
+    assert len([t for t in titles if t]) == len(plan.attention) + len(additive)
 
 
 def test_the_time_axis_names_steps_and_time(factory: ModuleType) -> None:

@@ -168,6 +168,9 @@ def test_profiles_peaks_and_published_numbers():
     assert profile["target"].to_list() == list(range(6))
     np.testing.assert_allclose(profile["value"], weights[0].mean(axis=(0, 1)), rtol=1e-6)
     assert rows_of(frame, "lag_profile", **at)["value"].sum() == pytest.approx(1)
+    last = rows_of(frame, "profile_published", **at).sort("target")
+    np.testing.assert_allclose(last["value"], weights[0, :, -1].mean(axis=0), rtol=1e-6)
+    assert set(last["n_rows"]) == {6}
     numbers = published_numbers(weights[0, :, -1].mean(axis=0), OPTIONS.recent_k)
     for name, value in numbers.items():
         assert value_of(frame, name, **at) == pytest.approx(value, rel=1e-5)
@@ -187,6 +190,7 @@ def test_published_row_may_be_the_mean_over_queries_or_the_only_one():
     at = {"checkpoint": "best", "head": 0}
     name = "profile_entropy_normalized"
     assert value_of(frame, name, **at) == pytest.approx(expected[name], rel=1e-6)
+    assert rows_of(frame, "profile_published").is_empty()  # it is the profile itself
     single = run(make_records(queries=1), make_probe(published_row="only"))
     last = run(make_records(queries=1), make_probe(published_row="last_query"))
     assert single.equals(last)

@@ -35,6 +35,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "content_information": NOT_NEGATIVE,
     "content_share": SHARE,
     "profile": SHARE,
+    "profile_published": SHARE,
     "lag_profile": SHARE,
     "profile_entropy_normalized": SHARE,
     "profile_kl_uniform": NOT_NEGATIVE,

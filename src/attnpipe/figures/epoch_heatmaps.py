@@ -14,11 +14,23 @@ from matplotlib.ticker import MaxNLocator
 
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.gaps import gap
-from attnpipe.figures.layout import Words, absent, empty_sheet, grid, panel_room, shown
+from attnpipe.figures.last_query import LAST_QUERY
+from attnpipe.figures.layout import (
+    MAX_PANELS,
+    Words,
+    absent,
+    empty_sheet,
+    grid,
+    panel_room,
+    shown,
+)
 from attnpipe.figures.selection import epochs, heads_note, keys_of, values
 from attnpipe.figures.style import QUIET, SMALL, colormap, styled
 from attnpipe.figures.timeaxis import key_axis_name, label_keys
 from attnpipe.schema.figure import FigureOptions
+
+COLORBAR = 0.25
+"""Inches of a panel's width that its colour bar may take."""
 
 
 @styled
@@ -26,13 +38,21 @@ def draw(
     tables: Mapping[str, pl.DataFrame], context: FigureContext, options: FigureOptions
 ) -> Figure:
     """Return one heat map per model for the representative seed."""
-    models, cut = shown(context.attention_models)
-    points = epochs(values(tables, ["profile"]))
+    points = epochs(values(tables, ["profile", LAST_QUERY]))
+    twice = (points["metric"] == LAST_QUERY).any()
+    models, cut = shown(context.attention_models, MAX_PANELS // 2 if twice else MAX_PANELS)
     window = keys_of(points, context)
     seed = context.representative_seed
+    panels = [
+        (model, metric)
+        for model in models
+        for metric in ("profile", LAST_QUERY)
+        if metric == "profile" or _has(points, model, seed, metric)
+    ]
     words = Words(
         title=f"Attention profile while the model trains, seed {seed}",
-        subtitle="Weights averaged over samples and queries. Each colour bar has its own range; "
+        subtitle="Weights averaged over samples and queries, or of the last query alone where "
+        "published analyses take that row. Each colour bar has its own range; "
         f"1/n = {1 / window:.2g} is uniform attention.",
         xlabel=key_axis_name(context, window),
         ylabel="epoch (0 = untrained)",
@@ -41,25 +61,34 @@ def draw(
     if points.is_empty():
         return empty_sheet(context, words, "no weights of training epochs are stored")
     colors = colormap(options.colormap, context.style.sequential)
-    figure, axes = grid(context, words, [context.label(m) for m in models], height=1.5)
-    for ax, model in zip(axes, models, strict=True):
-        mine = points.filter(pl.col("model") == model)
+    figure, axes = grid(context, words, [_title(context, *p) for p in panels], height=1.5)
+    for ax, (model, metric) in zip(axes, panels, strict=True):
+        mine = points.filter((pl.col("model") == model) & (pl.col("metric") == metric))
         run = mine.filter(pl.col("seed") == seed)
         if run.is_empty():
             others = sorted(mine["seed"].unique())
-            why = gap(tables, context, model, "profile").full
+            why = gap(tables, context, model, metric).full
             if others:
                 why = f"nothing stored for seed {seed}; there is for seed {others[0]}"
-            absent(ax, why, panel_room(context, models))
+            absent(ax, why, panel_room(context, panels) - COLORBAR)
             continue
         mesh = _map(ax, run, colors)
         _colorbar(figure, ax, mesh, keys_of(run, context))
-    label_keys(axes[0], context, window, most=4 if len(models) <= 4 else 2)
+    label_keys(axes[0], context, window, most=4 if len(panels) <= 4 else 2)
     last = points["epoch"].max()
     assert isinstance(last, int)  # not empty
     axes[0].set_ylim(last + 0.5, -0.5)
     axes[0].yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     return figure
+
+
+def _has(points: pl.DataFrame, model: str, seed: int, metric: str) -> bool:
+    mine = (pl.col("model") == model) & (pl.col("seed") == seed) & (pl.col("metric") == metric)
+    return points.filter(mine).height > 0
+
+
+def _title(context: FigureContext, model: str, metric: str) -> str:
+    return context.label(model) + (": last query" if metric == LAST_QUERY else "")
 
 
 def edges(centres: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n+1"]:

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.dots import rule_key
 from attnpipe.figures.gaps import gap_notes
+from attnpipe.figures.last_query import LAST_QUERY, draw_last_query, last_query_key
 from attnpipe.figures.layout import Words, empty_sheet, sheet, shown
 from attnpipe.figures.selection import final_values, heads_note, keys_of, spread
 from attnpipe.figures.style import RULE, look, styled
@@ -26,6 +27,7 @@ def draw(
     """Return the mean profile of each model with the interval of the mean."""
     points = final_values(tables, ["profile"])
     means = spread(tables, ["profile"])
+    last = spread(tables, [LAST_QUERY])
     present = set(means["model"])
     models = [m for m in context.attention_models if m in present]
     named, _ = shown(models, MOST)
@@ -36,7 +38,7 @@ def draw(
     words = Words(
         title="Where do the models look? Mean attention profiles compared",
         subtitle="Final weights averaged over samples, queries and seeds; bands are "
-        f"{PERCENT} intervals over seeds.",
+        f"{PERCENT} intervals over seeds. Dashed: the last query's row alone.",
         xlabel=key_axis_name(context, window),
         ylabel="attention weight",
         notes=[*cut, *heads_note(points), *gap_notes(tables, context, context.attention_models)],
@@ -46,6 +48,8 @@ def draw(
     legend = [_entry(context, model) for model in named]
     if cut:
         legend.append(Line2D([], [], color="#c4c4c4", lw=0.6, label="other models"))
+    if last.filter(pl.col("model").is_in(named)).height:
+        legend.append(last_query_key())
     figure = sheet(context, words, [2.6], [*legend, rule_key("uniform")])
     ax = figure.add_subplot()
     for model in models:
@@ -64,6 +68,7 @@ def draw(
             mean["target"], mean["mean"], color=own.color, ls=own.dash,
             marker=own.marker, markersize=3, markevery=max(1, window // 8),
         )  # fmt: skip
+        draw_last_query(ax, last.filter(pl.col("model") == model), own.color)
     ax.axhline(1 / window, color=options.color or RULE, lw=0.8, ls=(0, (4, 2)), zorder=1)
     label_keys(ax, context, window, most=10)
     ax.set_ylim(bottom=0)

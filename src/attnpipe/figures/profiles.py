@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.dots import rule_key
 from attnpipe.figures.gaps import gap, gap_notes
+from attnpipe.figures.last_query import LAST_QUERY, draw_last_query, last_query_key
 from attnpipe.figures.layout import Words, absent, empty_sheet, grid, panel_room, shown
 from attnpipe.figures.selection import final_values, heads_note, keys_of, spread
 from attnpipe.figures.style import QUIET, RULE, look, styled
@@ -25,11 +26,12 @@ def draw(
     """Return one panel per model: thin lines are seeds, the bold line their mean."""
     models, cut = shown(context.attention_models)
     points = final_values(tables, ["profile"])
+    last = spread(tables, [LAST_QUERY])
     window = keys_of(points, context)
     words = Words(
         title="Where does attention look? Averaged final weights",
         subtitle="Averages over samples and queries: they show habits of position, not where "
-        "single rows look.",
+        "single rows look. Dashed: the last query's row alone, where published analyses take it.",
         xlabel=key_axis_name(context, window),
         ylabel="attention weight",
         notes=[*cut, *heads_note(points), *gap_notes(tables, context, models)],
@@ -39,6 +41,7 @@ def draw(
     legend = [
         Line2D([], [], color=QUIET, lw=0.6, label="one seed"),
         Line2D([], [], color=QUIET, lw=1.6, label="mean"),
+        *([last_query_key()] if last.height else []),
         Patch(color=QUIET, alpha=0.25, lw=0, label=f"{PERCENT} interval of the mean"),
         rule_key("uniform"),
     ]
@@ -49,7 +52,9 @@ def draw(
         if mine.is_empty():
             absent(ax, gap(tables, context, model, "profile").full, panel_room(context, models))
         else:
-            _panel(ax, mine, means.filter(pl.col("model") == model), look(context, model).color)
+            color = look(context, model).color
+            _panel(ax, mine, means.filter(pl.col("model") == model), color)
+            draw_last_query(ax, last.filter(pl.col("model") == model), color)
             ax.axhline(
                 1 / keys_of(mine, context), color=options.color or RULE, lw=0.8, ls=(0, (4, 2))
             )

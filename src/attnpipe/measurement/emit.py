@@ -91,13 +91,17 @@ def emit_profiles(table: MetricTable, battery: Battery, probe: Probe) -> None:
         lags, mass = profile.lag_profile()
         table.add("lag_profile", mass, *counts, target=lags)
     published, rows = published_profile(profile, probe.published_row)
+    unseen = battery.means.rows.sum(axis=-1) - rows
+    if probe.published_row == "last_query" and profile.rows.shape[1] > 1:
+        counts = rows[:, None], unseen[:, None]
+        table.add("profile_published", published, *counts, target=profile.keys)
     numbers = [published_numbers(p, battery.options.recent_k) for p in published]
     for metric in numbers[0] if numbers else ():
         value = np.array([n[metric] for n in numbers])
         if metric == "profile_peak":
             known = ~np.isnan(value)
             value[known] = profile.keys[value[known].astype(np.int64)]
-        table.add(metric, value, rows, battery.means.rows.sum(axis=-1) - rows)
+        table.add(metric, value, rows, unseen)
 
 
 def published_profile(

@@ -24,6 +24,7 @@ PEAKS = {
 }
 PROFILES = {
     "profile": "mean weight on the key position in `target`",
+    "profile_published": "the same of the last query alone, where document 0's rules go by it",
     "lag_profile": "mean mass at the lag in `target`",
     "profile_entropy_normalized": "document 0's rules: entropy of the averaged row over ln T",
     "profile_kl_uniform": "document 0's rules: divergence of the averaged row from 1/T, nats",

@@ -1,7 +1,8 @@
 """Questions that only interventions and retrained models can answer."""
 
 from attnpipe.diagnosis.book import Case
-from attnpipe.diagnosis.schema import Finding
+from attnpipe.diagnosis.schema import Evidence, Finding
+from attnpipe.diagnosis.words import estimate, span
 
 INTERVENTIONS = {
     "E1": "E1: attention output replaced by its mean",
@@ -23,17 +24,29 @@ def _absent(case: Case, names: dict[str, str]) -> list[str]:
 def used(case: Case) -> Finding:
     """Undecided without E1 and E2: shape never shows use."""
     missing = _absent(case, {k: INTERVENTIONS[k] for k in ("E1", "E2")})
+    shape = case.book.heads(f"metric.{case.name}.kl_uniform")
+    known = f" ({span(shape, ' nats')} from uniform)" if _known(shape) else ""
     return case.lacking(
-        "How weights look does not show whether the forecast depends on them.", missing
+        f"How weights look{known} does not show whether the forecast depends on them.",
+        missing,
+        shape,
+        effect=shape[0] if len(shape) == 1 else None,
     )
 
 
 def content(case: Case) -> Finding:
     """Undecided without E3, E4 and the arms that retrain with uniform or static weights."""
     missing = _absent(case, {k: INTERVENTIONS[k] for k in ("E3", "E4")} | ARMS)
+    gain, share = _gain(case), case.book.heads(f"metric.{case.name}.content_share")
+    sentence = "What attention looks at does not show that looking there helps."
+    if _known(gain):
+        size = estimate(gain[0], sign=True)
+        sentence = f"A difference from the baseline ({size}) does not show what it comes from."
     return case.lacking(
-        "A gain over the baseline does not show that it comes from what attention looks at.",
+        sentence,
         missing,
+        [*gain, *share],
+        effect=gain[0] if gain else None,
     )
 
 
@@ -47,8 +60,22 @@ def verdict(case: Case) -> Finding:
     missing = _absent(case, INTERVENTIONS | ARMS)
     if skill is None or skill.status != "YES":
         sentence = "Without skill over a trivial forecast, attention must not be interpreted."
-        return case.lacking(sentence, [f"skill of {case.label}", *missing])
+        cited = [] if skill is None else [case.book[i] for i in skill.evidence]
+        return case.lacking(sentence, [f"skill of {case.label}", *missing], cited)
+    told = [case.found[p] for p in ("skill", "gain", "sharpness") if p in case.found]
+    gain = _gain(case)
     return case.lacking(
         "Description and a baseline are not enough for a verdict: causal evidence is missing.",
         missing,
+        [case.book[i] for finding in told for i in finding.evidence],
+        effect=gain[0] if gain else None,
     )
+
+
+def _gain(case: Case) -> list[Evidence]:
+    found = case.book.get(f"gain.{case.name}.skill_units")
+    return [] if found is None else [found]
+
+
+def _known(evidence: list[Evidence]) -> bool:
+    return bool(evidence) and all(e.estimate is not None for e in evidence)
