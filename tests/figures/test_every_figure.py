@@ -326,10 +326,9 @@ def test_the_last_querys_row_stands_beside_the_mean_over_queries(
 
 
 def test_heat_maps_show_the_last_querys_row_where_there_is_one(factory: ModuleType) -> None:
-    titles = [
-        ax.get_title("left") for ax in drawn(factory, "epoch_heatmaps", factory.Plan(**SMALL)).axes
-    ]
     plan = factory.Plan(**SMALL)
+    axes = drawn(factory, "epoch_heatmaps", plan).axes
+    titles = [ax.get_title("left").replace("\n", " ") for ax in axes]
     additive = [m for m in plan.attention if "additive" in m]
     assert len([t for t in titles if "last query" in t]) == len(additive) > 0
     assert len([t for t in titles if t]) == len(plan.attention) + len(additive)
