@@ -10,6 +10,7 @@ import zlib
 from html.parser import HTMLParser
 from types import ModuleType
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -171,8 +172,6 @@ def test_hostile_labels_titles_reasons_and_data_are_only_text(factory: ModuleTyp
         diverged=frozenset({("lstm_small_simple", 42)}),
     )  # fmt: skip
     tables = factory.study(plan)
-    import polars as pl
-
     tables["inventory"] = tables["inventory"].with_columns(
         reason=pl.when(pl.col("outcome") != "ok").then(pl.lit(HOSTILE))
     )
@@ -243,6 +242,34 @@ def test_every_kind_of_study_is_reported(factory: ModuleType, options: dict[str,
     assert {h[1:] for h in page.all("href") if h.startswith("#")} <= set(page.all("id"))
     assert "None" not in " ".join(page.text)
     assert "nan" not in " ".join(page.text).split()
+
+
+def without_seeds(factory: ModuleType) -> Report:
+    """The report of saved weights without a seed axis: seed 0 stands in."""
+    plan = factory.Plan(window=20, epochs=6, seeds=(0,), trained=False)
+    tables = {n: t for n, t in factory.study(plan).items() if n != "comparisons"}
+    tables["inventory"] = tables["inventory"].with_columns(has_seeds=pl.lit(False))
+    data = {"models": {name: {"seeds": []} for name in plan.models}}
+    diagnosis = diagnose(tables, factory.diagnosis_context(plan))
+    return render(diagnosis, tables, {"summary": (png(), SVG)}, {"data": data})
+
+
+def test_weights_without_seeds_are_not_given_the_one_that_stands_in(factory: ModuleType) -> None:
+    report = without_seeds(factory)
+    for text in (report.html, report.markdown):
+        assert "Seeds: none, the weights come without a seed axis." in text
+    runs = re.findall(r"yes</span> <strong>([^<]*)</strong></td>", report.html)
+    assert set(runs) == {"1 of 1"}
+
+
+def test_captions_link_only_tables_that_there_are(
+    factory: ModuleType, usual: tuple[Diagnosis, Report]
+) -> None:
+    assert "../aggregate/comparisons.csv" in usual[1].html
+    report = without_seeds(factory)
+    for text in (report.html, report.markdown):
+        assert "../aggregate/metrics.csv" in text
+        assert "comparisons.csv" not in text
 
 
 def test_empty_study_is_reported(factory: ModuleType) -> None:

@@ -88,15 +88,14 @@ def view(
     """Arrange everything; nothing is said here that no finding or table says."""
     by_id = {f.id: f for f in diagnosis.findings}
     evidence = {e.id: e for e in diagnosis.evidence}
-    figures = _figures(images, provenance)
+    figures = _figures(images, provenance, tables)
     answer = by_id.get("answer.study")
     return View(
         title=diagnosis.title,
         answer=answer.sentence if answer else "No finding answers this study's question.",
         delta=f"{diagnosis.delta:g}",
         confidence=f"{100 * diagnosis.confidence:g} %",
-        seeds=", ".join(map(str, diagnosis.seeds[:20]))
-        + (f" and {len(diagnosis.seeds) - 20} more" if len(diagnosis.seeds) > 20 else ""),
+        seeds=_seeds(diagnosis.seeds, provenance),
         columns=COLUMNS,
         overview=[(m, _row(m, by_id, evidence, len(diagnosis.seeds))) for m in diagnosis.models],
         gaps=_gaps(diagnosis, by_id, figures),
@@ -113,6 +112,15 @@ def view(
     )
 
 
+def _seeds(seeds: Sequence[int], provenance: Mapping[str, Any]) -> str:
+    """Return the seeds, or that saved weights come without any: then a number stands in."""
+    stored = (provenance.get("data") or {}).get("models")
+    if stored and not any(model["seeds"] for model in stored.values()):
+        return "none, the weights come without a seed axis"
+    more = f" and {len(seeds) - 20} more" if len(seeds) > 20 else ""
+    return ", ".join(map(str, seeds[:20])) + more
+
+
 def _row(
     model: ModelEntry,
     findings: Mapping[str, Finding],
@@ -122,7 +130,7 @@ def _row(
     of = {f.predicate: f for f in findings.values() if f.model == model.name}
     if not model.attention:
         none = Cell("–")
-        return [_number(of.get("skill")), none, none, none, _runs(of, seeds), none]
+        return [_number(of.get("skill")), none, none, none, _runs(of, evidence, seeds), none]
     profile = evidence.get(f"metric.{model.name}.profile_entropy_normalized")
     said = of.get("published_entropy")
     note = ""
@@ -137,7 +145,7 @@ def _row(
         _number(of.get("gain"), sign=True),
         rows,
         _number(of.get("stability")),
-        _runs(of, seeds),
+        _runs(of, evidence, seeds),
         Cell("", status=verdict.status) if verdict else Cell("unknown"),
     ]
 
@@ -151,11 +159,14 @@ def _number(finding: Finding | None, *, sign: bool = False) -> Cell:
     return Cell(number(finding.effect, sign=sign), interval, finding.status)
 
 
-def _runs(of: Mapping[str, Finding], seeds: int) -> Cell:
-    runs, counted = of.get("runs"), of.get("seeds")
-    if runs is None or counted is None or counted.n_seeds is None:
+def _runs(of: Mapping[str, Finding], evidence: Mapping[str, Evidence], seeds: int) -> Cell:
+    """Return how many runs count: those that ended well and are no copy of another."""
+    runs = of.get("runs")
+    if runs is None or runs.missing:
         return Cell("unknown", status=runs.status if runs else None)
-    return Cell(f"{counted.n_seeds} of {seeds}", status=runs.status)
+    found = [evidence[i].facts for i in runs.evidence]
+    good = [f for f in found if f["outcome"] == "ok" and f["identical_to"] is None]
+    return Cell(f"{len(good)} of {seeds}", status=runs.status)
 
 
 def _gaps(
@@ -190,13 +201,21 @@ def _chapters(diagnosis: Diagnosis) -> list[Chapter]:
     return chapters
 
 
-def _figures(images: Images, provenance: Mapping[str, Any]) -> list[Figure]:
-    """Return the figures that were drawn or asked for, in reading order."""
+def _figures(
+    images: Images, provenance: Mapping[str, Any], tables: Mapping[str, pl.DataFrame]
+) -> list[Figure]:
+    """Return the figures that were drawn or asked for, in reading order, with tables there are."""
     config = provenance.get("config") or {}
     asked = (config.get("figure") or {}).get("show") or {}
     names = {*images, *asked}
     order = [*(n for n in CAPTIONS if n in names), *sorted(names - set(CAPTIONS))]
-    return [Figure(n, caption(n), picture(*images[n]) if n in images else None) for n in order]
+    found = []
+    for name in order:
+        of = caption(name)
+        there = tuple(table for table in of.tables if table.removesuffix(".csv") in tables)
+        drawn = picture(*images[name]) if name in images else None
+        found.append(Figure(name, replace(of, tables=there), drawn))
+    return found
 
 
 def _facts(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
