@@ -74,7 +74,7 @@ def draw(
             continue
         mesh = _map(ax, run, colors)
         _colorbar(figure, ax, mesh, keys_of(run, context))
-    label_keys(axes[0], context, window, most=4 if len(panels) <= 4 else 2)
+    label_keys(axes[0], context, window, most=4 if len(panels) <= 4 else 3)
     last = points["epoch"].max()
     assert isinstance(last, int)  # not empty
     axes[0].set_ylim(last + 0.5, -0.5)
