@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -125,41 +124,3 @@ def test_the_same_study_gives_the_same_bytes(project):
     after = contents()
     assert sorted(before) == sorted(after)
     assert [name for name in before if before[name] != after[name]] == []
-
-
-@pytest.fixture
-def profiles(tmp_path):
-    """Document 0's layout: two models, three seeds, one faulty file."""
-    rng = np.random.default_rng(0)
-    folder = tmp_path / "weights"
-    for prefix in ("M4_Simple", "M4_Simple_Wide"):
-        for seed in (1, 2, 3):
-            run = folder / f"{prefix}_seed{seed}"
-            run.mkdir(parents=True)
-            for epoch in (1, 2, 3):
-                np.save(run / f"attention_epoch_{epoch:03d}.npy", rng.dirichlet(np.ones(50)))
-            np.save(run / "attention_test.npy", rng.dirichlet(np.ones(50)))
-    np.save(folder / "M4_Simple_seed2" / "attention_test.npy", np.full(50, 0.1))
-    return folder
-
-
-def test_saved_weights_go_through_the_same_pipeline(project, profiles):
-    done = project.snakemake(study="saved_weights", overrides=f"data.path={profiles}")
-    assert done.returncode != 0, "one run was refused"
-    results = project.folder / "results" / "saved_weights"
-    inventory = pl.read_csv(results / "aggregate" / "inventory.csv")
-    refused = inventory.filter(pl.col("outcome") == "refused")
-    assert refused.select("model", "seed").rows() == [("M4_Simple", 2)]
-    assert "attention_test.npy" in refused["reason"][0]
-    metrics = pl.read_csv(results / "aggregate" / "metrics.csv", infer_schema_length=None)
-    known = metrics.filter(pl.col("metric") == "profile_entropy_normalized")
-    assert known.filter(pl.col("checkpoint") == "test")["n"].to_list() == [2, 3]
-    unknowable = metrics.filter(pl.col("metric") == "entropy_normalized")
-    assert unknowable["mean"].null_count() == len(unknowable)
-    assert set(unknowable["condition"]) == {"unknowable"}
-    html = (results / "report" / "index.html").read_text()
-    assert "unknowable" in html
-    assert "cannot be told from weights alone" in html
-    assert "score of" not in html, "nothing is asked of forecasts that there are none of"
-    assert "averaged profiles of seeds correlate" in html
-    assert str(profiles) not in html
