@@ -1,10 +1,10 @@
 """What is measured, and by which margins it is judged."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from attnpipe.schema.base import Section
+from attnpipe.schema.base import Fraction, Section
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -38,6 +38,28 @@ class ContrastSpec(Section):
     """A forecast is accurate when its absolute error is below this (units of the target); every study sets its own."""
 
 
+View = Annotated[str, Field(pattern=r"^(last_layer|mean|max|l[0-9]{1,4}h[0-9]{1,4})$")]
+
+
+class TextSpec(Section):
+    """Options of studies of texts."""
+
+    sinks: list[Literal["special", "first"]] = ["special", "first"]
+    """Keys that count as sinks: `special` tokens that the tokenizer added, the `first` token. Every metric is also given without them."""
+    representative_question: Annotated[int, Field(ge=0)] = 0
+    """Question whose texts are shown token by token and stored in full."""
+    views: Annotated[list[View], Field(min_length=1)] = ["last_layer", "mean", "max"]
+    """What its maps show: `last_layer` (mean over heads), `mean` and `max` over all layers and heads, or one head as `l3h2`."""
+    mass_margin: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    """Practical margin: differences in attention mass below it do not matter."""
+    accuracy_range: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.2, 0.8]
+    """Share of right answers between which attention can be related to being right."""
+    clusters: Annotated[int, Field(ge=2)] = 8
+    """Groups of alike heads."""
+    dense_limit: Annotated[int, Field(ge=2)] = 1024
+    """Tokens above which nothing is computed that needs a weight per query and key."""
+
+
 class AnalysisSpec(Section):
     """Everything between capture and figures."""
 
@@ -47,3 +69,5 @@ class AnalysisSpec(Section):
     """Metrics of a run."""
     contrast: ContrastSpec
     """Comparison between models."""
+    text: TextSpec = TextSpec()
+    """Studies of texts; unused in others."""

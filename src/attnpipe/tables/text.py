@@ -1,0 +1,199 @@
+"""Tables of studies of texts: prompts and sentences under pretrained models."""
+
+from attnpipe.tables.base import FLAG, INT, REAL, TEXT, Column, Table
+from attnpipe.tables.columns import METRIC, RUN, WHERE
+from attnpipe.tables.study import INVENTORY
+
+ITEM = Column(INT, "text, from 0")
+VARIANT = Column(
+    TEXT, "kind of prompt: a variant of the config, or `<k>_shot`; `sentences` for plain texts"
+)
+QUESTION = Column(
+    INT, "question (or sentence): the unit that statistics count; variants are paired on it"
+)
+SPAN = Column(TEXT, "name of the span, `keyword: …` for keywords")
+WHO = {
+    "model": RUN["model"],
+    "checkpoint": Column(TEXT, "`pretrained`, or `untrained`: the same model with random weights"),
+}
+HEADS = {
+    "layer": Column(INT, "attention layer, from 0; null: mean over layers"),
+    "head": Column(INT, "head, from 0; null: mean over heads"),
+}
+CONDITION = Column(
+    TEXT, "null: all keys; `sinks_removed`: weights off the declared sinks, renormalised"
+)
+STATISTICS = {
+    "n": Column(INT, "questions with a value"),
+    "mean": Column(REAL, "mean over questions"),
+    "sd": Column(REAL, "standard deviation over questions, ddof 1; null for one"),
+    "lo95": Column(REAL, "lower end of the 95 % t interval over questions; null for one"),
+    "hi95": Column(REAL, "its upper end"),
+}
+
+# --- of the study's data ------------------------------------------------------------------
+
+TEXTS = Table("texts", "the texts that models read", {
+    "item": ITEM,
+    "question": QUESTION,
+    "variant": VARIANT,
+    "shots": Column(INT, "worked examples in the prompt"),
+    "text": Column(TEXT, "the text, without special tokens"),
+    "answer": Column(TEXT, "right answer; null where there is none"),
+})  # fmt: skip
+
+SPANS = Table("spans", "named ranges of characters of the texts", {
+    "item": ITEM,
+    "span": SPAN,
+    "occurrence": Column(INT, "which of several of this name, from 0"),
+    "start": Column(INT, "first character"),
+    "end": Column(INT, "character after the last"),
+})  # fmt: skip
+
+# --- of a run -----------------------------------------------------------------------------
+
+TOKENS = Table("tokens", "the texts as the model reads them", {
+    "model": RUN["model"],
+    "item": ITEM,
+    "position": Column(INT, "token, from 0"),
+    "id": Column(INT, "id in the vocabulary"),
+    "token": Column(TEXT, "readable form: `·` for a space, `⏎` for a line break"),
+    "start": Column(INT, "first character; null for special tokens"),
+    "end": Column(INT, "character after the last"),
+    "special": Column(FLAG, "added by the tokenizer (BOS, CLS, SEP …)"),
+    "spans": Column(TEXT, "names of the spans it belongs to, separated by `; `"),
+})  # fmt: skip
+
+ANSWERS = Table("answers", "what the model made of every text", {
+    "model": RUN["model"], "item": ITEM, "question": QUESTION, "variant": VARIANT,
+    "tokens": Column(INT, "tokens of the text"),
+    "loss": Column(REAL, "mean negative log-likelihood of the text's tokens, nats; null for encoders"),
+    "answer": Column(TEXT, "right answer"),
+    "generated": Column(TEXT, "greedy continuation"),
+    "given": Column(TEXT, "answer found in it; null if none"),
+    "correct": Column(FLAG, "whether it is right; null where there is no right answer"),
+    "answer_loss": Column(REAL, "mean negative log-likelihood of the right answer's tokens after the text, nats"),
+})  # fmt: skip
+
+TEXT_METRICS = Table("text_metrics", "all metrics of one run, text by text", {
+    "model": RUN["model"], "checkpoint": WHO["checkpoint"], **HEADS,
+    "condition": Column(TEXT, "null, `sinks_removed`, or the reason of exclusion for `rows_excluded`"),
+    "item": ITEM,
+    "rows": Column(TEXT, "`last`: the last token's row; `all`: mean over all rows"),
+    "target": Column(INT, "key position, lag or other head, where the metric has one"),
+    "metric": Column(TEXT, "name of the metric, see the list of metrics"),
+    "value": Column(REAL, "value; null when undefined"),
+    "chance": Column(REAL, "what uniform attention would have, for head scores"),
+    "n_rows": METRIC["n_rows"],
+    "n_excluded": METRIC["n_excluded"],
+})  # fmt: skip
+
+SEGMENTS = Table("segments", "attention of the last token to named spans, text by text", {
+    "model": RUN["model"], "checkpoint": WHO["checkpoint"], **HEADS,
+    "condition": CONDITION,
+    "item": ITEM,
+    "span": SPAN,
+    "occurrence": Column(INT, "which of several, from 0; null: their sum"),
+    "n_matches": Column(INT, "spans of that name in the text; 0 for a keyword without a hit"),
+    "n_tokens": Column(INT, "tokens of the span"),
+    "mass": Column(REAL, "sum of the weights on it"),
+    "mass_per_token": Column(REAL, "mass over its tokens; null without a match"),
+    "mass_relative": Column(REAL, "mass over what uniform attention would give it; null without a match"),
+    "as_published": Column(REAL, "mass by document 3's rule (substring of decoded tokens, last layer, mean over heads, repeated tokens collapsed), on rows where layer and head are null"),
+})  # fmt: skip
+
+# --- of the study -------------------------------------------------------------------------
+
+TEXT_SUMMARY = Table("text_summary", "metrics over questions", {
+    **WHO, "variant": VARIANT, **HEADS,
+    "condition": TEXT_METRICS.columns["condition"],
+    "rows": TEXT_METRICS.columns["rows"],
+    "target": TEXT_METRICS.columns["target"],
+    "metric": TEXT_METRICS.columns["metric"],
+    **STATISTICS,
+    "chance": Column(REAL, "mean over questions of what uniform attention would have"),
+})  # fmt: skip
+
+SEGMENT_SUMMARY = Table("segment_summary", "attention of the last token to named spans, over questions", {
+    **WHO, "variant": VARIANT, **HEADS,
+    "condition": CONDITION, "span": SPAN,
+    "occurrence": SEGMENTS.columns["occurrence"],
+    "measure": Column(TEXT, "`mass`, `mass_per_token`, `mass_relative` or `as_published`"),
+    "n_matches": Column(REAL, "mean over questions of the spans found"),
+    "n_tokens": Column(REAL, "mean over questions of their tokens"),
+    **STATISTICS,
+})  # fmt: skip
+
+TEXT_CONTRASTS = Table("text_contrasts", "differences between variants, paired on questions", {
+    **WHO,
+    "family": Column(TEXT, "what is asked: `steps` (think step by step against plain), `examples` (the examples' answers against uniform), `shots` (more examples against fewer), `sensitivity` (distance between variants on shared spans), `correct` (right against wrong answers)"),
+    **HEADS,
+    "span": SPAN,
+    "measure": Column(TEXT, "what is compared"),
+    "a": Column(TEXT, "variant, or group"),
+    "b": Column(TEXT, "what it is compared with"),
+    **STATISTICS,
+    "hedges_g": Column(REAL, "standardised difference over questions, small-sample corrected"),
+    "p": Column(REAL, "two-sided p"),
+    "p_holm": Column(REAL, "adjusted within the family by Holm, where tests are few and confirmatory"),
+    "p_bh": Column(REAL, "adjusted within the family by Benjamini and Hochberg, for layers and heads"),
+    "p_by": Column(REAL, "the same by Benjamini and Yekutieli, valid under any dependence"),
+})  # fmt: skip
+
+ACCURACY = Table("accuracy", "answers by variant", {
+    "model": RUN["model"], "variant": VARIANT,
+    "n": Column(INT, "questions"),
+    "correct": Column(INT, "right answers"),
+    "accuracy": Column(REAL, "their share"),
+    "lo95": Column(REAL, "lower end of Wilson's 95 % interval"),
+    "hi95": Column(REAL, "its upper end"),
+    "loss": Column(REAL, "mean negative log-likelihood of the texts, nats per token"),
+    "answer_loss": Column(REAL, "mean negative log-likelihood of the right answers, nats per token"),
+})  # fmt: skip
+
+HEAD_TABLE = Table("heads", "what single heads do with the last token's row", {
+    **WHO, "variant": VARIANT,
+    "layer": WHERE["layer"], "head": WHERE["head"],
+    "n": Column(INT, "questions"),
+    "entropy": Column(REAL, "mean entropy of the row, nats"),
+    "entropy_lo95": Column(REAL, "lower end of its 95 % t interval over questions"),
+    "entropy_hi95": Column(REAL, "its upper end"),
+    "entropy_normalized": Column(REAL, "mean of entropy / ln n"),
+    "max_weight": Column(REAL, "mean of the row's largest weight"),
+    "focus_position": Column(INT, "most frequent position of the largest weight"),
+    "focus_token": Column(TEXT, "most frequent token there"),
+    "focus_share": Column(REAL, "share of questions whose largest weight lies on that token"),
+    "focused_rank": Column(INT, "1: the most focused head of the model in this variant (lowest normalised entropy)"),
+    "published_rank": Column(INT, "the same by raw entropy, as document 3 ranks"),
+    "cluster": Column(INT, "cluster of alike heads, from 0"),
+})  # fmt: skip
+
+HEAD_DISTANCES = Table("head_distances", "distance between heads over the same rows", {
+    **WHO,
+    "layer_a": Column(INT, "layer of the first head"), "head_a": Column(INT, "first head"),
+    "layer_b": Column(INT, "layer of the second head"), "head_b": Column(INT, "second head"),
+    "distance": Column(REAL, "mean √(JSD/ln 2) over rows, in [0, 1]"),
+    "n": Column(INT, "texts"),
+})  # fmt: skip
+
+MAPS = Table("maps", "attention between tokens of the representative question", {
+    **WHO, "variant": VARIANT,
+    "view": Column(TEXT, "`last_layer` (mean over its heads), `mean` and `max` (over all layers and heads), or `l<layer>h<head>`"),
+    "query": Column(INT, "token that attends"),
+    "key": Column(INT, "token attended to"),
+    "value": Column(REAL, "weight; rows of `max` do not sum to 1"),
+})  # fmt: skip
+
+TEXT_TABLES = {
+    "inventory": INVENTORY,
+    "text_summary": TEXT_SUMMARY,
+    "segment_summary": SEGMENT_SUMMARY,
+    "text_contrasts": TEXT_CONTRASTS,
+    "accuracy": ACCURACY,
+    "heads": HEAD_TABLE,
+    "head_distances": HEAD_DISTANCES,
+    "maps": MAPS,
+    "tokens": TOKENS,
+    "answers": ANSWERS,
+}
+"""Tables of a study of texts: name → schema; each under `aggregate/`."""
