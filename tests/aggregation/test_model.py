@@ -137,7 +137,8 @@ def test_ten_thousand_runs_are_put_together_at_once():
 
 def test_runs_are_read_as_they_were_written(tmp_path, runs):
     files = {name: [] for name in ("outcome", "history", "metrics", "probe", "attention")}
-    bad = RunTables(9, Outcome("diverged", "NaN"), history=history(9, epochs=1))
+    nothing = Probe(np.zeros(0, dtype=np.int64))
+    bad = RunTables(9, Outcome("diverged", "NaN"), nothing, history=history(9, epochs=1))
     for one in (runs[0], bad):
         folder = tmp_path / str(one.seed)
         folder.mkdir()
@@ -148,7 +149,7 @@ def test_runs_are_read_as_they_were_written(tmp_path, runs):
         write_table(
             paths["metrics"], METRICS.frame() if one.metrics is None else one.metrics, METRICS
         )
-        write_probe(paths["probe"], one.probe or Probe(np.zeros(0, dtype=np.int64)))
+        write_probe(paths["probe"], one.probe)
         middle = [record("epoch_001", weights(0))]
         write_records(paths["attention"], [*one.untrained, *middle, *one.final])
         write_seal("job", "job", "{}", list(paths.values()))
@@ -162,6 +163,7 @@ def test_runs_are_read_as_they_were_written(tmp_path, runs):
     assert [r.checkpoint for r in good.untrained] == ["untrained"]
     assert np.array_equal(good.final[0].weights, runs[0].final[0].weights)
     assert (diverged.outcome.reason, diverged.metrics, diverged.final) == ("NaN", None, ())
+    assert diverged.probe.has_seeds
     expected = aggregate_model("m", [runs[0], bad])
     found = aggregate_model("m", [good, diverged])
     for field in fields(ModelTables):

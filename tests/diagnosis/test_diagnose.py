@@ -308,6 +308,19 @@ def test_every_finding_names_its_evidence(factory: ModuleType) -> None:
         assert judgement.effect == pytest.approx(factory.GAINS.get(MODEL, 0.015))
 
 
+def test_several_heads_give_a_range_and_no_head_stands_for_the_model(factory: ModuleType) -> None:
+    found = finding(judged(factory, small(factory, heads=3)), "sharpness")
+    divergences = [
+        e.estimate
+        for e in judged(factory, small(factory, heads=3)).evidence
+        if e.facts.get("of") == f"metric.{MODEL}.kl_uniform"
+    ]
+    assert len(divergences) == 3
+    assert (found.effect, found.lo95, found.hi95) == (None, None, None)
+    assert found.effect_range == (min(divergences), max(divergences))
+    assert finding(judged(factory, small(factory)), "sharpness").effect_range is None
+
+
 def test_published_words_are_quoted_and_never_an_answer(factory: ModuleType) -> None:
     diagnosis = judged(factory, small(factory))
     found = finding(diagnosis, "published_entropy", "lstm_medium_simple")

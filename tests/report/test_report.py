@@ -302,7 +302,6 @@ def test_rows_left_out_are_counted_in_grammar(factory: ModuleType, more: int, sa
 
 
 def test_sentences_without_evidence_are_explained(usual: tuple[Diagnosis, Report]) -> None:
-    assert any(not f.evidence for f in usual[0].findings)
     for text in (usual[1].html, usual[1].markdown):
         intro = text[text.index("Every sentence is emitted") :][:300]
         assert "a sentence without evidence says what is missing" in intro

@@ -14,6 +14,6 @@ with job(snakemake) as ctx:
             f"{r['model']}/seed-{r['seed']} {r['outcome']}" for r in bad.to_dicts()[:5]
         )
         raise UserError(
-            f"{len(bad)} of {len(inventory)} runs did not end well: {runs}; see {ctx.read.report}"
+            f"{len(bad)} of {len(inventory)} run{'s' * (len(inventory) > 1)} did not end well: {runs}; see {ctx.read.report}"
         )
     write_text(ctx.write.marker, f"{len(inventory)} runs ok\n")

@@ -32,9 +32,11 @@ def read_runs(seeds: Sequence[int], files: Mapping[str, Sequence[Path]]) -> list
 def _run(seed: int, files: Mapping[str, Path]) -> RunTables:
     outcome = read_outcome(files["outcome"])
     history = read_table(files["history"], HISTORY) if "history" in files else None
-    if outcome.outcome != "ok" or "metrics" not in files:
+    if "metrics" not in files:
         return RunTables(seed, outcome, history=history)
     probe = read_probe(files["probe"])
+    if outcome.outcome != "ok":
+        return RunTables(seed, outcome, probe=probe, history=history)
     records = list(read_records(files["attention"], only={probe.final, "untrained"}))
     return RunTables(
         seed=seed,

@@ -114,10 +114,10 @@ class Case:
         effect: Evidence | None = None,
         **fields: Any,
     ) -> Finding:
-        """Return the finding; `effect` is the evidence whose estimate decides."""
+        """Return the finding; `effect` is the evidence whose estimate decides, of any head."""
         if effect is not None:
             fields = {
-                "effect": effect.estimate, "lo95": effect.lo95, "hi95": effect.hi95,
+                **self._size(effect),
                 "unit": effect.unit, "n_seeds": effect.n_seeds, "n_units": effect.n_units,
             } | fields  # fmt: skip
         return Finding(
@@ -130,6 +130,14 @@ class Case:
             evidence=sorted({e.id for e in evidence}),
             **fields,
         )
+
+    def _size(self, effect: Evidence) -> dict[str, Any]:
+        """Return the estimate with its interval, or the range over heads: no head is the model."""
+        heads = self.book.heads(str(effect.facts.get("of", effect.id)))
+        if len(heads) > 1:
+            known = [e.estimate for e in heads if e.estimate is not None]
+            return {"effect_range": (min(known), max(known)) if known else None}
+        return {"effect": effect.estimate, "lo95": effect.lo95, "hi95": effect.hi95}
 
     def lacking(
         self,

@@ -31,7 +31,7 @@ def collect(tables: Tables) -> Book:
     return Book(
         [
             *_runs(tables["inventory"]),
-            *_metrics(tables["metrics"], finals),
+            *_metrics(tables["metrics"], finals, _without_seeds(tables["inventory"])),
             *_similarity(tables["similarity"], finals),
             *_convergence(tables["convergence"]),
             *_comparisons(tables["comparisons"]),
@@ -72,7 +72,14 @@ def _heads(frame: pl.DataFrame, keys: Sequence[str]) -> Iterator[tuple[Row, str]
         yield row, f".l{row['layer']}h{row['head']}" if many else ""
 
 
-def _metrics(metrics: pl.DataFrame, finals: Mapping[str, str]) -> Iterator[Evidence]:
+def _without_seeds(inventory: pl.DataFrame) -> set[str]:
+    """Return the models whose weights come without a seed axis."""
+    return set(inventory.filter(~pl.col("has_seeds"))["model"])
+
+
+def _metrics(
+    metrics: pl.DataFrame, finals: Mapping[str, str], without_seeds: set[str]
+) -> Iterator[Evidence]:
     recent = metrics["metric"].unique().str.extract(r"^(recent_mass_\d+)$").drop_nulls()
     units = dict(METRICS) | dict.fromkeys(sorted(recent), "share")
     keys = ["model", "checkpoint", "condition", "target", "metric"]
@@ -93,7 +100,7 @@ def _metrics(metrics: pl.DataFrame, finals: Mapping[str, str]) -> Iterator[Evide
             estimate=row["mean"],
             lo95=row["lo95"],
             hi95=row["hi95"],
-            n_seeds=row["n"],
+            n_seeds=None if row["model"] in without_seeds else row["n"],
             unit=units.get(str(row["metric"]), "rows"),
             facts={"of": of, "condition": row["condition"], "as_published": row["as_published"]},
         )

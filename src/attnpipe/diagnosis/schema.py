@@ -63,7 +63,9 @@ class Finding(Document):
     evidence: list[str] = []
     """Ids of everything it rests on."""
     effect: float | None = None
-    """The estimate that decides."""
+    """The estimate that decides; null where several heads have one each."""
+    effect_range: tuple[float, float] | None = None
+    """Smallest and largest of these estimates, where there are several heads."""
     lo95: float | None = None
     """Lower end of its interval."""
     hi95: float | None = None

@@ -34,7 +34,7 @@ def sample(evidence: Evidence) -> str:
     parts = [] if n is None else [count(n, "seed")]
     if evidence.n_units is not None:
         parts.append(count(evidence.n_units, "unit"))
-    return f"({' × '.join(parts)})" if parts else ""
+    return f"({' × '.join(parts)})" if parts else "(no seed axis)"
 
 
 def percent(share: float | None) -> str:

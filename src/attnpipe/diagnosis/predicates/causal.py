@@ -30,7 +30,7 @@ def used(case: Case) -> Finding:
         f"How weights look{known} does not show whether the forecast depends on them.",
         missing,
         shape,
-        effect=shape[0] if len(shape) == 1 else None,
+        effect=shape[0] if shape else None,
     )
 
 
@@ -60,6 +60,8 @@ def verdict(case: Case) -> Finding:
     missing = _absent(case, INTERVENTIONS | ARMS)
     if skill is None or skill.status != "YES":
         sentence = "Without skill over a trivial forecast, attention must not be interpreted."
+        if not case.forecasts:
+            sentence = "Weights alone do not tell whether the model forecasts anything at all."
         cited = [] if skill is None else [case.book[i] for i in skill.evidence]
         return case.lacking(sentence, [f"skill of {case.label}", *missing], cited)
     told = [case.found[p] for p in ("skill", "gain", "sharpness") if p in case.found]

@@ -19,7 +19,7 @@ def convergence(case: Case) -> Finding:
     found = {seed: case.book.heads(f"convergence.{case.name}.{seed}") for seed in expected}
     evidence = [e for of in found.values() for e in of]
     absent = [
-        f"divergences between checkpoints of seed {seed}"
+        "divergences between checkpoints" + (f" of seed {seed}" if case.replicates else "")
         for seed, of in found.items()
         if not of or any(e.facts["censored"] is None for e in of)
     ]

@@ -27,7 +27,8 @@ def runs(case: Case) -> Finding:
     if not bad:
         return case.answer("YES", f"{every(len(known), 'run').capitalize()} ended well.", known)
     outcomes = [
-        f"seed {e.row['seed']} {e.facts['outcome']}"
+        (f"seed {e.row['seed']} " if case.replicates else "")
+        + str(e.facts["outcome"])
         + (f" ({e.facts['reason']})" if e.facts["reason"] else "")
         for e in bad
     ]
