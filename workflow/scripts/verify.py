@@ -13,7 +13,6 @@ with job(snakemake) as ctx:
         runs = ", ".join(
             f"{r['model']}/seed-{r['seed']} {r['outcome']}" for r in bad.to_dicts()[:5]
         )
-        raise UserError(
-            f"{len(bad)} of {len(inventory)} run{'s' * (len(inventory) > 1)} did not end well: {runs}; see {ctx.read.report}"
-        )
+        total = f"{len(inventory)} run{'s' if len(inventory) > 1 else ''}"
+        raise UserError(f"{len(bad)} of {total} did not end well: {runs}; see {ctx.read.report}")
     write_text(ctx.write.marker, f"{len(inventory)} runs ok\n")
