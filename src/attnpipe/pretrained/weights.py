@@ -1,0 +1,53 @@
+"""Stored weights: readable, finite, counted."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from attnpipe.core.errors import UserError
+
+
+@contextmanager
+def open_weights(path: Path) -> Iterator[Any]:
+    """Open a safetensors file whose tensors are read one by one.
+
+    Raises
+    ------
+    UserError
+        It is missing or not valid.
+    """
+    try:
+        with safe_open(path, framework="pt") as handle:
+            yield handle
+    except FileNotFoundError:
+        raise UserError(
+            f"'{path}' is missing; only weights in safetensors are read: save the model with it"
+        ) from None
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"cannot read '{path}' as safetensors ({error}); get the file anew"
+        ) from None
+
+
+def check_finite(path: Path) -> None:
+    """Raise a `UserError` if a tensor of the file holds NaN or infinity."""
+    with open_weights(path) as handle:
+        for name in sorted(handle.keys()):
+            tensor = handle.get_tensor(name)
+            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                count = int((~torch.isfinite(tensor)).sum())
+                raise UserError(
+                    f"tensor '{name}' in '{path}' holds {count} values that are NaN or "
+                    "infinite; give an undamaged checkpoint"
+                )
+
+
+def count_parameters(path: Path) -> int:
+    """Return how many numbers the file holds."""
+    with open_weights(path) as handle:
+        shapes = [handle.get_slice(name).get_shape() for name in handle.keys()]  # noqa: SIM118
+    return sum(int(torch.Size(shape).numel()) for shape in shapes)
