@@ -7,9 +7,9 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/train.smk" if plan.trained else "workflow/rules/saved_weights.smk"
-include: "workflow/rules/aggregate.smk"
-include: "workflow/rules/report.smk"
+for family in plan.rule_files:
+
+    include: f"workflow/rules/{family}.smk"
 
 
 rule all:

@@ -40,7 +40,7 @@ rule compare:
         "../scripts/compare.py"
 
 
-if plan.trained:
+if plan.study.trained:
 
     rule contrast:
         input:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -15,9 +15,11 @@ from attnpipe.pipeline.compose import compose_container
 from attnpipe.pipeline.explain import explain
 from attnpipe.pipeline.overrides import split_overrides
 from attnpipe.saved_weights.discover import RunFiles, discover
-from attnpipe.schema.data import SavedWeightsData
+from attnpipe.schema.data import SavedWeightsData, Windows
 from attnpipe.schema.study import StudySpec
 
+Mode = Literal["trained", "saved", "text"]
+TEXT_KINDS = ("prompts", "sentences")
 KEYS = ("study", "scale", "overrides")
 DEFAULTS = {"study": "geomagnetic", "scale": "quick", "overrides": ""}
 
@@ -33,7 +35,7 @@ class Study:
     choice
         What was chosen on the command line: study, scale, overrides.
     features
-        Input features of the dataset; None for saved weights.
+        Input features of the dataset; None for saved weights and texts.
     saved
         Saved weights: model → seed → files. Empty otherwise.
     """
@@ -44,9 +46,15 @@ class Study:
     saved: Mapping[str, Mapping[int, RunFiles]]
 
     @property
+    def mode(self) -> Mode:
+        """Whether runs are trained here, come as saved weights, or are pretrained on texts."""
+        kind = self.spec.data.kind
+        return "saved" if kind == "saved_weights" else "text" if kind in TEXT_KINDS else "trained"
+
+    @property
     def trained(self) -> bool:
-        """Whether runs are trained here (else their weights are imported)."""
-        return not self.saved
+        """Whether runs are trained here."""
+        return self.mode == "trained"
 
     @property
     def runs(self) -> list[tuple[str, int]]:
@@ -55,12 +63,13 @@ class Study:
 
     def seeds_of(self, model: str) -> list[int]:
         """Return the seeds of a model's runs: all, or those whose weights were saved."""
-        return sorted(self.spec.seeds if self.trained else self.saved[model])
+        return sorted(self.saved[model] if self.mode == "saved" else self.spec.seeds)
 
     def has_attention(self, model: str) -> bool:
         """Return whether a model has attention weights at all."""
         spec = self.spec.models[model]
-        return spec.kind == "saved" or getattr(spec, "attention", None) is not None
+        observed = spec.kind in ("saved", "pretrained")
+        return observed or getattr(spec, "attention", None) is not None
 
 
 def choose(config: Mapping[str, Any]) -> dict[str, str]:
@@ -93,8 +102,12 @@ def load_study(config_folder: Path, config: Mapping[str, Any]) -> Study:
     except ValidationError as error:
         raise UserError(f"config: {explain(error, StudySpec, container)}") from None
     _check_figures(list(spec.figure.show))
-    features = None if isinstance(spec.data, SavedWeightsData) else feasibility(spec.data).features
-    return Study(spec, choice, features, saved)
+    return Study(spec, choice, features_of(spec), saved)
+
+
+def features_of(spec: StudySpec) -> int | None:
+    """Return the input features of the dataset, refusing data that cannot work; None without."""
+    return feasibility(spec.data).features if isinstance(spec.data, Windows) else None
 
 
 def _discover(container: dict[str, Any]) -> Mapping[str, Mapping[int, RunFiles]]:

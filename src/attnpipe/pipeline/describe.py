@@ -7,6 +7,7 @@ from typing import Any
 from attnpipe.pipeline.estimate import attention_bytes, checkpoint_bytes, dataset_bytes
 from attnpipe.pipeline.plan import Plan
 from attnpipe.pipeline.staleness import stale_jobs
+from attnpipe.schema.pretrained import PretrainedModel
 
 
 def describe(plan: Plan, root: Path) -> dict[str, Any]:
@@ -56,7 +57,11 @@ def _parameters(plan: Plan) -> dict[str, int]:
     from attnpipe.models.build import count_parameters
 
     window = spec.data.window  # type: ignore[union-attr]
-    return {n: count_parameters(m, features, window) for n, m in spec.models.items()}
+    return {
+        name: count_parameters(model, features, window)
+        for name, model in spec.models.items()
+        if not isinstance(model, PretrainedModel)
+    }
 
 
 def _disk(plan: Plan, parameters: dict[str, int]) -> int:

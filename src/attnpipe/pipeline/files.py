@@ -1,25 +1,22 @@
-"""What each stage of a study reads and writes."""
+"""What each stage of a study of trained models or saved weights reads and writes."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-from attnpipe.figures.registry import NEEDS
 from attnpipe.pipeline.config import Study
-from attnpipe.pipeline.paths import outputs
+from attnpipe.pipeline.files_base import Inputs, StageFiles
 from attnpipe.tables.study import STUDY_TABLES
-
-Inputs = Mapping[str, str | list[str]]
 
 FORECAST_TABLES = ("comparisons", "history")  # saved weights have none
 
 
-class StudyFiles:
-    """Inputs and outputs of every job of a study, by stage and wildcards."""
+class SeededFiles(StageFiles):
+    """Inputs and outputs of every job of a study whose runs are trained or imported."""
 
     def __init__(self, study: Study) -> None:
-        self._study = study
-        self._inputs: dict[str, Callable[..., Inputs]] = {
+        super().__init__(study)
+        absent = () if study.trained else FORECAST_TABLES
+        self.tables = [name for name in STUDY_TABLES if name not in absent]
+        self._inputs |= {
             "prepare_data": self._prepare_data,
             "list_weights": self._list_weights,
             "import_weights": self._import_weights,
@@ -29,29 +26,7 @@ class StudyFiles:
             "aggregate": self._aggregate,
             "compare": self._compare,
             "contrast": self._contrast,
-            "figure": self._figure,
-            "diagnose": self._diagnose,
-            "report": self._report,
-            "verify": self._verify,
         }
-
-    def patterns(self, stage: str) -> dict[str, str]:
-        """Return the output paths of a stage, with wildcards in braces."""
-        return outputs(self._study.spec.name, stage)
-
-    def out(self, stage: str, **wildcards: Any) -> dict[str, str]:
-        """Return the output paths of one job."""
-        return {n: p.format(**wildcards) for n, p in self.patterns(stage).items()}
-
-    def inputs(self, stage: str, wildcards: Mapping[str, Any]) -> Inputs:
-        """Return the named inputs of one job."""
-        return self._inputs[stage](**wildcards)
-
-    @property
-    def tables(self) -> list[str]:
-        """Names of the tables that this study has."""
-        absent = () if self._study.trained else FORECAST_TABLES
-        return [name for name in STUDY_TABLES if name not in absent]
 
     def _table(self, name: str) -> str:
         stage = "contrast" if name == "comparisons" else "compare"
@@ -113,23 +88,3 @@ class StudyFiles:
     def _contrast(self) -> Inputs:
         runs = self._study.runs
         return {"evaluations": [self._run(model, seed)["evaluation"] for model, seed in runs]}
-
-    def _figure(self, figure: str) -> Inputs:
-        tables = {name: self._table(name) for name in NEEDS[figure] if name in self.tables}
-        return tables | {"description": self._data("description")}
-
-    def _diagnose(self) -> Inputs:
-        tables = {name: self._table(name) for name in self.tables}
-        return tables | {"description": self._data("description")}
-
-    def _report(self) -> Inputs:
-        figures = [self.out("figure", figure=name) for name in self._study.spec.figure.show]
-        return {
-            **self._diagnose(),
-            "diagnosis": self.out("diagnose")["diagnosis"],
-            "png": [figure["png"] for figure in figures],
-            "svg": [figure["svg"] for figure in figures],
-        }
-
-    def _verify(self) -> Inputs:
-        return {"inventory": self._table("inventory"), "report": self.out("report")["html"]}

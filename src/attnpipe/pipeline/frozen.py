@@ -10,10 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from attnpipe.data.facts import feasibility
 from attnpipe.io.atomic import write_text
 from attnpipe.io.json import canonical, parse_json
-from attnpipe.pipeline.config import Study, choose, load_study
+from attnpipe.pipeline.config import Study, choose, features_of, load_study
 from attnpipe.pipeline.fingerprint import Fingerprints
 from attnpipe.pipeline.members import fingerprint_key
 from attnpipe.pipeline.paths import RESULTS
@@ -70,8 +69,7 @@ def _thaw(root: Path, choice: dict[str, str]) -> Plan:
     saved = (
         discover(spec.data, Path(spec.data.path)) if isinstance(spec.data, SavedWeightsData) else {}
     )
-    features = None if isinstance(spec.data, SavedWeightsData) else feasibility(spec.data).features
-    study = Study(spec, document["choice"], features, saved)
+    study = Study(spec, document["choice"], features_of(spec), saved)
     hashes: dict[str, str] = document["fingerprints"]
 
     def fingerprint(script: str, members: Iterable[str] = ()) -> str:

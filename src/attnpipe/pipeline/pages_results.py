@@ -7,6 +7,7 @@ from attnpipe.tables.base import Table
 from attnpipe.tables.evaluation import EVALUATION
 from attnpipe.tables.metrics import METRICS
 from attnpipe.tables.study import STUDY_TABLES
+from attnpipe.tables.text import SEGMENTS, SPANS, TEXT_METRICS, TEXT_TABLES, TEXTS
 
 FILES = {
     "dataset": "prepared series, window ends of each split, probe set; see `data/dataset.py`",
@@ -20,12 +21,30 @@ FILES = {
     "where the weights exceed `analysis.capture.max_megabytes`",
     "probe": "halves of the probe set, final checkpoint, what is unknowable",
     "metrics": "table `metrics` of the run, or over seeds",
+    "config": "the model's architecture, as transformers reads it",
+    "weights": "the model's weights",
+    "tokenizer": "the model's tokenizer",
+    "tokenizer_config": "its special tokens and chat template",
+    "facts": "source, version, checksum, parameters, and how the conversion was checked",
+    "texts": "table `texts`",
+    "spans": "table `spans`",
+    "tokens": "table `tokens`",
+    "answers": "table `answers`",
+    "streamed": "table `text_metrics`: means over all rows, folded while the model ran",
+    "segments": "table `segments`",
+    "export": "layer entropies and head specialisation under document 3's keys, and beside them",
     "png": "a figure for screens",
     "svg": "the same figure for print",
     "diagnosis": "evidence and findings, each with effect, interval, n and evidence ids",
     "html": "the report, one file, no network needed",
     "markdown": "the same report as Markdown",
     "marker": "made when every run ended well; else the command's exit code is not 0",
+}
+OF_TEXTS = {
+    "extract_text.attention": "`<checkpoint>/last/<item>` [layer, head, key]: the last token's row "
+    "of every text; `<checkpoint>/full/<item>` [layer, head, query, key]: all rows of the texts of "
+    "the representative question; float32",
+    "measure_text.metrics": "table `text_metrics`: the last token's row",
 }
 
 HEAD = """# Results
@@ -50,20 +69,21 @@ same machine give the same bytes.
 def results_page() -> str:
     """Return the page as Markdown."""
     rows = [
-        f"| `{stage}` | `{path}` | {_content(name, path)} |"
+        f"| `{stage}` | `{path}` | {_content(stage, name, path)} |"
         for stage, files in OUTPUTS.items()
         for name, path in files.items()
     ]
     tables = {"evaluation": EVALUATION, "metrics of a run": METRICS, **STUDY_TABLES}
+    tables |= {t.name: t for t in (TEXTS, SPANS, TEXT_METRICS, SEGMENTS)} | TEXT_TABLES
     sections = [_table(name, table) for name, table in tables.items()]
     return HEAD + "\n".join(rows) + "\n\n" + "\n".join(sections) + "\n" + _metrics()
 
 
-def _content(name: str, path: str) -> str:
+def _content(stage: str, name: str, path: str) -> str:
     if path.startswith("aggregate/"):
         table = path.rsplit("/", 1)[1].partition(".")[0]
         return f"table `{table}`" + (", for people" if ".csv" in path else "")
-    return FILES[name]
+    return OF_TEXTS.get(f"{stage}.{name}", FILES[name])
 
 
 def _table(name: str, table: Table) -> str:

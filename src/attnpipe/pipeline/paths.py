@@ -2,6 +2,8 @@
 
 from pathlib import PurePosixPath
 
+from attnpipe.tables.text import TEXT_TABLES
+
 # Stage → output name → path below results/<study>/, with wildcards in braces.
 OUTPUTS: dict[str, dict[str, str]] = {
     "prepare_data": {
@@ -42,6 +44,36 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "comparisons_parquet": "aggregate/comparisons.parquet",
         "comparisons_csv": "aggregate/comparisons.csv",
     },
+    "obtain_model": {
+        "config": "models/{model}/config.json",
+        "weights": "models/{model}/model.safetensors",
+        "tokenizer": "models/{model}/tokenizer.json",
+        "tokenizer_config": "models/{model}/tokenizer_config.json",
+        "facts": "models/{model}/attnpipe.json",
+    },
+    "prepare_texts": {
+        "texts": "data/{dataset}.texts.parquet",
+        "spans": "data/{dataset}.spans.parquet",
+        "description": "data/{dataset}.json",
+    },
+    "extract_text": {
+        "tokens": "runs/{model}/seed-{seed}/tokens.parquet",
+        "answers": "runs/{model}/seed-{seed}/answers.parquet",
+        "streamed": "runs/{model}/seed-{seed}/streamed.parquet",
+        "attention": "runs/{model}/seed-{seed}/attention.safetensors",
+        "outcome": "runs/{model}/seed-{seed}/outcome.json",
+    },
+    "measure_text": {
+        "metrics": "runs/{model}/seed-{seed}/metrics.parquet",
+        "segments": "runs/{model}/seed-{seed}/segments.parquet",
+    },
+    "aggregate_text": {name: f"aggregate/{{model}}/{name}.parquet" for name in TEXT_TABLES},
+    "compare_text": {
+        f"{name}_{kind}": f"aggregate/{name}.{kind}"
+        for name in TEXT_TABLES
+        for kind in ("parquet", "csv")
+    },
+    "export_text": {"export": "report/{model}_attention_results.json"},
     "figure": {"png": "figures/{figure}.png", "svg": "figures/{figure}.svg"},
     "diagnose": {"diagnosis": "report/diagnosis.json"},
     "report": {"html": "report/index.html", "markdown": "report/report.md"},

@@ -6,10 +6,19 @@ from typing import Any
 
 from attnpipe.io.json import canonical
 from attnpipe.pipeline.config import Study
-from attnpipe.pipeline.files import Inputs, StudyFiles
+from attnpipe.pipeline.files import SeededFiles
+from attnpipe.pipeline.files_base import Inputs, StageFiles
+from attnpipe.pipeline.files_text import TextFiles
 from attnpipe.pipeline.members import fingerprint_key, members
 from attnpipe.pipeline.params import StudyParams
+from attnpipe.pipeline.params_text import TextParams
 from attnpipe.pipeline.paths import SEAL_NAME
+
+RULE_FILES = {
+    "trained": ("train", "aggregate", "report"),
+    "saved": ("saved_weights", "aggregate", "report"),
+    "text": ("text", "report"),
+}
 
 
 @dataclass(frozen=True)
@@ -36,14 +45,15 @@ class Plan:
 
     def __init__(self, study: Study, fingerprint: Callable[..., str]) -> None:
         self.study = study
-        self._files = StudyFiles(study)
-        self._params = StudyParams(study, self._files.tables)
+        text = study.mode == "text"
+        self._files: StageFiles = TextFiles(study) if text else SeededFiles(study)
+        self._params = (TextParams if text else StudyParams)(study, self._files.tables)
         self._fingerprint = fingerprint
 
     @property
-    def trained(self) -> bool:
-        """Whether runs are trained here (else weights are imported)."""
-        return self.study.trained
+    def rule_files(self) -> tuple[str, ...]:
+        """Names of the files of rules that this study uses, beside the common ones."""
+        return RULE_FILES[self.study.mode]
 
     def patterns(self, stage: str) -> dict[str, str]:
         """Return the output paths of a stage, with wildcards in braces."""
@@ -79,23 +89,40 @@ class Plan:
         return (self._job(stage, **wildcards) for stage, wildcards in self._tasks())
 
     def _tasks(self) -> Iterator[tuple[str, dict[str, str]]]:
-        spec = self.study.spec
-        yield "prepare_data" if self.trained else "list_weights", {"dataset": spec.data.name}
+        yield from self._text_tasks() if self.study.mode == "text" else self._run_tasks()
+        for figure in self.study.spec.figure.show:
+            yield "figure", {"figure": figure}
+        for stage in ("diagnose", "report", "verify"):
+            yield stage, {}
+
+    def _run_tasks(self) -> Iterator[tuple[str, dict[str, str]]]:
+        spec, trained = self.study.spec, self.study.trained
+        yield "prepare_data" if trained else "list_weights", {"dataset": spec.data.name}
         for model, seed in self.study.runs:
             run = {"model": model, "seed": str(seed)}
-            for stage in ("train", "extract") if self.trained else ("import_weights",):
+            for stage in ("train", "extract") if trained else ("import_weights",):
                 yield stage, run
             if self.study.has_attention(model):
                 yield "measure", run
         for model in spec.models:
             yield "aggregate", {"model": model}
         yield "compare", {}
-        if self.trained:
+        if trained:
             yield "contrast", {}
-        for figure in spec.figure.show:
-            yield "figure", {"figure": figure}
-        for stage in ("diagnose", "report", "verify"):
-            yield stage, {}
+
+    def _text_tasks(self) -> Iterator[tuple[str, dict[str, str]]]:
+        spec = self.study.spec
+        for model in spec.models:
+            yield "obtain_model", {"model": model}
+        yield "prepare_texts", {"dataset": spec.data.name}
+        for model, seed in self.study.runs:
+            run = {"model": model, "seed": str(seed)}
+            for stage in ("extract_text", "measure_text"):
+                yield stage, run
+        for model in spec.models:
+            for stage in ("aggregate_text", "export_text"):
+                yield stage, {"model": model}
+        yield "compare_text", {}
 
     def _job(self, stage: str, **wildcards: str) -> Job:
         read: list[str] = []

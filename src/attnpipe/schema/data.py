@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, model_validator
 
 from attnpipe.schema.base import Fraction, Name, Section
+from attnpipe.schema.text import PromptsData, SentencesData
 
 
 class Windows(Section):
@@ -187,7 +188,8 @@ class SavedWeightsData(Section):
 
 
 DataSpec = Annotated[
-    GeomagneticData | SteeringData | CsvData | SavedWeightsData, Field(discriminator="kind")
+    GeomagneticData | SteeringData | CsvData | SavedWeightsData | PromptsData | SentencesData,
+    Field(discriminator="kind"),
 ]
 
 _SOURCE: TypeAdapter[GeomagneticData | SteeringData | CsvData] = TypeAdapter(

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, model_validator
 
 from attnpipe.schema.base import Name, Section
+from attnpipe.schema.pretrained import PretrainedModel
 
 
 class SimpleAttention(Section):
@@ -78,9 +79,13 @@ class SavedModel(Forecaster):
     kind: Literal["saved"]
 
 
-ModelSpec = Annotated[MlpModel | LstmModel | SavedModel, Field(discriminator="kind")]
+ModelSpec = Annotated[
+    MlpModel | LstmModel | SavedModel | PretrainedModel, Field(discriminator="kind")
+]
 
-_MODEL: TypeAdapter[MlpModel | LstmModel | SavedModel] = TypeAdapter(ModelSpec)
+_MODEL: TypeAdapter[MlpModel | LstmModel | SavedModel] = TypeAdapter(
+    Annotated[MlpModel | LstmModel | SavedModel, Field(discriminator="kind")]
+)
 
 
 def parse_model(document: Mapping[str, Any]) -> MlpModel | LstmModel | SavedModel:

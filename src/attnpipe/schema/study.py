@@ -13,6 +13,8 @@ from attnpipe.schema.sizes import SizesSpec
 from attnpipe.schema.training import TrainingSpec
 
 SCHEMA_VERSION = 1
+WANTED = {"saved_weights": "saved", "prompts": "pretrained", "sentences": "pretrained"}
+"""Kind of data → the one kind of model that fits it; others need models to train."""
 
 
 class StudySpec(Section):
@@ -52,15 +54,35 @@ class StudySpec(Section):
     def _models_fit_the_data(self) -> "StudySpec":
         if not self.models:
             raise ValueError("models: none is left; keep at least one model")
-        saved = self.data.kind == "saved_weights"
+        wanted = WANTED.get(self.data.kind)
         for name, model in self.models.items():
-            if (model.kind == "saved") != saved:
+            if wanted != (model.kind if model.kind in WANTED.values() else None):
                 raise ValueError(
                     f"models.{name}.kind is '{model.kind}', which does not fit data.kind "
-                    f"'{self.data.kind}'; saved models need saved weights and no others"
+                    f"'{self.data.kind}'; saved models need saved weights, pretrained ones "
+                    "prompts or sentences, and no others"
                 )
-        if self.training is None and not saved:
-            raise ValueError("training: null is only for saved weights; choose a scale")
+        if self.training is None and wanted is None:
+            raise ValueError(
+                "training: null is only for saved weights and pretrained models; choose a scale"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _pretrained_models_have_one_run(self) -> "StudySpec":
+        pretrained = WANTED.get(self.data.kind) == "pretrained"
+        if pretrained and len(self.seeds) != 1:
+            raise ValueError(
+                f"seeds: {self.seeds}, but a pretrained model has one run; set seeds=[0] "
+                "(questions are drawn by data.seed)"
+            )
+        if self.data.kind == "prompts":
+            for name, model in self.models.items():
+                if getattr(model, "task", None) == "encoder":
+                    raise ValueError(
+                        f"models.{name}.task is 'encoder', which cannot answer prompts; use "
+                        "study=encoder or a causal_lm"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -34,19 +34,25 @@ STATISTICS = {
 # --- of the study's data ------------------------------------------------------------------
 
 TEXTS = Table("texts", "the texts that models read", {
+    "model": RUN["model"],
     "item": ITEM,
     "question": QUESTION,
     "variant": VARIANT,
     "shots": Column(INT, "worked examples in the prompt"),
     "text": Column(TEXT, "the text, without special tokens"),
     "answer": Column(TEXT, "right answer; null where there is none"),
+    "first": Column(INT, "first operand of the question"),
+    "operation": Column(TEXT, "`plus`, `minus` or `times`"),
+    "second": Column(INT, "second operand"),
+    "add_special_tokens": Column(FLAG, "whether the tokenizer adds its own special tokens; a chat template has written them"),
 })  # fmt: skip
 
 SPANS = Table("spans", "named ranges of characters of the texts", {
+    "model": RUN["model"],
     "item": ITEM,
     "span": SPAN,
-    "occurrence": Column(INT, "which of several of this name, from 0"),
-    "start": Column(INT, "first character"),
+    "occurrence": Column(INT, "which of several of this name, from 0; null for a keyword without a hit"),
+    "start": Column(INT, "first character; null without a hit"),
     "end": Column(INT, "character after the last"),
 })  # fmt: skip
 

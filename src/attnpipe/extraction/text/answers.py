@@ -1,0 +1,121 @@
+"""What a language model makes of each text: its likelihood, its answer."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from jaxtyping import Float, Int64
+from tokenizers import Tokenizer
+
+from attnpipe.extraction.text.batches import batches, ids_of
+from attnpipe.tables.text import ANSWERS
+from attnpipe.text.reading import ModelText
+from attnpipe.text.scoring import extract_answer
+
+
+def answers(
+    model: Any, name: str, texts: Sequence[ModelText], tokenizer: Tokenizer, new_tokens: int
+) -> pl.DataFrame:
+    """Return table `ANSWERS`; likelihoods and answers are null for encoders.
+
+    Parameters
+    ----------
+    model
+        In evaluation mode; a causal language model, or None for an encoder.
+    name
+        Of the model.
+    texts
+        All texts.
+    tokenizer
+        Decodes what was generated.
+    new_tokens
+        Tokens to generate greedily where a question is asked.
+    """
+    rows: list[dict[str, object]] = []
+    for group in batches(texts):
+        found = [{} for _ in group] if model is None else _scored(model, group)
+        asked = [text for text in group if text.asked is not None]
+        if model is not None and asked:
+            written = _continued(model, asked, tokenizer, new_tokens)
+            losses = _answer_losses(model, asked, tokenizer)
+            for text, facts in zip(group, found, strict=True):
+                if text.asked is not None:
+                    facts |= _judged(text, written[text.item]) | {"answer_loss": losses[text.item]}
+        for text, facts in zip(group, found, strict=True):
+            rows.append(
+                {
+                    "model": name,
+                    "item": text.item,
+                    "question": text.question,
+                    "variant": text.variant,
+                    "tokens": len(text.tokens.ids),
+                    "answer": None if text.asked is None else str(text.asked.answer),
+                }
+                | facts
+            )
+    return ANSWERS.frame(sorted(rows, key=lambda row: int(str(row["item"]))))
+
+
+def losses(
+    logits: Float[torch.Tensor, "text token word"], ids: Int64[torch.Tensor, "text token"]
+) -> Float[np.ndarray, "text next"]:
+    """Return the negative log-likelihood of each token but the first, in nats."""
+    log_p = logits[:, :-1].float().log_softmax(-1)
+    nll = -log_p.gather(-1, ids[:, 1:, None])[..., 0]
+    array: np.ndarray = nll.double().cpu().numpy()
+    return array
+
+
+def _scored(model: Any, group: list[ModelText]) -> list[dict[str, object]]:
+    ids = ids_of(group)
+    with torch.inference_mode():
+        nll = losses(model(ids, use_cache=False).logits, ids)
+    return [{"loss": float(row.mean()) if row.size else None} for row in nll]
+
+
+def _continued(
+    model: Any, group: list[ModelText], tokenizer: Tokenizer, new_tokens: int
+) -> dict[int, str]:
+    """Return item → the greedy continuation."""
+    ids = ids_of(group)
+    end = model.generation_config.eos_token_id
+    with torch.inference_mode():
+        out = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=new_tokens,
+            do_sample=False,
+            num_beams=1,
+            pad_token_id=(end[0] if isinstance(end, list) else end) or 0,
+        )
+    new = out[:, ids.shape[1] :].tolist()
+    return {
+        text.item: tokenizer.decode(tokens, skip_special_tokens=True)
+        for text, tokens in zip(group, new, strict=True)
+    }
+
+
+def _judged(text: ModelText, written: str) -> dict[str, object]:
+    assert text.asked is not None  # only such texts are continued
+    given = extract_answer(written, text.asked)
+    return {
+        "generated": written,
+        "given": None if given is None else str(given),
+        "correct": given == text.asked.answer,
+    }
+
+
+def _answer_losses(model: Any, group: list[ModelText], tokenizer: Tokenizer) -> dict[int, float]:
+    """Return item → mean loss of the right answer's tokens, written behind a space."""
+    found = {}
+    for text in group:
+        assert text.asked is not None  # only such texts have an answer
+        end = "" if text.tokens.text[-1:].isspace() else " "
+        answer = tokenizer.encode(f"{end}{text.asked.answer}", add_special_tokens=False).ids
+        ids = torch.from_numpy(np.concatenate([text.tokens.ids, np.array(answer)]))[None]
+        with torch.inference_mode():
+            nll = losses(model(ids, use_cache=False).logits, ids)
+        found[text.item] = float(nll[0, -len(answer) :].mean())
+    return found

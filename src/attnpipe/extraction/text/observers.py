@@ -1,0 +1,52 @@
+"""What is kept of the weights themselves: the last token's row, and a few whole maps."""
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from attnpipe.core.block import Block
+
+
+class WeightStore:
+    """Keeps the last token's row of every text, and all rows of some.
+
+    Parameters
+    ----------
+    lengths
+        Item → its number of tokens.
+    whole
+        Items of which all rows are kept.
+    """
+
+    def __init__(self, lengths: Mapping[int, int], whole: Collection[int]) -> None:
+        self._lengths, self._whole = lengths, frozenset(whole)
+        self._last: dict[tuple[int, int], np.ndarray] = {}
+        self._rows: dict[tuple[int, int], list[np.ndarray]] = {}
+
+    def observe(self, layer: int, block: Block) -> None:
+        """Take in some rows of a layer; the rows of a text come in order."""
+        for place, item in enumerate(block.samples.tolist()):
+            length = self._lengths[item]
+            rows = block.query_positions < length
+            weights = block.weights[:, place, rows, :length]
+            if item in self._whole:
+                self._rows.setdefault((item, layer), []).append(_array(weights))
+            if int(block.query_positions[-1]) >= length - 1:
+                self._last[item, layer] = _array(weights[:, -1])
+
+    def last(self, item: int) -> Float32[np.ndarray, "layer head key"]:
+        """Return the last token's row of a text."""
+        layers = sorted(layer for i, layer in self._last if i == item)
+        return np.stack([self._last[item, layer] for layer in layers])
+
+    def full(self, item: int) -> Float32[np.ndarray, "layer head query key"]:
+        """Return all rows of a text."""
+        layers = sorted(layer for i, layer in self._rows if i == item)
+        return np.stack([np.concatenate(self._rows[item, layer], axis=1) for layer in layers])
+
+
+def _array(weights: torch.Tensor) -> np.ndarray:
+    array: np.ndarray = weights.to(device="cpu", dtype=torch.float32).numpy().copy()
+    return array

@@ -1,0 +1,133 @@
+"""Capture of one pretrained model: its attention on every text, and its answers."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from tokenizers import Tokenizer
+
+from attnpipe.attention.adapter.context import adapted
+from attnpipe.attention.hooks import observing, on_samples
+from attnpipe.attention.observers import LayerFolds
+from attnpipe.extraction.text.answers import answers
+from attnpipe.extraction.text.batches import batches, ids_of
+from attnpipe.extraction.text.observers import WeightStore
+from attnpipe.extraction.text.table import TextMetricTable
+from attnpipe.metrics.tokens.battery import TokenBattery
+from attnpipe.metrics.tokens.texts import Texts
+from attnpipe.models.determinism import deterministic
+from attnpipe.schema.analysis import MetricsSpec, TextSpec
+from attnpipe.schema.pretrained import Task
+from attnpipe.text.reading import ModelText, token_table
+
+PRETRAINED, UNTRAINED = "pretrained", "untrained"
+
+Load = Callable[[str], Any]
+"""Checkpoint → the model in evaluation mode."""
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What is known of a model once it has read the texts.
+
+    Attributes
+    ----------
+    tokens, answers, metrics
+        Tables `TOKENS`, `ANSWERS`, `TEXT_METRICS`.
+    arrays
+        ``<checkpoint>/last/<item>`` and ``<checkpoint>/full/<item>``: stored weights.
+    checkpoints
+        In order.
+    parameters
+        Of the model.
+    """
+
+    tokens: pl.DataFrame
+    answers: pl.DataFrame
+    metrics: pl.DataFrame
+    parameters: int
+    checkpoints: list[str] = field(default_factory=list)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def capture_texts(
+    load: Load,
+    name: str,
+    task: Task,
+    texts: Sequence[ModelText],
+    tokenizer: Tokenizer,
+    metrics: MetricsSpec,
+    options: TextSpec,
+    *,
+    untrained: bool = False,
+    new_tokens: int = 0,
+) -> Captured:
+    """Return a model's attention on all texts and what it answers.
+
+    Metrics are folded while the model runs, so that no text's weights are ever held but
+    the last row of each, and all rows of the texts of the representative question.
+
+    Parameters
+    ----------
+    load
+        Gives the model at a checkpoint.
+    name
+        Of the model.
+    task
+        Language models answer; encoders do not.
+    texts
+        All texts.
+    tokenizer
+        The model's.
+    metrics, options
+        What is measured, and what counts as a sink.
+    untrained
+        Whether the same architecture with random weights reads the texts, too.
+    new_tokens
+        Tokens to generate where a question is asked.
+    """
+    lengths = {text.item: len(text.tokens.ids) for text in texts}
+    whole = [
+        t.item for t in texts
+        if t.question == options.representative_question and lengths[t.item] <= options.dense_limit
+    ]  # fmt: skip
+    known = Texts.of({text.item: text.tokens for text in texts}, options.sinks)
+    table = TextMetricTable(name, whole)
+    arrays: dict[str, np.ndarray] = {}
+    checkpoints = [UNTRAINED, PRETRAINED] if untrained else [PRETRAINED]
+    for checkpoint in checkpoints:
+        model = load(checkpoint)
+        folds = LayerFolds(lambda layer: TokenBattery(metrics, known))
+        store = WeightStore(lengths, whole)
+        _read(model, texts, folds, store)
+        for layer, battery in sorted(folds.folds.items()):
+            table.add(checkpoint, layer, battery)
+        arrays |= {f"{checkpoint}/last/{i}": store.last(i) for i in lengths}
+        arrays |= {f"{checkpoint}/full/{i}": store.full(i) for i in whole}
+    speaker = model if task == "causal_lm" else None
+    with deterministic():
+        said = answers(speaker, name, texts, tokenizer, new_tokens)
+    return Captured(
+        tokens=token_table(name, list(texts), tokenizer),
+        answers=said,
+        metrics=table.frame(),
+        parameters=sum(p.numel() for p in model.parameters()),
+        checkpoints=checkpoints,
+        arrays=arrays,
+    )
+
+
+def _read(model: Any, texts: Sequence[ModelText], folds: LayerFolds, store: WeightStore) -> None:
+    """Let the model read all texts under the observers."""
+    with ExitStack() as stack:
+        stack.enter_context(deterministic())
+        stack.enter_context(torch.inference_mode())
+        stack.enter_context(adapted(model))
+        stack.enter_context(observing(folds, store))
+        for group in batches(texts):
+            with on_samples(torch.tensor([text.item for text in group])):
+                model(input_ids=ids_of(group), use_cache=False)

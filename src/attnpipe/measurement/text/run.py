@@ -1,0 +1,55 @@
+"""Stored rows of one run → its segments, and what else the last row says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from attnpipe.io.weights import TextWeights
+from attnpipe.measurement.text.last_row import focus, published_layer_entropy
+from attnpipe.measurement.text.segments import published_keywords, segments
+from attnpipe.metrics.tokens.texts import declared
+from attnpipe.tables.text import SEGMENTS, TEXT_METRICS
+from attnpipe.text.reading import ModelText
+
+KEYWORD = "keyword: "
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Tables `TEXT_METRICS` and `SEGMENTS` of one run."""
+
+    metrics: pl.DataFrame
+    segments: pl.DataFrame
+
+
+def measure_texts(
+    weights: TextWeights, model: str, texts: Sequence[ModelText], sinks: Sequence[str]
+) -> Measured:
+    """Return what the stored last rows say, text by text.
+
+    Parameters
+    ----------
+    weights
+        The stored weights; rows of every text at every checkpoint.
+    model
+        Name of the model.
+    texts
+        Its texts, with their spans.
+    sinks
+        Roles of sinks, as `metrics.tokens.texts.declared` takes them.
+    """
+    metrics, found = [TEXT_METRICS.frame()], [SEGMENTS.frame()]
+    for checkpoint in weights.checkpoints:
+        for text in texts:
+            rows = weights.last(checkpoint, text.item).astype(np.float64)
+            names = dict.fromkeys(span.span.name for span in text.tokens.spans)
+            keywords = [n for n in [*names, *text.missed] if n.startswith(KEYWORD)]
+            where = (model, checkpoint, text.item, rows)
+            metrics += [focus(*where), published_layer_entropy(*where)]
+            removed = declared(text.tokens.special, list(sinks))
+            found.append(segments(model, checkpoint, text, rows, removed))
+            if keywords:
+                found.append(published_keywords(model, checkpoint, text, rows, keywords))
+    return Measured(pl.concat(metrics), pl.concat(found))

@@ -1,0 +1,124 @@
+"""How much the last token attends to each named span of its text."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Float, Int64
+
+from attnpipe.metrics.reduce import divide
+from attnpipe.metrics.tokens.sinks import LEAST_LEFT
+from attnpipe.tables.text import SEGMENTS
+from attnpipe.text.reading import ModelText
+
+Rows = Float[np.ndarray, "layer head key"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Tokens whose mass is asked for: one occurrence of a span, or all of them."""
+
+    name: str
+    occurrence: int | None
+    matches: int
+    tokens: Int64[np.ndarray, " n"]
+
+
+def parts(text: ModelText) -> Iterator[Part]:
+    """Yield every occurrence of every span, their union, and names without a match."""
+    found: dict[str, list] = {}
+    for span in text.tokens.spans:
+        found.setdefault(span.span.name, []).append(span)
+    for name, spans in found.items():
+        for span in spans:
+            yield Part(name, span.span.occurrence, len(spans), span.tokens)
+        together = np.unique(np.concatenate([span.tokens for span in spans]))
+        yield Part(name, None, len(spans), together)
+    for name in text.missed:
+        yield Part(name, None, 0, np.zeros(0, dtype=np.int64))
+
+
+def segments(
+    model: str, checkpoint: str, text: ModelText, rows: Rows, sinks: Bool[np.ndarray, " key"]
+) -> pl.DataFrame:
+    """Return rows of `SEGMENTS` of one text: per layer and head, with and without sinks.
+
+    Mass is raw, per token of the span, and relative to its exposure: what uniform weights
+    on the same visible keys would give, so that spans of any length compare and 1 is chance.
+
+    Parameters
+    ----------
+    rows
+        The last token's row of every layer and head; sums are 1.
+    sinks
+        Keys that are left out under ``sinks_removed``.
+    """
+    layers, heads, _ = rows.shape
+    visible = np.asarray(
+        (rows > 0).any(axis=1, keepdims=True)
+    )  # a masked key has weight 0 in every head
+    frames = []
+    for condition, kept in ((None, None), ("sinks_removed", ~sinks)):
+        weights, seen = rows, visible
+        if kept is not None:
+            left = (rows * kept).sum(axis=-1, keepdims=True)
+            seen = visible & kept
+            weights = np.where(left >= LEAST_LEFT, rows * kept, np.nan) / left
+        n = seen.sum(axis=-1)
+        for part in parts(text):
+            mass = weights[..., part.tokens].sum(axis=-1)
+            chance = divide(seen[..., part.tokens].sum(axis=-1).astype(float), n.astype(float))
+            length = len(part.tokens)
+            some = part.matches > 0
+            blank = np.full_like(mass, np.nan)
+            frames.append(
+                pl.DataFrame(
+                    {
+                        "layer": np.repeat(np.arange(layers), heads),
+                        "head": np.tile(np.arange(heads), layers),
+                        "mass": mass.ravel(),
+                        "mass_per_token": (mass / length if some else blank).ravel(),
+                        "mass_relative": (
+                            divide(mass, np.broadcast_to(chance, mass.shape)) if some else blank
+                        ).ravel(),
+                    }
+                ).with_columns(
+                    condition=pl.lit(condition, pl.String),
+                    span=pl.lit(part.name),
+                    occurrence=pl.lit(part.occurrence, pl.Int64),
+                    n_matches=pl.lit(part.matches),
+                    n_tokens=pl.lit(length),
+                )
+            )
+    if not frames:
+        return SEGMENTS.frame()
+    found = pl.concat(frames).with_columns(pl.col(pl.Float64).fill_nan(None))
+    return SEGMENTS.conform(
+        found.with_columns(
+            model=pl.lit(model), checkpoint=pl.lit(checkpoint), item=pl.lit(text.item)
+        )
+    )
+
+
+def published_keywords(
+    model: str, checkpoint: str, text: ModelText, rows: Rows, keywords: Sequence[str]
+) -> pl.DataFrame:
+    """Return the mass of each keyword by document 3's rule, as rows without layer and head.
+
+    Last layer, mean over heads; a token counts when the keyword is a substring of its
+    characters, whatever the case; tokens that read alike share one entry, the last one's. So
+    a 7 is found in 27, and a number that is split into digits is not found at all.
+    """
+    mean = rows[-1].mean(axis=0)
+    pieces = [text.tokens.text[a:b] for a, b in text.tokens.offsets.tolist()]
+    found = []
+    for name in keywords:
+        word = name.removeprefix("keyword: ").lower()
+        hits = {piece: weight for piece, weight in zip(pieces, mean, strict=True)
+                if word in piece.lower()}  # fmt: skip
+        found.append(
+            {"model": model, "checkpoint": checkpoint, "item": text.item, "span": name,
+             "n_matches": len(hits), "as_published": float(sum(hits.values()))}
+        )  # fmt: skip
+    return SEGMENTS.frame(found)

@@ -1,0 +1,39 @@
+"""Let one pretrained model read all texts; keep what its attention does and what it answers."""
+
+from pydantic import TypeAdapter
+
+from attnpipe.core.outcome import Outcome
+from attnpipe.extraction.text.run import PRETRAINED, capture_texts
+from attnpipe.io.outcome import write_outcome
+from attnpipe.io.parquet import read_table, write_table
+from attnpipe.io.weights import write_text_weights
+from attnpipe.pipeline.job import job
+from attnpipe.pretrained.load import load_model
+from attnpipe.schema.analysis import MetricsSpec, TextSpec
+from attnpipe.schema.pretrained import Task
+from attnpipe.tables.text import ANSWERS, SPANS, TEXT_METRICS, TEXTS, TOKENS
+from attnpipe.text.reading import model_texts
+from attnpipe.text.tokens import load_tokenizer
+
+with job(snakemake) as ctx:
+    name, spec = ctx.spec["model"], ctx.spec["spec"]
+    folder, task = ctx.read.config.parent, TypeAdapter(Task).validate_python(spec["task"])
+    tokenizer = load_tokenizer(folder)
+    texts = read_table(ctx.read.texts, TEXTS), read_table(ctx.read.spans, SPANS)
+
+    def load(checkpoint):
+        """Return the model with its own or with random weights."""
+        seed = None if checkpoint == PRETRAINED else ctx.spec["seed"]
+        return load_model(folder, task, spec["dtype"], untrained_seed=seed)
+
+    found = capture_texts(
+        load, name, task, model_texts(name, *texts, tokenizer), tokenizer,
+        MetricsSpec.model_validate(ctx.spec["metrics"]),
+        TextSpec.model_validate(ctx.spec["text"]),
+        untrained=spec["untrained"], new_tokens=ctx.spec["max_new_tokens"],
+    )  # fmt: skip
+    write_table(ctx.write.tokens, found.tokens, TOKENS)
+    write_table(ctx.write.answers, found.answers, ANSWERS)
+    write_table(ctx.write.streamed, found.metrics, TEXT_METRICS)
+    write_text_weights(ctx.write.attention, found.arrays, found.checkpoints)
+    write_outcome(ctx.write.outcome, Outcome("ok", parameters=found.parameters))
