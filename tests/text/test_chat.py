@@ -1,0 +1,158 @@
+"""Chat templates: the text of transformers, with every character still known."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.text import vocabularies
+
+from attnpipe.core.errors import UserError
+from attnpipe.text.chat import ChatTemplate, load_chat_template
+from attnpipe.text.compose import Composer
+
+CHATML = (
+    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
+    "{{ '<|im_start|>system\nYou are kind.<|im_end|>\n' }}{% endif %}"
+    "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+ZEPHYR = (
+    "{% for message in messages %}\n{% if message['role'] == 'user' %}\n"
+    "{{ '<|user|>\n' + message['content'] + eos_token }}\n"
+    "{% elif message['role'] == 'system' %}\n"
+    "{{ '<|system|>\n' + message['content'] + eos_token }}\n{% endif %}\n"
+    "{% if loop.last and add_generation_prompt %}\n{{ '<|assistant|>' }}\n{% endif %}\n{% endfor %}"
+)
+INST = (
+    "{{ bos_token }}{% set ns = namespace(system='') %}{% for m in messages %}"
+    "{% if m.role == 'system' %}{% set ns.system = '<<SYS>>' ~ m.content ~ '<</SYS>> ' %}"
+    "{% else %}[INST] {{ ns.system ~ (m.content | trim) }} [/INST]{% endif %}{% endfor %}"
+)
+DATED = (
+    "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}{% else %}26 Jul 2024"
+    "{% endif %} {{ messages[-1].content }}{% generation %}!{% endgeneration %}"
+    "{{ {'a': '<é>'} | tojson }}{% for m in messages %}{% break %}{% endfor %}"
+)
+TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
+PROMPT = (
+    Composer().add("instruction", "Think.").add(None, "\n\n").add("question", "What is 7?").done()
+)
+
+
+@pytest.mark.parametrize("source", [CHATML, ZEPHYR, INST])
+@pytest.mark.parametrize("system", ["", "You are exact."])
+def test_texts_are_those_of_transformers(source, system):
+    from transformers import PreTrainedTokenizerFast
+
+    reference = PreTrainedTokenizerFast(
+        tokenizer_object=vocabularies.byte_level(), chat_template=source, **TOKENS
+    )
+    messages = [{"role": "user", "content": PROMPT.text}]
+    if system:
+        messages.insert(0, {"role": "system", "content": system})
+    expected = reference.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    placed = ChatTemplate(source, TOKENS).place(PROMPT, system)
+    assert placed.text == expected
+    assert placed.named("instruction") == ["Think."]
+    assert placed.named("question") == ["What is 7?"]
+    assert placed.named("system") == ([system] if system else [])
+
+
+@given(st.text(min_size=1, max_size=30), st.text(max_size=30))
+def test_any_message_keeps_its_place(message, system):
+    prompt = Composer().add("all", message).done()
+    placed = ChatTemplate(CHATML, TOKENS).place(prompt, system)
+    assert placed.named("all") == [message]
+    assert placed.text.endswith(
+        f"<|im_start|>user\n{message}<|im_end|>\n<|im_start|>assistant\n",
+    )
+
+
+@pytest.mark.parametrize("message", ["user", "userplaceholder", "x userplaceholderx", "{{ 7 }}"])
+def test_a_message_that_looks_like_the_template(message):
+    placed = ChatTemplate(CHATML, TOKENS).place(Composer().add("all", message).done())
+    (span,) = placed.spans
+    assert placed.text[: span.start].endswith("<|im_start|>user\n")
+    assert placed.text[span.start : span.end] == message
+
+
+def test_no_clock_no_html_and_loop_controls():
+    assert ChatTemplate(DATED, {}).place(PROMPT).text == (
+        f'26 Jul 2024 {PROMPT.text}!{{"a": "<é>"}}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "system"),
+    [
+        (INST, " What is 7?", ""),
+        ("{{ messages[0].content | upper }}", "What?", ""),
+        ("{{ messages[0].content }}{{ messages[0].content }}", "What?", ""),
+        ("{{ messages[-1].content }}", "What?", "Be kind."),
+        ("Hello.", "What?", ""),
+        ("{{ messages[1].content }}{{ messages[0].content }}", "What?", "Be kind."),
+    ],
+)
+def test_a_template_that_changes_messages_is_refused(source, message, system):
+    with pytest.raises(UserError, match="does not write messages as they are"):
+        ChatTemplate(source, TOKENS).place(Composer().add("all", message).done(), system)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for",
+        "{{ unknown.attribute }}",
+        "{{ raise_exception('system role not supported') }}",
+        "{{ 1 // 0 }}",
+        "{{ messages.append(1) }}",
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ messages.__init__.__globals__ }}",
+        "{{ namespace(_x=1) }}",
+        "{% set ns = namespace(self=1) %}{% set ns.__class__ = 1 %}",
+        "{{ dict.__subclasses__() }}",
+        "{{ cycler.__init__.__globals__.os }}",
+        "{{ strftime_now('%Y') }}",
+        "{% include '/etc/passwd' %}",
+        "{{ range(10 ** 9) | list }}",
+    ],
+)
+def test_failing_and_hostile_templates_are_refused(source):
+    with pytest.raises(UserError, match=r"chat template cannot write .* set template to raw"):
+        ChatTemplate(source, TOKENS).render([{"role": "user", "content": "x"}])
+
+
+def test_the_reason_of_a_template_is_shown():
+    source = "{{ raise_exception('no system role') }}"
+    with pytest.raises(UserError, match=r"\(no system role\)"):
+        ChatTemplate(source, {}).place(PROMPT)
+
+
+class TestFolders:
+    def write(self, folder, config, template=None):
+        (folder / "tokenizer_config.json").write_text(json.dumps(config))
+        if template is not None:
+            (folder / "chat_template.jinja").write_text(template)
+        return load_chat_template(folder)
+
+    def test_a_file_of_its_own_goes_first(self, tmp_path):
+        config = {"chat_template": "old", "bos_token": "<s>", "add_bos_token": True}
+        assert self.write(tmp_path, config, CHATML) == ChatTemplate(CHATML, {"bos_token": "<s>"})
+
+    def test_tokens_may_be_objects_and_templates_a_list(self, tmp_path):
+        named = [{"name": "tool", "template": "t"}, {"name": "default", "template": "d"}]
+        config = {"chat_template": named, "eos_token": {"content": "</s>", "lstrip": False}}
+        assert self.write(tmp_path, config) == ChatTemplate("d", {"eos_token": "</s>"})
+
+    @pytest.mark.parametrize("config", [{}, {"chat_template": None}, {"chat_template": []}])
+    def test_none_is_refused(self, tmp_path, config):
+        with pytest.raises(UserError, match="has no chat template; set template to raw"):
+            self.write(tmp_path, config)
+
+    def test_an_empty_folder_and_a_damaged_file(self, tmp_path):
+        with pytest.raises(UserError, match="has no chat template"):
+            load_chat_template(tmp_path)
+        (tmp_path / "tokenizer_config.json").write_text("{")
+        with pytest.raises(UserError, match="cannot read"):
+            load_chat_template(tmp_path)

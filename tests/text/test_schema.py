@@ -1,0 +1,82 @@
+"""What a config of texts may say."""
+
+import pytest
+from pydantic import ValidationError
+
+from attnpipe.schema.text import PromptsData, SentencesData
+
+
+def prompts(**changes):
+    return PromptsData(**({"kind": "prompts", "name": "sums"} | changes))
+
+
+def test_the_defaults_are_those_of_document_3():
+    spec = prompts()
+    assert list(spec.variants) == ["plain", "cot", "expert", "structured"]
+    assert spec.questions == 32
+    assert spec.template == "raw"
+    assert spec.conditions == [
+        ("plain", 0),
+        ("plain", 1),
+        ("plain", 2),
+        ("plain", 4),
+        ("cot", 0),
+        ("expert", 0),
+        ("structured", 0),
+    ]
+    assert spec.keywords == ["plus", "step", "expert", "math", "Question", "Answer"]
+
+
+def test_a_config_as_yaml_gives_it():
+    spec = PromptsData.model_validate(
+        {
+            "kind": "prompts",
+            "name": "mine",
+            "variants": {"plain": {}, "kind": {"instruction": "Be kind."}},
+            "example": {"prefix": "", "suffix": " ="},
+            "few_shot": ["kind"],
+            "shots": [0, 3],
+        }
+    )
+    assert spec.conditions == [("plain", 0), ("kind", 0), ("kind", 3)]
+    assert spec.example.gap == " "
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"questions": 1}, "greater than or equal to 2"),
+        ({"question": "What is {first} plus {second}?"}, "must hold"),
+        ({"question": "{first} {operation} {second} {second}"}, "must hold"),
+        ({"question": "{first} {operation} {second.real}"}, "must hold"),
+        ({"smallest": 9, "largest": 9}, "raise largest"),
+        ({"operations": []}, "at least 1 item"),
+        ({"operations": ["over"]}, "'plus', 'minus' or 'times'"),
+        ({"operations": ["plus", "plus"]}, "operations: 'plus' is listed twice"),
+        ({"shots": [0, 1, 1]}, "shots: '1' is listed twice"),
+        ({"shots": [17]}, "less than or equal to 16"),
+        ({"shots": []}, "at least 1 item"),
+        ({"few_shot": ["plane"]}, "'plane' is no variant; name one of plain, cot"),
+        ({"keywords": ["step", "Step"]}, "keywords: 'step' is listed twice"),
+        ({"keywords": [" "]}, "match pattern"),
+        ({"keywords": [27]}, "valid string"),
+        ({"match": "stem"}, "'word', 'prefix' or 'substring'"),
+        ({"variants": {}}, "at least 1 item"),
+        ({"variants": {"a": {}, "b": {}}, "few_shot": []}, "'a' and 'b' are the same"),
+        ({"variants": {"a b": {}}, "few_shot": []}, "match pattern"),
+        ({"variants": {"a": {"sufix": "x"}}, "few_shot": []}, "Extra inputs"),
+        ({"example": {"suffix": "\n"}}, "match pattern"),
+        ({"template": "chatml"}, "'raw' or 'chat'"),
+        ({"seeds": 3}, "Extra inputs"),
+    ],
+)
+def test_nonsense_is_refused(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        prompts(**changes)
+
+
+def test_sentences_need_a_range_of_lengths():
+    spec = SentencesData(kind="sentences", name="manual")
+    assert spec.min_tokens <= spec.max_tokens
+    with pytest.raises(ValidationError, match="raise max_tokens"):
+        SentencesData(kind="sentences", name="manual", min_tokens=9, max_tokens=8)
