@@ -1,21 +1,29 @@
-"""The files of an obtained model, and what may stand in its config."""
+"""The files of a model's folder, and which of them are taken."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from tokenizers import Tokenizer
 
 from attnpipe.core.errors import UserError
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
 TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
+SPECIAL_TOKENS = "special_tokens_map.json"
+CHAT_TEMPLATE = "chat_template.jinja"
+README = "README.md"
 FACTS = "attnpipe.json"
 FILES = (CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG, FACTS)
 """What `obtain` writes, no more and no less; the facts come last."""
 
-# They lead the loader to code or files outside the folder, or choose a kernel for us.
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+# They lead a loader to code or files elsewhere, or choose what we choose: class, kernel, format.
 DROPPED = (
     "auto_map",
     "custom_pipelines",
@@ -31,7 +39,37 @@ DROPPED = (
     "output_hidden_states",
     "dtype",
     "torch_dtype",
+    "_name_or_path",
+    "name_or_path",
 )
+
+
+def check_names(names: Iterable[str], where: str) -> None:
+    """Raise a `UserError` unless a folder with these files holds what is needed.
+
+    Parameters
+    ----------
+    names
+        Files of the folder.
+    where
+        The folder, for the message.
+    """
+    known = set(names)
+    if CONFIG not in known:
+        raise UserError(
+            f"{where} has no {CONFIG}; give a folder as transformers' save_pretrained writes it"
+        )
+    if WEIGHTS not in known and INDEX not in known:
+        pickles = sorted(name for name in known if name.endswith(PICKLES))
+        found = f" but '{pickles[0]}', a pickle, which can run code when read" if pickles else ""
+        raise UserError(
+            f"{where} has no {WEIGHTS}{found}; save the model as safetensors and give that"
+        )
+    if TOKENIZER not in known:
+        raise UserError(
+            f"{where} has no {TOKENIZER}, without which nobody knows which characters a token "
+            "covers; save the model's fast tokenizer there"
+        )
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -44,11 +82,6 @@ def read_object(path: Path) -> dict[str, Any]:
     """
     try:
         document = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise UserError(
-            f"'{path}' is missing; give a folder with {CONFIG}, {WEIGHTS}, {TOKENIZER} and "
-            f"{TOKENIZER_CONFIG}, as save_pretrained writes them"
-        ) from None
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read '{path}' as JSON ({error}); get the file anew") from None
     if not isinstance(document, dict):
@@ -70,3 +103,29 @@ def plain_config(document: Mapping[str, Any], path: Path) -> dict[str, Any]:
             "give the unquantised model"
         )
     return {key: value for key, value in document.items() if key not in DROPPED}
+
+
+def plain_tokenizer(path: Path) -> Tokenizer:
+    """Return a stored tokenizer that neither cuts nor pads: lengths are the study's business.
+
+    Raises
+    ------
+    UserError
+        The file holds no tokenizer.
+    """
+    document = read_object(path) | {"truncation": None, "padding": None}
+    try:
+        return Tokenizer.from_str(json.dumps(document))
+    except Exception as error:  # the library raises plain exceptions only
+        raise UserError(f"'{path}' holds no tokenizer ({error}); get the file anew") from None
+
+
+def tokenizer_settings(folder: Path) -> dict[str, Any]:
+    """Return what stands beside a tokenizer: special tokens, chat template, longest text."""
+    names = (SPECIAL_TOKENS, TOKENIZER_CONFIG)
+    settings: dict[str, Any] = {}
+    for path in (folder / name for name in names):
+        settings |= read_object(path) if path.is_file() else {}
+    if (template := folder / CHAT_TEMPLATE).is_file():
+        settings["chat_template"] = template.read_text("utf-8")
+    return {key: value for key, value in settings.items() if key not in DROPPED}

@@ -1,4 +1,4 @@
-"""Stored weights: readable, finite, counted."""
+"""Stored weights: readable, finite."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,8 +46,7 @@ def check_finite(path: Path) -> None:
                 )
 
 
-def count_parameters(path: Path) -> int:
-    """Return how many numbers the file holds."""
+def stored_formats(path: Path) -> list[str]:
+    """Return the number formats in the file, such as ``F32``."""
     with open_weights(path) as handle:
-        shapes = [handle.get_slice(name).get_shape() for name in handle.keys()]  # noqa: SIM118
-    return sum(int(torch.Size(shape).numel()) for shape in shapes)
+        return sorted({handle.get_slice(name).get_dtype() for name in handle.keys()})  # noqa: SIM118
