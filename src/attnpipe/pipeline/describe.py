@@ -1,12 +1,20 @@
 """What a study is and what it would do, as one JSON-able document."""
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from attnpipe.pipeline.estimate import attention_bytes, checkpoint_bytes, dataset_bytes
+from attnpipe.pipeline.estimate import (
+    FLOAT32,
+    attention_bytes,
+    checkpoint_bytes,
+    dataset_bytes,
+    text_bytes,
+)
 from attnpipe.pipeline.plan import Plan
 from attnpipe.pipeline.staleness import stale_jobs
+from attnpipe.schema.model import ModelSpec
 from attnpipe.schema.pretrained import PretrainedModel
 
 
@@ -18,7 +26,7 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
     study, spec = plan.study, plan.study.spec
     jobs = list(plan.jobs())
     stale = list(stale_jobs(jobs, root))
-    parameters = _parameters(plan)
+    parameters = _parameters(plan, root)
     return {
         "study": spec.name,
         "title": spec.title,
@@ -34,6 +42,7 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
                 "attention": getattr(getattr(model, "attention", None), "kind", None),
                 "baseline": model.baseline,
                 "parameters": parameters.get(name),
+                "source": _source(model),
             }
             for name, model in spec.models.items()
         ],
@@ -49,9 +58,31 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
     }
 
 
-def _parameters(plan: Plan) -> dict[str, int]:
+def _source(model: ModelSpec) -> str | None:
+    """Say in short where a pretrained model comes from."""
+    if not isinstance(model, PretrainedModel):
+        return None
+    source = model.source.model_dump()
+    version = source.get("version") or source.get("revision")
+    named = source.get("package") or source.get("id") or source["path"]
+    return f"{source['kind']} {named}" + (f" {version}" if version else "")
+
+
+def _obtained(plan: Plan, root: Path) -> dict[str, int]:
+    """Parameters of the pretrained models that are there already."""
+    found = {}
+    for name in plan.study.spec.models:
+        facts = root / plan.out("obtain_model", model=name)["facts"]
+        if facts.is_file():
+            found[name] = int(json.loads(facts.read_text("utf-8"))["parameters"])
+    return found
+
+
+def _parameters(plan: Plan, root: Path) -> dict[str, int]:
     """Trainable parameters of each model; needs torch, which is imported only here."""
     spec, features = plan.study.spec, plan.study.features
+    if plan.study.mode == "text":
+        return _obtained(plan, root)
     if features is None:
         return {}
     from attnpipe.models.build import count_parameters
@@ -68,6 +99,8 @@ def _disk(plan: Plan, parameters: dict[str, int]) -> int:
     spec = plan.study.spec
     limit = int(spec.analysis.capture.max_megabytes * 1e6)
     total = dataset_bytes(spec, plan.study.features)
+    if plan.study.mode == "text":
+        return sum(FLOAT32 * n for n in parameters.values()) + text_bytes(spec)
     for model, _ in plan.study.runs:
         total += min(attention_bytes(spec, model), limit)
         total += checkpoint_bytes(spec, parameters.get(model, 0))

@@ -15,7 +15,7 @@ def as_text(facts: dict[str, Any]) -> str:
         lines += ["", f"training: {t['epochs']} epochs of {windows} windows, {t['optimizer']}"]
     lines += [
         "",
-        "analyses: metrics, similarity, convergence" + (", forecasts" * bool(facts["training"])),
+        f"analyses: {_analyses(facts)}",
     ]
     lines += [f"figures: {', '.join(facts['figures'])}", "", "jobs"]
     stale = Counter(job["stage"] for job in facts["out_of_date"])
@@ -28,8 +28,15 @@ def as_text(facts: dict[str, Any]) -> str:
 
 def _data(facts: dict[str, Any]) -> str:
     data = facts["data"]
-    if facts["features"] is None:
+    if data["kind"] == "saved_weights":
         return f"data: saved weights in {data['path']}, layout {data['layout']}"
+    if data["kind"] == "prompts":
+        shots = ", ".join(map(str, data["shots"]))
+        asked = f"{data['questions']} questions, variants {', '.join(data['variants'])}"
+        return f"data: {asked}, {shots} examples in {', '.join(data['few_shot'])}"
+    if data["kind"] == "sentences":
+        length = f"{data['min_tokens']} to {data['max_tokens']} tokens"
+        return f"data: {data['count']} sentences of {length}"
     source = data.get("path") or data.get("package") or "built-in simulator"
     return (
         f"data: {data['kind']} from {source}; {facts['features']} features, "
@@ -37,15 +44,29 @@ def _data(facts: dict[str, Any]) -> str:
     )
 
 
+def _analyses(facts: dict[str, Any]) -> str:
+    if facts["data"]["kind"] in ("prompts", "sentences"):
+        return "metrics, segments, contrasts of variants, heads, answers"
+    return "metrics, similarity, convergence" + (", forecasts" * bool(facts["training"]))
+
+
 def _models(models: list[dict[str, Any]]) -> list[str]:
     width = max(len(model["name"]) for model in models)
     return [
         f"{model['name']:<{width}}  "
-        + (f"{model['parameters']:>9,} parameters" if model["parameters"] else "saved weights")
+        + _size_of(model)
         + (f", {model['attention']} attention" if model["attention"] else "")
         + (f", baseline {model['baseline']}" if model["baseline"] else "")
         for model in models
     ]
+
+
+def _size_of(model: dict[str, Any]) -> str:
+    if model["parameters"]:
+        return f"{model['parameters']:>9,} parameters"
+    if model["kind"] == "pretrained":
+        return f"pretrained, from {model['source']}; its parameters are known once it is obtained"
+    return "saved weights"
 
 
 def _reasons(stale: list[dict[str, Any]], jobs: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from attnpipe.schema.model import LstmModel
 from attnpipe.schema.study import StudySpec
+from attnpipe.schema.text import PromptsData
 from attnpipe.schema.training import TrainingSpec
 
 FLOAT32 = 4
@@ -23,6 +24,20 @@ def attention_bytes(spec: StudySpec, model: str) -> int:
     samples = spec.data.probe_samples  # type: ignore[union-attr]
     rows = 1 if chosen.attention.kind == "simple" else window
     return kept_checkpoints(spec.training) * samples * rows * window * FLOAT32
+
+
+TEXT_BYTES = 500_000
+"""Stored per text and model: rows of 30 × 9 heads and their metrics (measured, study prompts)."""
+
+
+def text_bytes(spec: StudySpec) -> int:
+    """Return the bytes of the results of a study of texts, roughly, without its models."""
+    data = spec.data
+    if isinstance(data, PromptsData):
+        texts = data.questions * len(data.conditions)
+    else:
+        texts = getattr(data, "count", 0)
+    return texts * len(spec.models) * TEXT_BYTES
 
 
 def stores_states(spec: StudySpec, model: str) -> bool:

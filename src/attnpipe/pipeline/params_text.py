@@ -24,7 +24,7 @@ class TextParams(StudyParams):
 
     def _obtain_model(self, model: str) -> Values:
         spec = self._config["models"][model]
-        return {"model": model, **{key: spec[key] for key in ("source", "task", "dtype")}}
+        return {"model": model, **{key: spec[key] for key in ("source", "task")}}
 
     def _prepare_texts(self, dataset: str) -> Values:
         models = self._config["models"]

@@ -10,7 +10,7 @@ import polars as pl
 import torch
 from tokenizers import Tokenizer
 
-from attnpipe.attention.adapter.context import adapted
+from attnpipe.attention.adapter.adapted import adapted
 from attnpipe.attention.hooks import observing, on_samples
 from attnpipe.attention.observers import LayerFolds
 from attnpipe.extraction.text.answers import answers
