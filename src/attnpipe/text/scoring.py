@@ -1,18 +1,26 @@
 """Whether what a model wrote answers the question."""
 
 import re
+from collections.abc import Mapping
 
 from attnpipe.text.arithmetic import Question
 
 _NEXT_QUESTION = re.compile(r"\n\s*(?:Q|Question)\s*:", re.IGNORECASE)
+_NEXT_ANSWER = re.compile(r"\n\s*A\s*:", re.IGNORECASE)
 _CUE = re.compile(r"\banswer\s*(?:is\b|:|=)", re.IGNORECASE)
 _SEPARATORS = ",\u00a0\u2009\u202f"
-_NUMBER = re.compile(
+_NUMBER = (
     rf"(?<![\w.,])(?P<sign>(?<!\w)[-\u2212])?"
     rf"(?P<whole>[0-9]{{1,3}}(?:[{_SEPARATORS}][0-9]{{3}})+(?![0-9])|[0-9]+)"
-    r"(?P<part>\.[0-9]+)?(?!\w)",
-    re.ASCII,
+    r"(?P<part>\.[0-9]+)?(?!\w)"
 )
+_SIGNS: Mapping[str, str] = {
+    "plus": r"\+|plus|and",
+    "minus": r"-|\u2212|minus",
+    "times": r"\*|×|x|times|multiplied\s+by",
+}
+_EQUALS = r"\s*(?:=|equals|is|makes|gives)\s*(?:[0-9\s()+*×\u2212-]+=\s*)*"
+_NO_TERM = r"(?!\s*[+*×\u2212-]\s*[0-9])"
 _MOST_DIGITS = 18
 _BETWEEN = 20
 """Most characters between two operands for them to be the question over again."""
@@ -21,15 +29,21 @@ _BETWEEN = 20
 def extract_answer(continuation: str, question: Question) -> int | None:
     """Return the integer that a continuation gives as its answer, None where it gives none.
 
-    1. What follows a new line with ``Q:`` or ``Question:`` is another question and is cut off.
-    2. If the words ``answer is`` or ``answer:`` occur, only what follows the first of them counts.
-    3. Where the question is said over again, it is skipped: both operands in either order,
+    What follows a new line with ``Q:`` or ``Question:`` is another question and is cut off. The
+    rest is read up to each new line with ``A:`` in turn until there is a number, so that a first
+    answer outweighs later ones. In each part, what stands behind the first ``answer is`` or
+    ``answer:`` is looked through first, then all of it, for
+
+    1. the question as an equation (``15 + 27 = 42``, ``15 plus 27 is 42``; the operands of a
+       sum or product in either order): the number behind it, or behind its last ``=``;
+    2. the first number, where the operands said over again are no answer: both, in either order,
        on one line with neither a digit nor more than 20 characters between them
-       (``15 + 27``, ``add 27 to 15``).
-    4. The first number left is the answer: with an optional sign right before it (``-`` or
-       ``−``) and groups of three digits set off by commas or narrow or no-break spaces. Digits
-       inside a word (``Q2``, ``3rd``) are no number. A number with decimals other than zeros, or
-       with more than 18 digits, is no integer, so that the answer is None.
+       (``add 27 to 15``).
+
+    A number may have a sign right before it (``-`` or ``−``), and groups of three digits set off
+    by commas or narrow or no-break spaces. Digits inside a word (``Q2``, ``3rd``) are no number.
+    A number with decimals other than zeros, or of more than 18 digits, is no integer, so that
+    the answer is None.
 
     Parameters
     ----------
@@ -39,12 +53,14 @@ def extract_answer(continuation: str, question: Question) -> int | None:
         The question it was asked.
     """
     text = _NEXT_QUESTION.split(continuation, maxsplit=1)[0]
-    cue = _CUE.search(text)
-    if cue:
-        text = text[cue.end() :]
-    text = _restated(question).sub(" ", text)
-    found = _NUMBER.search(text)
-    return None if found is None else _integer(found)
+    for section in _NEXT_ANSWER.split(text):
+        cue = _CUE.search(section)
+        for part in (section[cue.end() :] if cue else "", section):
+            equation = _equation(question).search(part)
+            found = equation or re.search(_NUMBER, _restated(question).sub(" ", part))
+            if found is not None:
+                return _integer(found)
+    return None
 
 
 def is_correct(continuation: str, question: Question) -> bool:
@@ -52,10 +68,22 @@ def is_correct(continuation: str, question: Question) -> bool:
     return extract_answer(continuation, question) == question.answer
 
 
-def _restated(question: Question) -> re.Pattern[str]:
+def _equation(question: Question) -> re.Pattern[str]:
+    """Match the question, an equals sign or word, and a number."""
     first, second = str(question.first), str(question.second)
-    between = rf"(?:[^\d\n]{{1,{_BETWEEN}}})"
-    orders = [rf"{a}{between}{b}" for a, b in ((first, second), (second, first))]
+    orders = [(first, second)]
+    if question.operation != "minus":
+        orders.append((second, first))
+    sign = rf"\s*(?:{_SIGNS[question.operation]})\s*"
+    asked = "|".join(f"{a}{sign}{b}" for a, b in orders)
+    return re.compile(rf"(?<![\w.,])(?:{asked}){_EQUALS}{_NUMBER}{_NO_TERM}", re.IGNORECASE)
+
+
+def _restated(question: Question) -> re.Pattern[str]:
+    """Match both operands close together."""
+    first, second = str(question.first), str(question.second)
+    between = rf"[^\d\n]{{1,{_BETWEEN}}}"
+    orders = [f"{a}{between}{b}" for a, b in ((first, second), (second, first))]
     return re.compile(rf"(?<![\w.,])(?:{'|'.join(orders)})(?!\w)(?![.,]\d)")
 
 
