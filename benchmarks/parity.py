@@ -1,0 +1,251 @@
+"""How exactly attention is observed: every architecture against its own eager attention.
+
+Run as ``python benchmarks/parity.py > docs/parity.md``: a page with one row per
+architecture. `tests/attention/adapter` holds the figures to their limits.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+import torch
+from benchmarks.architectures import ZOO, batch, build, declared_support
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from attnpipe.attention.adapter.context import adapted
+from attnpipe.attention.adapter.scores import Scores
+from attnpipe.attention.adapter.sites import Site
+from attnpipe.attention.hooks import observing
+from attnpipe.core.block import Block
+from attnpipe.metrics.row_metrics import row_metrics
+from attnpipe.metrics.rows import Rows, to_numpy
+from attnpipe.schema.analysis import MetricsSpec
+
+OPTIONS = MetricsSpec(top_k=[1, 3], recent_k=[1, 3])
+METRICS = row_metrics(OPTIONS)
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+@dataclass
+class Kept:
+    """An observer that keeps everything."""
+
+    blocks: dict[int, list[Block]] = field(default_factory=dict)
+
+    def observe(self, layer: int, block: Block) -> None:
+        """Keep a block."""
+        self.blocks.setdefault(layer, []).append(block)
+
+
+@dataclass
+class KeptScores(Kept):
+    """An observer that keeps what arrived, too."""
+
+    scores: dict[int, Scores] = field(default_factory=dict)
+
+    def attend(self, layer: int, scores: Scores) -> None:
+        """Keep the scores, and make the blocks of them."""
+        self.scores[layer] = scores
+        rows = slice(0, scores.q.shape[2])
+        weights, support = scores.weights(rows).transpose(0, 1), scores.support(rows)
+        where = scores.query_positions, scores.key_positions, scores.samples
+        self.observe(layer, Block(weights, support, *where))
+
+
+def output(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Tensor:
+    """Return logits or the last hidden state ``[token, …]`` of all tokens that are no padding."""
+    with torch.no_grad():
+        tensor: Tensor = model(**_as(model, inputs))[0]
+    decoder = inputs.get("decoder_attention_mask")
+    real = inputs.get("attention_mask") if decoder is None else decoder
+    return tensor.flatten(0, 1) if real is None else tensor[real.bool()]
+
+
+def observe(
+    model: PreTrainedModel, inputs: dict[str, Tensor], observer: Any, **options: Any
+) -> tuple[Tensor, tuple[Site, ...]]:
+    """Return a model's output under an observer, and its sites."""
+    with adapted(model, **options) as sites, observing(observer):
+        return output(model, inputs), sites
+
+
+@contextmanager
+def exact_softmax() -> Iterator[None]:
+    """Let eager attention stay in float64 inside.
+
+    Many models' eager functions take the softmax in float32 whatever their dtype; besides
+    rounding, the mask's lowest float64 becomes −∞ there, and padding rows NaN.
+    """
+    softmax = torch.nn.functional.softmax
+
+    def same_dtype(x: Tensor, dim: int, dtype: torch.dtype | None = None) -> Tensor:
+        return softmax(x, dim=dim, dtype=None if x.dtype == torch.float64 else dtype)
+
+    with mock.patch("torch.nn.functional.softmax", same_dtype):
+        yield
+
+
+def eager_weights(
+    name: str, dtype: torch.dtype, inputs: dict[str, Tensor], sites: Sequence[Site]
+) -> list[Tensor]:
+    """Return each site's weights ``[sample, head, query, key]`` as eager attention gives them."""
+    model = build(name, dtype, own="eager")
+    with torch.no_grad(), exact_softmax():
+        result = model(**_as(model, inputs), output_attentions=True)
+    weights = []
+    for site in sites:
+        kind = "attentions"
+        if model.config.is_encoder_decoder:
+            kind = f"{site.name.removeprefix('model.').split('.')[0]}_attentions"
+        weights.append(result["cross_attentions" if site.kind == "cross" else kind][site.layer])
+    return weights
+
+
+def _as(model: PreTrainedModel, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.to(model.dtype) if v.is_floating_point() else v for k, v in inputs.items()}
+
+
+def by_sample(blocks: Sequence[Block]) -> Iterator[Block]:
+    """Yield each sample's rows as one block, in the order of samples."""
+    for sample in sorted({int(i) for b in blocks for i in b.samples}):
+        own = [b for b in blocks if sample in b.samples]
+        index = [b.samples.tolist().index(sample) for b in own]
+        weights = [b.weights[:, i] for i, b in zip(index, own, strict=True)]
+        support = [
+            b.support[i if len(b.support) > 1 else 0] for i, b in zip(index, own, strict=True)
+        ]
+        support = [s.expand(w.shape[1:]) for s, w in zip(support, weights, strict=True)]
+        yield Block(
+            torch.cat(weights, dim=1)[:, None],
+            torch.cat(support)[None],
+            torch.cat([b.query_positions for b in own]),
+            own[0].key_positions,
+            torch.tensor([sample]),
+        )
+
+
+def metrics(block: Block) -> dict[str, np.ndarray]:
+    """Return every row metric ``[head, sample, query]``, NaN in rows that are not valid."""
+    rows = Rows.from_block(block, OPTIONS.row_tolerance)
+    valid = to_numpy(rows.valid)
+    return {
+        name: np.where(valid, np.broadcast_to(to_numpy(metric(rows)), valid.shape), np.nan)
+        for name, metric in METRICS.items()
+    }
+
+
+def difference(got: dict[str, np.ndarray], want: dict[str, np.ndarray]) -> float:
+    """Return the largest difference of any metric, relative above 1; infinite if one is unknown."""
+    worst = 0.0
+    for name, wanted in want.items():
+        if not np.array_equal(np.isnan(got[name]), np.isnan(wanted)):
+            return float("inf")
+        error = np.abs(got[name] - wanted) / np.maximum(1.0, np.abs(wanted))
+        worst = max(worst, float(np.nanmax(error, initial=0.0)))
+    return worst
+
+
+def exact_logits(scores: Scores) -> Tensor:
+    """Return cap(q·k · scale) + bias in float64, by its definition."""
+    groups = scores.q.shape[1] // scores.k.shape[1]
+    keys = scores.k.double().repeat_interleave(groups, dim=1)
+    logits = torch.einsum("shqd,shkd->shqk", scores.q.double(), keys) * scores.scale
+    if scores.softcap is not None:
+        logits = scores.softcap * torch.tanh(logits / scores.softcap)
+    if scores.bias is not None:
+        logits = logits + scores.bias.double()
+    return logits
+
+
+def parity(name: str) -> dict[str, float]:
+    """Return an architecture's figures: the columns of the page."""
+    texts, inputs = (0, 1, 2), batch(name)
+    figures = {"metrics": 0.0}
+    kept = Kept()
+    with exact_softmax():
+        _, sites = observe(build(name), inputs, kept)
+    weights = eager_weights(name, torch.float64, inputs, sites)
+    for site, eager in zip(sites, weights, strict=True):
+        support = torch.from_numpy(declared_support(name, site, texts, "right"))
+        for block in by_sample(kept.blocks[site.index]):
+            sample = int(block.samples[0])
+            want = Block(
+                eager[sample, :, None],
+                support[[sample]],
+                torch.arange(support.shape[1]),
+                torch.arange(support.shape[2]),
+                block.samples,
+            )
+            figures["metrics"] = max(figures["metrics"], difference(metrics(block), metrics(want)))
+    for label, own in (("output_own", ZOO[name].own), ("output_eager", "eager")):
+        plain = output(build(name, torch.float32, own), inputs)
+        seen, _ = observe(build(name, torch.float32), inputs, Kept())
+        figures[label] = float((plain - seen).abs().max() / plain.abs().max())
+    for dtype in DTYPES:
+        figures[dtype] = of_dtype(name, getattr(torch, dtype))
+    return figures
+
+
+def of_dtype(name: str, dtype: torch.dtype) -> float:
+    """Return the largest difference to float64 metrics of the q and k of a model of a dtype."""
+    kept = KeptScores()
+    _, sites = observe(build(name, dtype), batch(name), kept)
+    worst = 0.0
+    for site in sites:
+        support = torch.from_numpy(declared_support(name, site, (0, 1, 2), "right"))
+        logits = exact_logits(kept.scores[site.index]).transpose(0, 1)
+        exact = logits.masked_fill(~support, -torch.inf).softmax(-1).nan_to_num(0.0)
+        for block in kept.blocks[site.index]:
+            want = Block(exact, support, block.query_positions, block.key_positions, block.samples)
+            worst = max(worst, difference(metrics(block), metrics(want)))
+    return worst
+
+
+PAGE = """\
+# Parity
+
+Each architecture as a small instance with random weights (two layers, four heads, a batch of
+three texts of different length), observed through `attnpipe.attention.adapter`. Written by
+`python benchmarks/parity.py > docs/parity.md`; `tests/attention/adapter` holds the figures to
+their limits.
+
+- *metrics*: largest difference of any metric of any row between the adapter and the model's own
+  eager weights, model in float64 (limit 1e-6). The support it is measured on is derived from the
+  texts' lengths, not from the model's mask.
+- *own output*: largest difference of an output with observers attached to the same model's without
+  them, float32, relative to the largest output. *eager output*: to the model loaded with eager
+  attention (limit 1e-6).
+- *float32*, *bfloat16*, *float16*: largest difference of any metric to the same metric computed in
+  float64 from the q and k of a model of that type (limit 1e-5).
+
+Differences are absolute below 1, relative above. Eager attention of many models takes its softmax
+in float32 even in a float64 model; here it is kept in float64.
+
+| architecture | its own | metrics | own output | eager output | float32 | bfloat16 | float16 |
+|---|---|---|---|---|---|---|---|"""
+
+
+def main() -> None:
+    """Print the page."""
+    print(PAGE)
+    for name, architecture in ZOO.items():
+        row = parity(name)
+        numbers = [row["metrics"], row["output_own"], row["output_eager"], *map(row.get, DTYPES)]
+        cells = [
+            name,
+            architecture.own,
+            *(f"{number:.0e}" if number else "0" for number in numbers),
+        ]
+        print(f"| {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
