@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import (
@@ -15,6 +16,7 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from attnpipe.core.errors import UserError
+from attnpipe.pretrained.quiet import quiet
 from attnpipe.schema.pretrained import Task
 
 NEEDS = {
@@ -51,8 +53,9 @@ def architecture(
             "repository is never run; choose a model of a known type"
         )
     try:
-        config = CONFIG_MAPPING[kind].from_dict(dict(document))
-    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        with quiet():
+            config = CONFIG_MAPPING[kind].from_dict(dict(document))
+    except (StrictDataclassError, TypeError, ValueError, AttributeError, KeyError) as error:
         raise UserError(
             f"'{path}' is no valid config of a '{kind}' model ({_line(error)}); get the file anew"
         ) from None

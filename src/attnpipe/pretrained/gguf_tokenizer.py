@@ -42,7 +42,8 @@ def make_tokenizer(metadata: Metadata) -> Tokenizer:
     tokens = metadata.texts("tokenizer.ggml.tokens")
     merges = [merge.partition(" ") for merge in metadata.texts("tokenizer.ggml.merges")]
     vocabulary = {token: i for i, token in enumerate(tokens)}
-    kinds = metadata.get("tokenizer.ggml.token_type") or [NORMAL] * len(tokens)
+    kinds = metadata.get("tokenizer.ggml.token_type")
+    kinds = kinds if isinstance(kinds, list) else [NORMAL] * len(tokens)
     if len(vocabulary) != len(tokens) or len(kinds) != len(tokens):
         raise UserError(
             f"'{metadata.path}' has {len(tokens)} tokens, of which {len(vocabulary)} differ and "

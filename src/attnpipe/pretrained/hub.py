@@ -34,24 +34,26 @@ def fetch_repository(source: HubSource, task: Task, section: str) -> Path:
         The hub cannot be reached, does not know the repository or the commit, or the model
         cannot be used.
     """
-    fetch = partial(snapshot_download, source.id, revision=source.revision)
+    fetch: Callable[..., Any] = partial(snapshot_download, source.id, revision=source.revision)
     allowed = [*source.files, README]
     with _explained(source, section), quiet():
-        if listing := _listing(fetch, allowed):
-            check_names((f.filename for f in listing), f"'{source.id}' at {source.revision}")
-            path = Path(fetch(allow_patterns=[CONFIG])) / CONFIG
-            architecture(plain_config(read_object(path), path), task, path)
-            check_space(path.parent, sum(f.file_size or 0 for f in listing if f.will_download))
+        try:
+            listing: list[DryRunFileInfo] = fetch(allow_patterns=allowed, dry_run=True)
+        except DryRunError as error:
+            return _cached(fetch, allowed, error.__cause__ or error)
+        check_names((f.filename for f in listing), f"'{source.id}' at {source.revision}")
+        path = Path(fetch(allow_patterns=[CONFIG])) / CONFIG
+        architecture(plain_config(read_object(path), path), task, path)
+        check_space(path.parent, sum(f.file_size or 0 for f in listing if f.will_download))
         return Path(fetch(allow_patterns=allowed))
 
 
-def _listing(fetch: Callable[..., Any], allowed: list[str]) -> list[DryRunFileInfo]:
-    """Return what the repository holds, or nothing where only the cache can be asked."""
+def _cached(fetch: Callable[..., Any], allowed: list[str], cause: BaseException) -> Path:
+    """Return what is in the cache, or raise why the hub could not be asked."""
     try:
-        files: list[DryRunFileInfo] = fetch(allow_patterns=allowed, dry_run=True)
-    except DryRunError:
-        return []
-    return files
+        return Path(fetch(allow_patterns=allowed, local_files_only=True))
+    except OSError:
+        raise cause from None
 
 
 @contextmanager
@@ -77,7 +79,7 @@ def _explained(source: HubSource, section: str) -> Iterator[None]:
             f"{section}.revision to a full commit from the model's page"
         ) from None
     except Exception as error:  # the libraries below share no class
-        reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+        reason = str(error).strip().partition("\n")[0].rstrip(":. ") or type(error).__name__
         raise UserError(
             f"cannot get '{source.id}' from the hub ({reason}); check the network and "
             f"HF_HUB_OFFLINE, or {local}"

@@ -34,12 +34,12 @@ def token_nll(
     return functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
 
 
-def mean_nll(model: PreTrainedModel, texts: Iterable[Int64[Tensor, " token"]]) -> float:
+def mean_nll(model: PreTrainedModel, texts: Iterable[Int64[Tensor, " _"]]) -> float:
     """Return the mean over all predicted tokens of all texts, in nats."""
     rows = [token_nll(model, ids[None])[0].double() for ids in texts]
     return float(torch.cat(rows).mean())
 
 
-def perplexity(model: PreTrainedModel, texts: Iterable[Int64[Tensor, " token"]]) -> float:
+def perplexity(model: PreTrainedModel, texts: Iterable[Int64[Tensor, " _"]]) -> float:
     """Return ``exp`` of the mean negative log-likelihood: the number of equal choices."""
     return float(np.exp(mean_nll(model, texts)))  # inf instead of an OverflowError
