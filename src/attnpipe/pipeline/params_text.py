@@ -42,7 +42,7 @@ class TextParams(StudyParams):
             "seed": int(seed),
             "spec": {key: spec[key] for key in READING},
             "metrics": self._config["analysis"]["metrics"],
-            "text": self._text("sinks", "representative_question", "dense_limit"),
+            "text": self._text("sinks", "representative_question", "dense_limit", "head_metrics"),
             "max_new_tokens": self._config["data"].get("max_new_tokens", 0),
         }
 

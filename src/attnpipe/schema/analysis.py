@@ -50,6 +50,11 @@ class TextSpec(Section):
     """Question whose texts are shown token by token and stored in full."""
     views: Annotated[list[View], Field(min_length=1)] = ["last_layer", "mean", "max"]
     """What its maps show: `last_layer` (mean over heads), `mean` and `max` over all layers and heads, or one head as `l3h2`."""
+    head_metrics: list[str] = [
+        "entropy", "entropy_normalized", "effective_keys_n1", "kl_uniform", "gini", "max_weight",
+        "lag_mean", "lag_mean_ratio",
+    ]  # fmt: skip
+    """Row metrics kept for every head and text; the others are kept as means over the heads of a layer."""
     mass_margin: Annotated[float, Field(gt=0, lt=1)] = 0.01
     """Practical margin: differences in attention mass below it do not matter."""
     accuracy_range: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.2, 0.8]

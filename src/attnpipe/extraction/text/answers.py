@@ -109,13 +109,18 @@ def _judged(text: ModelText, written: str) -> dict[str, object]:
 
 def _answer_losses(model: Any, group: list[ModelText], tokenizer: Tokenizer) -> dict[int, float]:
     """Return item → mean loss of the right answer's tokens, written behind a space."""
-    found = {}
+    by_length: dict[int, list[tuple[int, np.ndarray]]] = {}
     for text in group:
         assert text.asked is not None  # only such texts have an answer
         end = "" if text.tokens.text[-1:].isspace() else " "
         answer = tokenizer.encode(f"{end}{text.asked.answer}", add_special_tokens=False).ids
-        ids = torch.from_numpy(np.concatenate([text.tokens.ids, np.array(answer)]))[None]
+        ids = np.concatenate([text.tokens.ids, np.array(answer)])
+        by_length.setdefault(len(answer), []).append((text.item, ids))
+    found = {}
+    for length, alike in by_length.items():
+        batch = torch.from_numpy(np.stack([ids for _, ids in alike]))
         with torch.inference_mode():
-            nll = losses(model(ids, use_cache=False).logits, ids)
-        found[text.item] = float(nll[0, -len(answer) :].mean())
+            nll = losses(model(batch, use_cache=False).logits, batch)
+        for (item, _), row in zip(alike, nll, strict=True):
+            found[item] = float(row[-length:].mean())
     return found

@@ -7,7 +7,7 @@ import torch
 
 from attnpipe.text.reading import ModelText
 
-BATCH = 16
+BATCH = 32
 
 
 def batches(texts: Sequence[ModelText], size: int = BATCH) -> Iterator[list[ModelText]]:

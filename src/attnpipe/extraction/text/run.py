@@ -10,7 +10,7 @@ import polars as pl
 import torch
 from tokenizers import Tokenizer
 
-from attnpipe.attention.adapter.adapted import adapted
+from attnpipe.attention.adapter.context import adapted
 from attnpipe.attention.hooks import observing, on_samples
 from attnpipe.attention.observers import LayerFolds
 from attnpipe.extraction.text.answers import answers
@@ -96,7 +96,7 @@ def capture_texts(
         if t.question == options.representative_question and lengths[t.item] <= options.dense_limit
     ]  # fmt: skip
     known = Texts.of({text.item: text.tokens for text in texts}, options.sinks)
-    table = TextMetricTable(name, whole)
+    table = TextMetricTable(name, whole, options.head_metrics)
     arrays: dict[str, np.ndarray] = {}
     checkpoints = [UNTRAINED, PRETRAINED] if untrained else [PRETRAINED]
     for checkpoint in checkpoints:

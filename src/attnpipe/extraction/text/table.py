@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from attnpipe.metrics.reduce import mean_of_known
 from attnpipe.metrics.rows import REASONS
 from attnpipe.metrics.tokens.battery import TokenBattery
 from attnpipe.metrics.tokens.masses import mass_on
@@ -27,10 +28,12 @@ class TextMetricTable:
     whole
         Items whose profiles over keys and lags are given for every head; those of the
         others are means over heads.
+    per_head
+        Row metrics that are given for every head; the others are means over heads.
     """
 
-    def __init__(self, model: str, whole: Collection[int]) -> None:
-        self._model, self._whole = model, frozenset(whole)
+    def __init__(self, model: str, whole: Collection[int], per_head: Collection[str]) -> None:
+        self._model, self._whole, self._per_head = model, frozenset(whole), frozenset(per_head)
         self._texts: defaultdict[str, list[str | None]] = defaultdict(list)
         self._cells: defaultdict[str, list[np.ndarray]] = defaultdict(list)
 
@@ -59,13 +62,17 @@ class TextMetricTable:
                 self._put(at | {"condition": reason}, "rows_excluded", count, samples, total)
 
     def _means(self, at: dict, view: View) -> None:
-        rows = view.means.rows
+        rows, samples = view.means.rows, view.means.samples
         for metric in view.means.metrics:
             of = view.means.means(metric)
-            self._put(
-                at, metric, of.item_mean, view.means.samples, of.item_count,
-                excluded=rows - of.item_count,
-            )  # fmt: skip
+            value, count, left_out = of.item_mean, of.item_count, rows - of.item_count
+            if metric in self._per_head:
+                self._put(at, metric, value, samples, count, excluded=left_out)
+            else:
+                self._cell(
+                    at, metric, mean_of_known(value.T), count.sum(axis=0), item=samples,
+                    head=np.array(np.nan), excluded=left_out.sum(axis=0),
+                )  # fmt: skip
 
     def _sinks(self, at: dict, view: View, battery: TokenBattery) -> None:
         if view.condition is not None:

@@ -1,0 +1,224 @@
+"""A tiny language model reads texts: its tables against its own eager attention."""
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from scipy.special import log_softmax
+from scipy.stats import entropy
+from tests.text.tiny_model import save_tiny_llama
+
+from attnpipe.extraction.text.run import capture_texts
+from attnpipe.io.seal import write_seal
+from attnpipe.io.weights import open_text_weights, write_text_weights
+from attnpipe.measurement.text.run import measure_texts
+from attnpipe.pretrained.load import load_model
+from attnpipe.schema.analysis import MetricsSpec, TextSpec
+from attnpipe.schema.text import PromptsData
+from attnpipe.text.reading import model_texts
+from attnpipe.text.study import study_texts
+from attnpipe.text.tokens import load_tokenizer
+
+OPTIONS = TextSpec(head_metrics=["entropy", "max_weight"])
+PROMPTS = PromptsData(
+    kind="prompts", name="prompts", questions=3, shots=[0, 1], keywords=["plus", "nowhere"]
+)
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory):
+    """Texts, what was captured, and eager attention in float64 of every text."""
+    folder = tmp_path_factory.mktemp("model")
+    save_tiny_llama(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("attnpipe.text.arithmetic.POOL", 100)
+        study = study_texts(PROMPTS, {"m": folder}, {"m": None})
+    tokenizer = load_tokenizer(folder)
+    texts = model_texts("m", study.texts, study.spans, tokenizer)
+
+    def load(checkpoint):
+        return load_model(
+            folder, "causal_lm", untrained_seed=None if checkpoint == "pretrained" else 5
+        )
+
+    captured = capture_texts(
+        load, "m", "causal_lm", texts, tokenizer, MetricsSpec(top_k=[2], recent_k=[2]), OPTIONS,
+        untrained=True, new_tokens=3,
+    )  # fmt: skip
+    exact = load_model(folder, "causal_lm", "float64")
+    exact.set_attn_implementation("eager")
+    eager = {}
+    for text in texts:
+        with torch.inference_mode():
+            out = exact(torch.from_numpy(text.tokens.ids)[None], output_attentions=True)
+        weights = torch.stack(out.attentions)[:, 0].numpy()
+        eager[text.item] = (weights, out.logits[0].numpy())
+    return folder, texts, captured, eager
+
+
+@pytest.fixture(scope="module")
+def measured(read, tmp_path_factory):
+    _, texts, captured, _ = read
+    path = tmp_path_factory.mktemp("stored") / "attention.safetensors"
+    write_text_weights(path, captured.arrays, captured.checkpoints)
+    write_seal("job", "job", "{}", [path])
+    with open_text_weights(path) as weights:
+        assert weights.items("last", "pretrained") == [t.item for t in texts]
+        return measure_texts(weights, "m", texts, ["special", "first"])
+
+
+def values(frame, **keys):
+    for name, value in keys.items():
+        frame = frame.filter(pl.col(name).is_null() if value is None else pl.col(name) == value)
+    return frame
+
+
+def test_stored_rows_are_those_of_eager_attention(read):
+    _, texts, captured, eager = read
+    for text in texts:
+        weights = eager[text.item][0]
+        np.testing.assert_allclose(
+            captured.arrays[f"pretrained/last/{text.item}"], weights[:, :, -1], atol=1e-5
+        )
+    whole = [t for t in texts if t.question == 0]
+    assert len([n for n in captured.arrays if n.startswith("pretrained/full/")]) == len(whole)
+    for text in whole:
+        stored = captured.arrays[f"pretrained/full/{text.item}"]
+        np.testing.assert_allclose(stored, eager[text.item][0], atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", ["last", "all"])
+def test_metrics_are_those_of_eager_rows(read, rows):
+    _, texts, captured, eager = read
+    for text in texts:
+        weights = eager[text.item][0]
+        per_row = entropy(weights, axis=-1)
+        wanted = per_row[:, :, -1] if rows == "last" else per_row.mean(axis=-1)
+        found = values(
+            captured.metrics, checkpoint="pretrained", item=text.item, rows=rows,
+            metric="entropy", condition=None,
+        ).sort("layer", "head")  # fmt: skip
+        np.testing.assert_allclose(found["value"], wanted.ravel(), atol=1e-5)
+    of_layers = values(
+        captured.metrics, checkpoint="pretrained", item=texts[0].item, rows=rows,
+        metric="effective_keys_n1", condition=None,
+    ).sort("layer")  # fmt: skip
+    assert of_layers["head"].to_list() == [None, None]
+    keys = np.exp(entropy(eager[texts[0].item][0], axis=-1))
+    keys = keys[:, :, -1] if rows == "last" else keys.mean(axis=-1)
+    np.testing.assert_allclose(of_layers["value"], keys.mean(axis=-1), rtol=1e-5)
+
+
+def test_head_scores_incoming_and_sinks(read):
+    _, texts, captured, eager = read
+    text = texts[0]
+    weights = eager[text.item][0]
+    length = weights.shape[-1]
+    at = {"checkpoint": "pretrained", "item": text.item, "rows": "all", "condition": None}
+    previous = values(captured.metrics, metric="previous_token", **at).sort("layer", "head")
+    lower = np.arange(1, length)
+    wanted = weights[:, :, lower, lower - 1].mean(axis=-1)
+    np.testing.assert_allclose(previous["value"], wanted.ravel(), atol=1e-5)
+    np.testing.assert_allclose(previous["chance"], np.mean(1 / (lower + 1)), rtol=1e-9)
+    incoming = values(captured.metrics, metric="incoming_mass", layer=0, head=None, **at)
+    received = weights[0].mean(axis=0).sum(axis=0)
+    np.testing.assert_allclose(incoming.sort("target")["value"], received, atol=1e-4)
+    sinks = values(captured.metrics, metric="sink_mass", **at).sort("layer", "head")
+    np.testing.assert_allclose(sinks["value"], weights[..., 0].mean(axis=-1).ravel(), atol=1e-5)
+    valid = values(captured.metrics, metric="rows_valid", **at)
+    assert set(valid["value"]) == {float(length)}
+
+
+def test_removing_sinks_renormalises_what_is_left(read):
+    _, texts, captured, eager = read
+    text = texts[0]
+    last = eager[text.item][0][:, :, -1, 1:]  # the first token is BOS
+    wanted = (last / last.sum(axis=-1, keepdims=True)).max(axis=-1)
+    found = values(
+        captured.metrics, checkpoint="pretrained", item=text.item, rows="last",
+        metric="max_weight", condition="sinks_removed",
+    ).sort("layer", "head")  # fmt: skip
+    np.testing.assert_allclose(found["value"], wanted.ravel(), atol=1e-5)
+
+
+def test_the_untrained_model_reads_the_same_texts(read):
+    _, texts, captured, _ = read
+    assert captured.checkpoints == ["untrained", "pretrained"]
+    for name in ("untrained", "pretrained"):
+        assert set(values(captured.metrics, checkpoint=name)["item"]) == {t.item for t in texts}
+    sharp = values(captured.metrics, metric="entropy", rows="last", condition=None)
+    means = dict(sharp.group_by("checkpoint").agg(pl.col("value").mean()).iter_rows())
+    assert means["untrained"] > means["pretrained"]
+
+
+def test_answers_and_losses(read):
+    folder, texts, captured, eager = read
+    table = captured.answers
+    assert table["item"].to_list() == [t.item for t in texts]
+    tokenizer = load_tokenizer(folder)
+    for text, row in zip(texts, table.iter_rows(named=True), strict=True):
+        log_p = log_softmax(eager[text.item][1], axis=-1)
+        nll = -log_p[np.arange(len(log_p) - 1), text.tokens.ids[1:]]
+        assert row["loss"] == pytest.approx(nll.mean(), rel=1e-4)
+        assert row["correct"] == (row["given"] == row["answer"])
+        first = tokenizer.decode([int(eager[text.item][1][-1].argmax())])
+        assert row["generated"] == "" or row["generated"].startswith(first.strip("�") or "")
+        assert row["answer_loss"] > 0
+
+
+def test_segments_are_sums_over_the_tokens_of_a_span(read, measured):
+    _, texts, _, eager = read
+    found = values(measured.segments, checkpoint="pretrained", condition=None)
+    for text in texts[:4]:
+        last = eager[text.item][0][:, :, -1]
+        for span in text.tokens.spans:
+            rows = (
+                values(found, item=text.item, span=span.span.name, occurrence=span.span.occurrence)
+                .filter(pl.col("layer").is_not_null())
+                .sort("layer", "head")
+            )
+            mass = last[..., span.tokens].sum(axis=-1).ravel()
+            np.testing.assert_allclose(rows["mass"], mass, atol=1e-5)
+            n = len(span.tokens)
+            np.testing.assert_allclose(rows["mass_per_token"], mass / n, atol=1e-5)
+            relative = mass / (n / last.shape[-1])
+            np.testing.assert_allclose(rows["mass_relative"], relative, atol=1e-4)
+    missed = values(found, span="keyword: nowhere", item=texts[0].item, layer=0)
+    assert missed["n_matches"].unique().to_list() == [0]
+    assert missed["mass"].to_list() == [0.0] * 4
+    assert missed["mass_relative"].null_count() == 4
+
+
+def test_every_occurrence_is_a_row_beside_their_sum(read, measured):
+    _, texts, _, _ = read
+    text = next(t for t in texts if t.variant == "1_shot")
+    found = values(
+        measured.segments, checkpoint="pretrained", condition=None, item=text.item,
+        span="keyword: plus", layer=1, head=2,
+    )  # fmt: skip
+    single = found.filter(pl.col("occurrence").is_not_null())
+    together = found.filter(pl.col("occurrence").is_null())
+    assert single["n_matches"].to_list() == [2, 2]
+    assert together["mass"].item() == pytest.approx(single["mass"].sum(), rel=1e-6)
+
+
+def test_documents_own_rules_stand_beside(read, measured):
+    _, texts, _, eager = read
+    text = texts[0]
+    weights = eager[text.item][0][:, :, -1]
+    mean = weights.mean(axis=1) + 1e-10
+    wanted = -(mean * np.log(mean)).sum(axis=-1)
+    found = values(
+        measured.metrics, checkpoint="pretrained", item=text.item, metric="published_layer_entropy"
+    ).sort("layer")
+    np.testing.assert_allclose(found["value"], wanted, atol=1e-4)
+    focus = values(
+        measured.metrics, checkpoint="pretrained", item=text.item, metric="focus_position"
+    ).sort("layer", "head")
+    assert focus["value"].to_list() == weights.argmax(axis=-1).ravel().tolist()
+    pieces = [text.tokens.text[a:b] for a, b in text.tokens.offsets.tolist()]
+    entries = {p: w for p, w in zip(pieces, weights[-1].mean(axis=0), strict=True) if "plus" in p}
+    row = values(
+        measured.segments, checkpoint="pretrained", item=text.item, span="keyword: plus", layer=None
+    )
+    assert row["as_published"].item() == pytest.approx(sum(entries.values()), abs=1e-5)
