@@ -77,6 +77,12 @@ def test_a_message_that_looks_like_the_template(message):
     assert placed.text[span.start : span.end] == message
 
 
+def test_a_template_that_looks_like_a_placeholder():
+    placed = ChatTemplate("userplaceholder {{ messages[0].content }}", {}).place(PROMPT)
+    assert placed.text == f"userplaceholder {PROMPT.text}"
+    assert placed.named("question") == ["What is 7?"]
+
+
 def test_no_clock_no_html_and_loop_controls():
     assert ChatTemplate(DATED, {}).place(PROMPT).text == (
         f'26 Jul 2024 {PROMPT.text}!{{"a": "<é>"}}'

@@ -38,6 +38,7 @@ PRODUCT = Question(120, "times", 95)
         ("15 plus 27 equals 42, then add 15", 42),
         ("115 + 27 = 142", 115),
         ("15 + 27 = x", None),
+        ("15 + 27 is 20 + 22, so 15 + 27 = 42", 42),
         (" 24\n\nA: 15 + 27 = 42\n\nThe answer is 42", 24),
         ("\nA: 42\n\nA: 43", 42),
         ("What is 15 plus 27?\nA: 42", 42),

@@ -24,6 +24,9 @@ therefore dropped.
 * A list item begins with a star and continues
   with an indent that differs from its first line.
 
+Title of an entry
+   Sets the count of a thing that nobody ever counted.
+
    An indented paragraph counts as prose when all its lines agree.
 """
 

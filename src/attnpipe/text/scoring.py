@@ -10,7 +10,7 @@ _NEXT_ANSWER = re.compile(r"\n\s*A\s*:", re.IGNORECASE)
 _CUE = re.compile(r"\banswer\s*(?:is\b|:|=)", re.IGNORECASE)
 _SEPARATORS = ",\u00a0\u2009\u202f"
 _NUMBER = (
-    rf"(?<![\w.,])(?P<sign>(?<!\w)[-\u2212])?"
+    rf"(?<![\w.,])(?P<sign>[-\u2212])?"
     rf"(?P<whole>[0-9]{{1,3}}(?:[{_SEPARATORS}][0-9]{{3}})+(?![0-9])|[0-9]+)"
     r"(?P<part>\.[0-9]+)?(?!\w)"
 )
