@@ -8,12 +8,12 @@ from attnpipe.io.json import read_json
 from attnpipe.io.parquet import read_tables
 from attnpipe.pipeline.job import job
 from attnpipe.schema.figure import FigureOptions
-from attnpipe.tables.study import STUDY_TABLES
+from attnpipe.tables.registry import TABLES
 
 with job(snakemake, seal=f"figure-{snakemake.wildcards.figure}") as ctx:
     context = figure_context(ctx.spec, read_json(ctx.read.description))
-    absent = {name: STUDY_TABLES[name].frame() for name in NEEDS[ctx.spec["figure"]]}
-    tables = absent | read_tables(ctx.read.named, STUDY_TABLES)
+    absent = {name: TABLES[name].frame() for name in NEEDS[ctx.spec["figure"]]}
+    tables = absent | read_tables(ctx.read.named, TABLES)
     options = FigureOptions.model_validate(ctx.spec["options"])
     figure = FIGURES.load(ctx.spec["figure"])(tables, context, options)
     write_bytes(ctx.write.png, save_png(figure, context.style))

@@ -7,7 +7,7 @@ from attnpipe.io.parquet import read_tables
 from attnpipe.pipeline.job import job
 from attnpipe.pipeline.versions import versions
 from attnpipe.report.run import render
-from attnpipe.tables.study import STUDY_TABLES
+from attnpipe.tables.registry import TABLES
 
 with job(snakemake) as ctx:
     pictures = {
@@ -16,7 +16,7 @@ with job(snakemake) as ctx:
     }
     report = render(
         Diagnosis.model_validate(read_json(ctx.read.diagnosis)),
-        read_tables(ctx.read.named, STUDY_TABLES),
+        read_tables(ctx.read.named, TABLES),
         pictures,
         ctx.spec | {"data": read_json(ctx.read.description), "versions": versions()},
     )

@@ -29,18 +29,35 @@ def read_table(path: Path, table: Table) -> pl.DataFrame:
     UserError
         When the bytes are not what the job wrote, or the columns are not the table's.
     """
+    try:
+        return scan_table(path, table).collect()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise _unreadable(path, error) from None
+
+
+def scan_table(path: Path, table: Table) -> pl.LazyFrame:
+    """Return a sealed Parquet table of which nothing is read yet but its columns.
+
+    Raises
+    ------
+    UserError
+        As `read_table`.
+    """
     verify(path)
     try:
-        frame = pl.read_parquet(path)
+        frame = pl.scan_parquet(path)
+        schema = dict(frame.collect_schema())
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise UserError(
-            f"cannot read '{path}' as Parquet ({error}); delete it and run again"
-        ) from None
-    if dict(frame.schema) != table.schema:
+        raise _unreadable(path, error) from None
+    if schema != table.schema:
         raise UserError(
             f"'{path}' does not have the columns of table '{table.name}'; delete it and run again"
         )
     return frame
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(f"cannot read '{path}' as Parquet ({error}); delete it and run again")
 
 
 def read_tables(

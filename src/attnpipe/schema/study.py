@@ -136,6 +136,13 @@ class StudySpec(Section):
                 f"figure.representative_seed is {seed}, which is not among the seeds "
                 f"{self.seeds}; choose one of them or null"
             )
+        shown = self.analysis.text.representative_question
+        questions = getattr(self.data, "questions", getattr(self.data, "count", None))
+        if questions is not None and shown >= questions:
+            raise ValueError(
+                f"analysis.text.representative_question is {shown}, but there are {questions} "
+                f"questions or sentences; choose one of 0 to {questions - 1}"
+            )
         window = getattr(self.data, "window", None)
         options = self.analysis.metrics
         for key in ("top_k", "recent_k"):

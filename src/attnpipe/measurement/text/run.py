@@ -52,4 +52,4 @@ def measure_texts(
             found.append(segments(model, checkpoint, text, rows, removed))
             if keywords:
                 found.append(published_keywords(model, checkpoint, text, rows, keywords))
-    return Measured(pl.concat(metrics), pl.concat(found))
+    return Measured(*(pl.concat(f).sort("checkpoint", "layer", "item") for f in (metrics, found)))

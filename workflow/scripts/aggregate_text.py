@@ -1,0 +1,33 @@
+"""Fold all texts of one model together."""
+
+import polars as pl
+
+from attnpipe.aggregation.text.model import aggregate_text
+from attnpipe.aggregation.text.run import TextRun
+from attnpipe.io.outcome import read_outcome
+from attnpipe.io.parquet import read_table, scan_table, write_table
+from attnpipe.io.weights import open_text_weights
+from attnpipe.pipeline.job import job
+from attnpipe.schema.analysis import TextSpec
+from attnpipe.tables.text import ANSWERS, SEGMENTS, SPANS, TEXT_METRICS, TEXT_TABLES, TEXTS, TOKENS
+
+with job(snakemake) as ctx:
+    metrics = [scan_table(path, TEXT_METRICS) for path in (ctx.read.streamed, ctx.read.metrics)]
+    with open_text_weights(ctx.read.attention) as weights:
+        run = TextRun(
+            tokens=read_table(ctx.read.tokens, TOKENS),
+            answers=read_table(ctx.read.answers, ANSWERS),
+            metrics=pl.concat(metrics),
+            segments=scan_table(ctx.read.segments, SEGMENTS),
+            attention=weights,
+        )
+        tables = aggregate_text(
+            ctx.spec["model"],
+            run,
+            read_table(ctx.read.texts, TEXTS),
+            read_table(ctx.read.spans, SPANS),
+            TextSpec.model_validate(ctx.spec["text"]),
+            read_outcome(ctx.read.outcome),
+        )
+    for path in ctx.write:
+        write_table(path, getattr(tables, path.stem), TEXT_TABLES[path.stem])
