@@ -91,10 +91,12 @@ def test_quantised_files_are_multiplied_out(tmp_path, kind, formula, steps):
         assert np.abs(expected - original.numpy()).max() <= np.abs(original.numpy()).max() / steps
 
 
-def test_config_is_read_from_the_metadata(tmp_path):
-    convert_gguf(tiny.write_gguf(tmp_path / "m.gguf", tiny.llama()), tmp_path)
+@pytest.mark.parametrize("tied", [True, False])
+def test_config_is_read_from_the_metadata(tmp_path, tied):
+    model = tiny.llama(tie_word_embeddings=tied)
+    convert_gguf(tiny.write_gguf(tmp_path / "m.gguf", model), tmp_path)
     config = load_model(tmp_path, "causal_lm").config
-    expected = tiny.llama().config
+    expected = model.config
     for key in (
         *("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
         *("num_key_value_heads", "head_dim", "max_position_embeddings", "vocab_size"),

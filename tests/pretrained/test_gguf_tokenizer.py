@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.pretrained import tiny
 from tokenizers import Tokenizer
@@ -23,6 +23,7 @@ def converted(tmp_path_factory):
 TEXTS = st.text(alphabet="abchuqs TW?.,12790\n\t'éß🤗<|im_start>", max_size=40)
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_tokens_and_offsets_are_those_of_the_original(converted, text):
     expected, found = tiny.tokenizer().encode(text), converted.encode(text)
@@ -32,6 +33,7 @@ def test_tokens_and_offsets_are_those_of_the_original(converted, text):
     assert converted.decode(found.ids, skip_special_tokens=False) == text
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_offsets_cover_the_text(converted, text):
     covered = {i for start, end in converted.encode(text).offsets for i in range(start, end)}

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from attnpipe.core.errors import UserError
 from attnpipe.io.json import parse_json
+from attnpipe.pretrained.folder import stated_licence
 from attnpipe.pretrained.load import load_model
 from attnpipe.pretrained.obtain import obtain
 from attnpipe.schema.pretrained import LocalSource, WheelSource
@@ -96,6 +97,23 @@ def test_local_folder_is_copied_and_described(llama, tmp_path):
     assert torch.equal(logits(load_model(tmp_path / "out", "causal_lm")), logits(tiny.llama()))
     original = json.loads((llama / "tokenizer.json").read_text())
     assert json.loads((tmp_path / "out" / "tokenizer.json").read_text()) == original
+
+
+@pytest.mark.parametrize(
+    ("card", "licence"),
+    [
+        ("---\nlanguage: en\nlicense: apache-2.0\ntags:\n- x\n---\n# Tiny\n", "apache-2.0"),
+        ("---\nlanguage: en\n---\n# Tiny\nlicense: mit\n---\n", None),
+        ("license: mit\n", None),
+        ("# Tiny\n---\nlicense: mit\n---\n", None),
+        ("---\nlicense:\n- mit\n---\n", None),
+        ("", None),
+    ],
+)
+def test_licence_is_that_in_the_head_of_the_card(tmp_path, card, licence):
+    assert stated_licence(tmp_path / "README.md") is None
+    (tmp_path / "README.md").write_text(card)
+    assert stated_licence(tmp_path / "README.md") == licence
 
 
 def test_copy_lives_on_its_own(llama, tmp_path):

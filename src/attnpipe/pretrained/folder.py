@@ -28,7 +28,7 @@ from attnpipe.pretrained.space import check_space
 from attnpipe.pretrained.weights import check_finite, open_weights
 from attnpipe.schema.pretrained import Task
 
-LICENCE = re.compile(r"\A---\n(?:.*\n)*?license:[ \t]*([^\s\[\]]+)[ \t]*\n(?:.*\n)*?---", re.M)
+LICENCE = re.compile(r"^license:[ \t]*([\w.-]+)[ \t]*$", re.M)
 
 
 def take_folder(origin: Path, target: Path, task: Task) -> dict[str, Any]:
@@ -114,5 +114,6 @@ def stated_licence(readme: Path) -> str | None:
     """Return the licence in the head of a model card, if there is one."""
     if not readme.is_file():
         return None
-    match = LICENCE.match(readme.read_text("utf-8", errors="replace"))
+    before, opened, rest = readme.read_text("utf-8", errors="replace").partition("---\n")
+    match = LICENCE.search(rest.partition("\n---")[0]) if opened and not before else None
     return match[1] if match else None
