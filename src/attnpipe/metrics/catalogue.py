@@ -36,6 +36,25 @@ DIVERGENCES = {
     "jsd_final": "the same to the last epoch",
 }
 
+SCORES = {
+    "diagonal": "mean weight of a token on itself; `chance`: of uniform attention, same rows",
+    "previous_token": "mean weight on the token before, over rows that see it",
+    "next_token": "mean weight on the token after, over rows that see it",
+    "duplicate_token": "mean mass on earlier occurrences of the same token, over rows with one",
+    "induction": "mean mass on tokens that follow an earlier occurrence of the same token",
+}
+TOKENS = {
+    "sink_mass": "mean mass on the declared sinks; `chance`: of uniform attention, same rows",
+    "incoming_mass": "sum over rows of the weight on key `target`; `chance`: of uniform attention",
+    "incoming_ratio": "that sum over what uniform attention gives the key: 1 for uniform attention",
+    "query_variation": "divergence between a text's rows on the first half of its tokens, nats",
+    "lag_variation": "divergence between a text's rows as distributions over lag, nats",
+    "head_distance": "mean √(JSD/ln 2) to the head in `target`, same rows; 0 alike, 1 disjoint",
+}
+DENSE = {
+    "rollout": "attention rollout from the query to the token in `target`; descriptive only",
+}
+
 
 def catalogue(options: MetricsSpec) -> dict[str, str]:
     """Return name → meaning of every metric that a run's table may hold."""
@@ -45,6 +64,13 @@ def catalogue(options: MetricsSpec) -> dict[str, str]:
         for k in options.recent_k if "{k}" in name else [0]:
             profiles[name.format(k=k)] = meaning.format(k=k)
     return rows | PEAKS | SPLIT | profiles | ROWS | DIVERGENCES
+
+
+def token_catalogue(options: MetricsSpec) -> dict[str, str]:
+    """Return name → meaning of every metric of texts, streamed or dense."""
+    rows = {name: _first_line(metric) for name, metric in row_metrics(options).items()}
+    lags = {"lag_profile": PROFILES["lag_profile"]}
+    return rows | SCORES | TOKENS | lags | SPLIT | DENSE | ROWS
 
 
 def _first_line(metric: Callable) -> str:

@@ -2,5 +2,12 @@
 
 from attnpipe.core.registry import Registry
 
-FOLDS = Registry("fold", {"battery": "attnpipe.metrics.battery:Battery"})
-"""Name → class made as ``cls(options)``."""
+FOLDS = Registry(
+    "fold",
+    {
+        "battery": "attnpipe.metrics.battery:Battery",
+        "tokens": "attnpipe.metrics.tokens.battery:TokenBattery",
+        "tokens_dense": "attnpipe.metrics.tokens.dense:DenseBattery",
+    },
+)
+"""Name → class made as ``cls(options)``; those of tokens as ``cls(options, texts)``."""
