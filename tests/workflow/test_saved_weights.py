@@ -146,7 +146,7 @@ def test_batches_are_measured_row_by_row_and_know_no_statistics_over_seeds(proje
     columns = ["model", "outcome", "reason", "items", "has_seeds"]
     assert inventory.select(columns).rows() == [
         ("small", "ok", None, 4, False),
-        ("large", "refused", reason, None, None),
+        ("large", "refused", reason, None, False),
     ]
 
     metrics, similarity = table(project, "metrics"), table(project, "similarity")

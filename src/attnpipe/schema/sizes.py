@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from attnpipe.schema.base import Section
+from attnpipe.schema.pretrained import PretrainedModel
 
 Units = Annotated[int, Field(ge=1)]
 
@@ -38,3 +39,5 @@ class SizesSpec(Section):
     """Medium LSTMs."""
     additive: Units
     """Width of the additive scoring layer."""
+    chat: PretrainedModel
+    """The chat model of study `prompts`."""
