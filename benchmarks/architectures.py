@@ -1,5 +1,6 @@
 """Small instances with random weights of the architectures that the parity table lists."""
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -127,7 +128,10 @@ def build(name: str, dtype: torch.dtype = torch.float64, own: str | None = None)
 
 
 def batch(name: str, texts: Sequence[int] = (0, 1, 2), side: str = "right") -> dict[str, Tensor]:
-    """Return some of the texts as a batch, padded at one side; images for ViT."""
+    """Return some of the texts as a batch, padded at one side; images for ViT.
+
+    Positions count from the first token that is no padding, where a model takes positions.
+    """
     generator = torch.Generator().manual_seed(1)
     if name == "ViT":
         return {"pixel_values": torch.randn(3, 3, 12, 12, generator=generator)[list(texts)]}
@@ -135,6 +139,9 @@ def batch(name: str, texts: Sequence[int] = (0, 1, 2), side: str = "right") -> d
     if name in ENCODER_DECODERS:
         decoder = _padded(generator, DECODER_LENGTHS, texts, side)
         inputs |= {f"decoder_{key}": value for key, value in decoder.items()}
+    forward = getattr(transformers, ZOO[name].model).forward
+    if "position_ids" in inspect.signature(forward).parameters:
+        inputs["position_ids"] = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
     return inputs
 
 

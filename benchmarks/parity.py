@@ -60,17 +60,18 @@ class KeptScores(Kept):
         self.observe(layer, Block(weights, support, *where))
 
 
-def output(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Tensor:
+def output(model: PreTrainedModel, inputs: dict[str, Any]) -> Tensor:
     """Return logits or the last hidden state ``[token, …]`` of all tokens that are no padding."""
     with torch.no_grad():
         tensor: Tensor = model(**_as(model, inputs))[0]
     decoder = inputs.get("decoder_attention_mask")
     real = inputs.get("attention_mask") if decoder is None else decoder
-    return tensor.flatten(0, 1) if real is None else tensor[real.bool()]
+    known = real is not None and real.shape == tensor.shape[:2]
+    return tensor[real.bool()] if known else tensor.flatten(0, 1)
 
 
 def observe(
-    model: PreTrainedModel, inputs: dict[str, Tensor], observer: Any, **options: Any
+    model: PreTrainedModel, inputs: dict[str, Any], observer: Any, **options: Any
 ) -> tuple[Tensor, tuple[Site, ...]]:
     """Return a model's output under an observer, and its sites."""
     with adapted(model, **options) as sites, observing(observer):
@@ -94,7 +95,7 @@ def exact_softmax() -> Iterator[None]:
 
 
 def eager_weights(
-    name: str, dtype: torch.dtype, inputs: dict[str, Tensor], sites: Sequence[Site]
+    name: str, dtype: torch.dtype, inputs: dict[str, Any], sites: Sequence[Site]
 ) -> list[Tensor]:
     """Return each site's weights ``[sample, head, query, key]`` as eager attention gives them."""
     model = build(name, dtype, own="eager")
@@ -109,8 +110,11 @@ def eager_weights(
     return weights
 
 
-def _as(model: PreTrainedModel, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {k: v.to(model.dtype) if v.is_floating_point() else v for k, v in inputs.items()}
+def _as(model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Any]:
+    return {
+        k: v.to(model.dtype) if isinstance(v, Tensor) and v.is_floating_point() else v
+        for k, v in inputs.items()
+    }
 
 
 def by_sample(blocks: Sequence[Block]) -> Iterator[Block]:

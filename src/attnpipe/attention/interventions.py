@@ -118,9 +118,10 @@ def beta_override(weights: Mapping[int, Float[Tensor, "#head #sample query key"]
         given = weights.get(layer)
         if given is None:
             return None
-        samples = block.samples if given.shape[1] > 1 else torch.zeros_like(block.samples)
-        query, key = block.query_positions, block.key_positions
-        seen = block.support.any(0)
+        device = given.device
+        samples = block.samples.to(device) * (given.shape[1] > 1)
+        query, key = block.query_positions.to(device), block.key_positions.to(device)
+        seen = block.support.any(0).to(device)
         outside = _outside(samples, given.shape[1]).any()
         outside |= (_outside(query, given.shape[2]) & seen.any(-1)).any()
         outside |= (_outside(key, given.shape[3]) & seen.any(0)).any()
@@ -131,7 +132,7 @@ def beta_override(weights: Mapping[int, Float[Tensor, "#head #sample query key"]
                 f"{int(key.max())}: give weights for all of them"
             )
         rows = given[:, samples][:, :, query.clamp(0, given.shape[2] - 1)]
-        return rows[..., key.clamp(0, given.shape[3] - 1)]
+        return rows[..., key.clamp(0, given.shape[3] - 1)].to(block.weights.device)
 
     return override
 

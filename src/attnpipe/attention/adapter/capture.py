@@ -53,7 +53,7 @@ def attend_scores(
     -------
     Tensor or None
         The layer's context, ``[sample, head, query, dim]``, if weights were replaced or an
-        observer computed it; None: nothing changes the model's own.
+        observer computed it and no gradient is wanted; None: nothing changes the model's own.
 
     Raises
     ------
@@ -61,28 +61,36 @@ def attend_scores(
         An override returned something that is no set of weights.
     """
     replaced = bool(hooks.replacements)
-    made, shown = [], []
+    fused, shown = [], []
     for observer in hooks.observers:
         if isinstance(observer, ScoresObserver) and not replaced:
-            made.append(observer.attend(layer, scores))
+            fused.append(observer)
         else:
             shown.append(observer)
-    contexts = []
-    if shown or replaced:
-        hooks = replace(hooks, observers=tuple(shown), samples=scores.samples)
-        samples, heads, queries, _ = scores.q.shape
-        step = query_block or max(1, _BLOCK_ELEMENTS // (samples * heads * scores.k.shape[2]))
-        for rows in row_blocks(queries, step):
-            weights = _pass_hooks(
-                hooks,
-                layer,
-                scores.weights(rows),
-                scores.support(rows)[:, None],
-                scores.query_positions[rows],
-                scores.key_positions,
-            )
-            if replaced:
-                contexts.append(scores.context(weights))
+    differentiable = torch.is_grad_enabled() and scores.q.requires_grad
+    with torch.set_grad_enabled(differentiable and replaced):
+        made = [observer.attend(layer, scores) for observer in fused]
+        rest = replace(hooks, observers=tuple(shown), samples=scores.samples)
+        context = _in_blocks(layer, scores, rest, query_block) if shown or replaced else None
     if replaced:
-        return torch.cat(contexts, dim=2)
-    return next((context for context in made if context is not None), None)
+        return context
+    return None if differentiable else next((c for c in made if c is not None), None)
+
+
+def _in_blocks(layer: int, scores: Scores, hooks: Hooks, query_block: int | None) -> Tensor | None:
+    """Show a layer's weights block by block; return its context if they are replaced."""
+    samples, heads, queries, _ = scores.q.shape
+    step = query_block or max(1, _BLOCK_ELEMENTS // (samples * heads * scores.k.shape[2]))
+    contexts = []
+    for rows in row_blocks(queries, step):
+        weights = _pass_hooks(
+            hooks,
+            layer,
+            scores.weights(rows),
+            scores.support(rows)[:, None],
+            scores.query_positions[rows],
+            scores.key_positions,
+        )
+        if hooks.replacements:
+            contexts.append(scores.context(weights))
+    return torch.cat(contexts, dim=2) if contexts else None

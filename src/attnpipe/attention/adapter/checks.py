@@ -37,11 +37,11 @@ def check_overrides(model: PreTrainedModel, inputs: Mapping[str, Any] | None = N
     """
     given = default_inputs(model) if inputs is None else inputs
     with torch.no_grad(), adapted(model, inputs=given):
-        plain = _output(model(**given))
+        plain = _output(model, given)
         with overriding(identity()):
-            same = _output(model(**given))
+            same = _output(model, given)
         with overriding(zero(), normalize=False):
-            other = _output(model(**given))
+            other = _output(model, given)
     name, scale = type(model).__name__, float(plain.abs().max())
     if not scale < torch.inf:
         raise UserError(
@@ -62,10 +62,17 @@ def check_overrides(model: PreTrainedModel, inputs: Mapping[str, Any] | None = N
         )
 
 
-def _output(result: Any) -> Tensor:
-    """Return the logits or, of a model without a head, the last hidden state."""
+def _output(model: PreTrainedModel, inputs: Mapping[str, Any]) -> Tensor:
+    """Return logits or, without a head, hidden states, of all tokens that are no padding.
+
+    Padding sees nothing once weights are replaced, and its output is nobody's.
+    """
+    result = model(**inputs)
     tensor: Tensor = result["logits"] if "logits" in result else result[0]
-    return tensor
+    name = "decoder_attention_mask" if model.config.is_encoder_decoder else "attention_mask"
+    real = inputs.get(name)
+    known = isinstance(real, Tensor) and real.shape == tensor.shape[:2]
+    return tensor[real != 0] if known else tensor
 
 
 @dataclass(frozen=True)

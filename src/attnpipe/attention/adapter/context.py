@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from attnpipe.attention.adapter.capture import attend_scores
 from attnpipe.attention.adapter.describe import by_start, describe
@@ -20,7 +19,7 @@ from attnpipe.attention.hooks import current_hooks
 from attnpipe.core.errors import UserError
 
 
-def sites(model: PreTrainedModel, inputs: Mapping[str, Any] | None = None) -> tuple[Site, ...]:
+def sites(model: nn.Module, inputs: Mapping[str, Any] | None = None) -> tuple[Site, ...]:
     """Return a model's attention sites in the order of execution.
 
     Parameters
@@ -41,7 +40,7 @@ def sites(model: PreTrainedModel, inputs: Mapping[str, Any] | None = None) -> tu
 
 @contextmanager
 def adapted(
-    model: PreTrainedModel,
+    model: nn.Module,
     *,
     inputs: Mapping[str, Any] | None = None,
     expected: Mapping[int, Pattern] | None = None,
@@ -58,8 +57,9 @@ def adapted(
     in blocks of rows, where it refuses sdpa). Weights are computed for observers only, in
     blocks of query rows, in float32 or, for float64 models, float64. `layer` is the index
     of the site. Positions count from the first token that is not padding: samples padded
-    differently at the left come in blocks of their own. Rows computed with a cache continue
-    its positions.
+    differently at the left come in blocks of their own. (Where the model is given a mask of
+    queries × keys instead of one of tokens, as `generate` does for static caches, padding at
+    the left counts.) Rows computed with a cache continue its positions.
 
     The support of a row is what the model's mask shows of what it should show: by the
     module's `is_causal` and sliding window, and by the mask of tokens that the model was
@@ -106,7 +106,7 @@ class _Adapter:
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        model: nn.Module,
         probed: Probed,
         expected: Mapping[int, Pattern],
         query_block: int | None,

@@ -106,7 +106,7 @@ class Frames:
         return self._stack[-1] if self._stack else Frame()
 
     @contextmanager
-    def following(self, model: PreTrainedModel, active: Callable[[], bool]) -> Iterator[None]:
+    def following(self, model: nn.Module, active: Callable[[], bool]) -> Iterator[None]:
         """Keep the frames of a model and of all models inside it.
 
         Parameters

@@ -38,7 +38,7 @@ def _forward(module: nn.Module, *args: Any, **options: Any) -> tuple[Tensor, Ten
 
 
 @contextmanager
-def switched(model: PreTrainedModel, handler: Handler) -> Iterator[None]:
+def switched(model: nn.Module, handler: Handler) -> Iterator[None]:
     """Let all attention modules of a model call `handler`, in eval mode; undo it afterwards."""
     AttentionInterface.register(NAME, _forward)
     AttentionMaskInterface.register(NAME, sdpa_mask)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -71,7 +71,7 @@ def default_inputs(model: PreTrainedModel) -> dict[str, Tensor]:
     )
 
 
-def probe(model: PreTrainedModel, inputs: Mapping[str, Any] | None) -> Probed:
+def probe(model: nn.Module, inputs: Mapping[str, Any] | None) -> Probed:
     """Run a model once and note each call of its attention function.
 
     The weights that are computed for observers are compared with those of the model's own
@@ -176,23 +176,23 @@ def _compare(module: nn.Module, scores: Scores, options: dict[str, Any]) -> None
     eager = eager_function(module)
     if eager is None:
         return
-    queries = scores.q.shape[2]
+    queries, dtype = scores.q.shape[2], torch.float32
     rows = slice(max(0, queries - _COMPARED_ROWS), queries)
     some = {k: v for k, v in options.items() if k != "position_bias"}
     if scores.bias is not None:
-        some["position_bias"] = scores.bias[:, :, rows].to(scores.dtype)
-    q, k, v = (x.to(scores.dtype) for x in (scores.q[:, :, rows], scores.k, scores.v))
-    mask = additive(scores.acting_mask(rows), scores.dtype)
-    want = eager(module, q, k, v, mask, **some)[1]
+        some["position_bias"] = scores.bias[:, :, rows].to(dtype)
+    # The formula is compared, not what a damaged checkpoint makes of it.
+    q, k, v = (x.to(dtype).nan_to_num() for x in (scores.q, scores.k, scores.v))
+    mask = additive(scores.acting_mask(rows), dtype)
+    want = eager(module, q[:, :, rows], k, v, mask, **some)[1]
     if want is None:
         return
-    got = scores.weights(rows)
-    seen = scores.visible(rows).any(-1)[:, None, :, None]
-    if want.shape == got.shape and torch.allclose(
-        torch.where(seen, got, 0.0), torch.where(seen, want, 0.0).to(got.dtype),
-        atol=_TOLERANCE, rtol=0.0, equal_nan=True,
-    ):  # fmt: skip
-        return
+    got = replace(scores, q=q, k=k, v=v).weights(rows)
+    if got.shape == want.shape:
+        seen = scores.visible(rows).any(-1)[:, None, :, None]
+        got, want = (torch.where(seen, x, 0.0).to(dtype) for x in (got, want))
+        if torch.allclose(got, want, rtol=0.0, atol=_TOLERANCE, equal_nan=True):
+            return
     raise UserError(
         f"attention of {type(module).__name__} is more than a softmax of masked, biased and "
         "capped q·k: its weights cannot be computed here; use a model without such additions"

@@ -1,0 +1,131 @@
+"""Every architecture of the table: the same metrics as from its own eager attention."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from benchmarks.architectures import ENCODER_DECODERS, ZOO, batch, build, declared_support
+from benchmarks.parity import (
+    DTYPES,
+    METRICS,
+    Kept,
+    by_sample,
+    eager_weights,
+    exact_softmax,
+    metrics,
+    observe,
+    of_dtype,
+    output,
+)
+from tests.metrics.reference import reference
+
+from attnpipe.attention.adapter.sites import Site
+from attnpipe.core.block import Block
+
+NAMES = list(ZOO)
+TEXTS = (0, 1, 2)
+UNMOVABLE = ("BART", "ViT")
+"""Their token positions count padding at the left, and they take no others."""
+
+
+def observed(
+    name: str, texts: Sequence[int] = TEXTS, side: str = "right", query_block: int | None = None
+) -> tuple[dict[int, list[Block]], tuple[Site, ...]]:
+    """Return each site's blocks, one per text."""
+    kept = Kept()
+    with exact_softmax():
+        _, sites = observe(build(name), batch(name, texts, side), kept, query_block=query_block)
+    return {layer: list(by_sample(blocks)) for layer, blocks in kept.blocks.items()}, sites
+
+
+def real(block: Block) -> Block:
+    """Return the rows and keys of a block's text without padding."""
+    rows, keys = block.support.any(-1)[0], block.support.any(1)[0]
+    return Block(
+        block.weights[:, :, rows][..., keys],
+        block.support[:, rows][..., keys],
+        block.query_positions[rows],
+        block.key_positions[keys],
+        block.samples,
+    )
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("name", NAMES)
+def test_metrics_are_those_of_eager_attention(name: str, side: str) -> None:
+    blocks, sites = observed(name, side=side)
+    inputs = batch(name, TEXTS, side)
+    eager = eager_weights(name, torch.float64, inputs, sites)
+    assert sorted(blocks) == [site.index for site in sites] == list(range(len(sites)))
+    for site, weights in zip(sites, eager, strict=True):
+        support = declared_support(name, site, TEXTS, side)
+        for sample, block in enumerate(blocks[site.index]):
+            want = reference(
+                Block(
+                    weights[sample, :, None],
+                    support[[sample]],
+                    block.query_positions,
+                    block.key_positions,
+                    block.samples,
+                ),
+                ks=(1, 3),
+            )
+            got = metrics(block)
+            for metric in METRICS:
+                np.testing.assert_allclose(
+                    got[metric], want[metric], rtol=1e-6, atol=1e-6, err_msg=metric
+                )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_output_is_the_models_own(name: str) -> None:
+    model, inputs = build(name, torch.float32), batch(name)
+    plain = output(model, inputs)
+    seen, _ = observe(model, inputs, Kept())
+    assert torch.equal(seen, plain)
+    eager = output(build(name, torch.float32, own="eager"), inputs)
+    assert float((seen - eager).abs().max() / eager.abs().max()) <= 1e-6
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_lower_precision_keeps_the_metrics_of_its_q_and_k(name: str, dtype: str) -> None:
+    assert of_dtype(name, getattr(torch, dtype)) <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [(name, "right") for name in NAMES] + [(n, "left") for n in NAMES if n not in UNMOVABLE],
+)
+def test_padding_and_batching_change_no_metric(name: str, side: str) -> None:
+    batched, _ = observed(name, side=side)
+    for text in TEXTS:
+        single, sites = observed(name, [text])
+        for site in sites:
+            block = real(batched[site.index][text])
+            assert block.query_positions.tolist() == list(range(block.weights.shape[2]))
+            alone = metrics(real(single[site.index][0]))
+            for metric, value in metrics(block).items():
+                np.testing.assert_allclose(value, alone[metric], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("query_block", [1, 4])
+@pytest.mark.parametrize("name", ["Mistral", "Gemma 2", "T5", "BERT"])
+def test_block_size_changes_nothing(name: str, query_block: int) -> None:
+    whole, sites = observed(name, side="left")
+    split, _ = observed(name, side="left", query_block=query_block)
+    for site in sites:
+        for a, b in zip(whole[site.index], split[site.index], strict=True):
+            torch.testing.assert_close(a.weights, b.weights, rtol=0.0, atol=1e-14)
+            assert torch.equal(a.support, b.support)
+            assert a.query_positions.tolist() == b.query_positions.tolist()
+
+
+def test_positions_start_at_the_first_real_token() -> None:
+    for name in ENCODER_DECODERS:
+        blocks, sites = observed(name, side="left")
+        cross = next(site for site in sites if site.kind == "cross")
+        last = blocks[cross.index][2]
+        assert last.query_positions.tolist() == list(range(-2, 5))
+        assert last.key_positions.tolist() == list(range(-5, 4))
