@@ -1,0 +1,62 @@
+"""All comparisons of a study of texts → table `text_contrasts`."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from attnpipe.aggregation.text.correct import question_entropies, right_against_wrong
+from attnpipe.aggregation.text.differences import adjusted, paired_rows
+from attnpipe.aggregation.text.examples import examples, shots
+from attnpipe.aggregation.text.names import PRETRAINED
+from attnpipe.aggregation.text.run import TextRun
+from attnpipe.aggregation.text.segments import question_masses
+from attnpipe.aggregation.text.sensitivity import sensitivity
+from attnpipe.aggregation.text.shared import shared_tokens
+from attnpipe.aggregation.text.steps import steps
+from attnpipe.schema.analysis import TextSpec
+
+
+def text_contrasts(
+    model: str,
+    run: TextRun,
+    segments: pl.LazyFrame,
+    items: pl.DataFrame,
+    spans: pl.DataFrame,
+    checkpoints: Sequence[str],
+    options: TextSpec,
+) -> pl.DataFrame:
+    """Return the contrasts of all families that the study's variants allow.
+
+    Parameters
+    ----------
+    model
+        Name of the model.
+    run
+        Its run.
+    segments
+        The run's segments with derived spans.
+    items
+        As of `items.items_of`.
+    spans
+        `tables.SPANS` of the model.
+    checkpoints
+        Of the run.
+    options
+        Sinks, range of accuracy.
+    """
+    masses = question_masses(segments, items)
+    shared = shared_tokens(items, run.tokens, spans, options.sinks)
+    right = right_against_wrong(
+        masses,
+        question_entropies(run.metrics, items),
+        run.answers,
+        PRETRAINED,
+        options.accuracy_range,
+    )
+    paired = [steps(masses), examples(masses), shots(masses, items)]
+    families = [
+        *(paired_rows(differences) for differences in paired),
+        sensitivity(checkpoints, shared, run.attention),
+        right,
+    ]
+    return adjusted(pl.concat(families)).with_columns(model=pl.lit(model))

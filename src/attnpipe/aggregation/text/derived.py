@@ -1,0 +1,123 @@
+"""Spans made of others: all examples' answers, the operands, the tokens in between."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Float
+
+from attnpipe.aggregation.text.names import INTERMEDIATE, SINKS_REMOVED, UNIONS
+from attnpipe.aggregation.text.run import StoredAttention
+from attnpipe.metrics.reduce import divide
+from attnpipe.metrics.tokens.sinks import LEAST_LEFT
+from attnpipe.metrics.tokens.texts import declared
+from attnpipe.tables.text import SEGMENTS
+from attnpipe.text.names import QUESTION
+
+Rows = Float[np.ndarray, "layer head key"]
+Members = Bool[np.ndarray, "span key"]
+
+
+def derived_segments(
+    model: str,
+    checkpoints: Sequence[str],
+    tokens: pl.DataFrame,
+    attention: StoredAttention,
+    sinks: Sequence[str],
+) -> pl.DataFrame:
+    """Return rows of `tables.SEGMENTS` for spans that are unions of others.
+
+    ``operands``, ``examples_answers``, ``examples_questions``, and ``intermediate``: the
+    question's tokens before the text's last one. Masses are defined as for declared spans:
+    relative to the share of visible keys, and with sinks removed p / (1 − sink) on the
+    other keys. A text without such spans has no row.
+
+    Parameters
+    ----------
+    model
+        Name of the model.
+    checkpoints
+        What to read.
+    tokens
+        `tables.TOKENS` of the model.
+    attention
+        Its last rows.
+    sinks
+        Roles of sinks, as `metrics.tokens.texts.declared` takes them.
+    """
+    frames = [SEGMENTS.frame()]
+    for (item,), text in tokens.sort("position").partition_by("item", as_dict=True).items():
+        members, matches = _members(text)
+        if not members:
+            continue
+        chosen = np.stack(list(members.values()))
+        removed = declared(text["special"].to_numpy(), list(sinks))
+        for checkpoint in checkpoints:
+            rows = attention.last(checkpoint, int(item)).astype(np.float64)
+            for condition, kept in ((None, np.ones_like(removed)), (SINKS_REMOVED, ~removed)):
+                frame = _frame(rows, chosen, list(members), kept)
+                frames.append(
+                    SEGMENTS.conform(
+                        frame.with_columns(
+                            pl.col("span").replace_strict(matches).alias("n_matches"),
+                            model=pl.lit(model),
+                            checkpoint=pl.lit(checkpoint),
+                            condition=pl.lit(condition, pl.String),
+                            item=pl.lit(item),
+                        )
+                    )
+                )
+    return pl.concat(frames).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def token_names(tokens: pl.DataFrame) -> list[list[str]]:
+    """Return the spans that each token of a text belongs to."""
+    return [names.split("; ") if names else [] for names in tokens["spans"]]
+
+
+def _members(text: pl.DataFrame) -> tuple[dict[str, Bool[np.ndarray, " key"]], Mapping[str, int]]:
+    """Return derived span → which tokens it has, and of how many spans it is made."""
+    inside = token_names(text)
+    names = {name for own in inside for name in own}
+    parts = {
+        union: {name for name in names if pattern.fullmatch(name)}
+        for union, pattern in UNIONS.items()
+    }
+    if QUESTION in names:
+        parts[INTERMEDIATE] = {QUESTION}
+    members = {
+        name: np.array([not own.isdisjoint(spans) for spans in inside])
+        for name, own in parts.items()
+        if own
+    }
+    if INTERMEDIATE in members:
+        members[INTERMEDIATE][-1] = False
+    return members, {name: len(own) for name, own in parts.items()}
+
+
+def _frame(
+    rows: Rows, members: Members, names: list[str], kept: Bool[np.ndarray, " key"]
+) -> pl.DataFrame:
+    """Return the masses of one text, layer by layer, head by head."""
+    visible = (rows > 0).any(axis=1) & kept  # a masked key has weight 0 in every head
+    weights = rows * kept
+    left = weights.sum(axis=-1, keepdims=True)
+    if not kept.all():
+        weights = divide(weights, np.where(left >= LEAST_LEFT, left, np.nan))
+    mass = weights @ members.T.astype(np.float64)
+    chance = divide(
+        visible @ members.T.astype(np.float64), visible.sum(axis=-1, keepdims=True).astype(float)
+    )[:, None, :]
+    length = members.sum(axis=1)
+    layers, heads, spans = mass.shape
+    return pl.DataFrame(
+        {
+            "layer": np.repeat(np.arange(layers), heads * spans),
+            "head": np.tile(np.repeat(np.arange(heads), spans), layers),
+            "span": names * (layers * heads),
+            "n_tokens": np.tile(length, layers * heads),
+            "mass": mass.ravel(),
+            "mass_per_token": divide(mass, length.astype(np.float64)).ravel(),
+            "mass_relative": divide(mass, chance).ravel(),
+        }
+    )

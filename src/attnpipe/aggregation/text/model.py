@@ -1,0 +1,102 @@
+"""Tables of a run on texts → tables of a model."""
+
+import polars as pl
+
+from attnpipe.aggregation.text.accuracy import accuracy
+from attnpipe.aggregation.text.contrasts import text_contrasts
+from attnpipe.aggregation.text.derived import derived_segments
+from attnpipe.aggregation.text.distances import head_clusters, head_distances, model_distances
+from attnpipe.aggregation.text.heads import heads
+from attnpipe.aggregation.text.inventory import inventory
+from attnpipe.aggregation.text.items import checkpoints_of, items_of
+from attnpipe.aggregation.text.maps import maps
+from attnpipe.aggregation.text.metrics import text_summary
+from attnpipe.aggregation.text.run import TextModelTables, TextRun
+from attnpipe.aggregation.text.segments import segment_summary
+from attnpipe.core.errors import UserError
+from attnpipe.core.outcome import Outcome
+from attnpipe.schema.analysis import TextSpec
+from attnpipe.tables.text import ANSWERS, HEAD_DISTANCES, MAPS, TEXT_TABLES, TOKENS
+
+
+def aggregate_text(
+    model: str,
+    run: TextRun | None,
+    texts: pl.DataFrame,
+    spans: pl.DataFrame,
+    options: TextSpec,
+    outcome: Outcome,
+) -> TextModelTables:
+    """Fold a model's texts together: the question is the unit of all statistics.
+
+    Parameters
+    ----------
+    model
+        Name of the model.
+    run
+        Its run; None if it did not end well.
+    texts, spans
+        `tables.TEXTS` and `tables.SPANS` of the study.
+    options
+        ``analysis.text`` of the config.
+    outcome
+        How the run ended.
+
+    Returns
+    -------
+    TextModelTables
+        Without a run, all tables but the inventory are empty.
+
+    Raises
+    ------
+    UserError
+        When the study does not have the representative question, or a view names a layer
+        or head that the model does not have.
+    """
+    texts, spans = (frame.filter(pl.col("model") == model) for frame in (texts, spans))
+    listed = inventory(model, run, len(texts), outcome)
+    if run is None:
+        empty = {name: table.frame() for name, table in TEXT_TABLES.items()}
+        return TextModelTables(**empty | {"inventory": listed})
+
+    items = items_of(texts, run.tokens)
+    checkpoints = checkpoints_of(run.metrics)
+    shown = _representative(items, options)
+    derived = derived_segments(model, checkpoints, run.tokens, run.attention, options.sinks)
+    segments = pl.concat([run.segments, derived.lazy()])
+    summary = text_summary(model, run.metrics, items)
+
+    clusters, distances, pictures = {}, [HEAD_DISTANCES.frame()], [MAPS.frame()]
+    for checkpoint in checkpoints:
+        full = {variant: run.attention.full(checkpoint, item) for variant, item in shown}
+        layers, per_layer = next(iter(full.values())).shape[:2]
+        far = model_distances(list(full.values()))
+        distances.append(head_distances(model, checkpoint, far, per_layer, len(full)))
+        labels = head_clusters(far, min(options.clusters, layers * per_layer))
+        clusters[checkpoint] = labels.reshape(layers, per_layer)
+        pictures += [maps(model, checkpoint, v, of, options.views) for v, of in full.items()]
+    return TextModelTables(
+        inventory=listed,
+        text_summary=summary,
+        segment_summary=segment_summary(model, segments, items, texts),
+        text_contrasts=text_contrasts(model, run, segments, items, spans, checkpoints, options),
+        accuracy=accuracy(model, run.answers),
+        heads=heads(model, summary, run.metrics, run.tokens, items, clusters),
+        head_distances=pl.concat(distances),
+        maps=pl.concat(pictures),
+        tokens=TOKENS.conform(run.tokens),
+        answers=ANSWERS.conform(run.answers),
+    )
+
+
+def _representative(items: pl.DataFrame, options: TextSpec) -> list[tuple[str, int]]:
+    """Return variant and item of the texts that are stored in full."""
+    number = options.representative_question
+    own = items.filter(pl.col("question") == number).select("variant", "item").rows()
+    if not own:
+        questions = sorted(items["question"].to_list())
+        raise UserError(
+            f"analysis.text.representative_question is {number}, but the study has questions "
+            f"{questions[0]} to {questions[-1]}; name one of these"
+        )
+    return own

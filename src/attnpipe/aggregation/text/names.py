@@ -1,0 +1,43 @@
+"""What the spans and measures of a study of texts are called beyond those of the texts."""
+
+import re
+
+from attnpipe.text.names import OPERATOR, QUESTION
+
+PLAIN, STEPS = "plain", "cot"
+"""Variants that the question of thinking step by step is about."""
+
+PRETRAINED = "pretrained"
+"""Checkpoint that counts as final."""
+
+SINKS_REMOVED = "sinks_removed"
+
+INTERMEDIATE = "intermediate"
+"""Tokens of the question before the last token: what all variants have between them."""
+OPERANDS = "operands"
+ANSWERS = "examples_answers"
+QUESTIONS = "examples_questions"
+
+UNIONS = {
+    OPERANDS: re.compile(r"operand_[0-9]+"),
+    ANSWERS: re.compile(r"shot_[0-9]+_answer"),
+    QUESTIONS: re.compile(r"shot_[0-9]+_question"),
+}
+"""Derived span → names of the spans it joins."""
+
+ASKED = (QUESTION, OPERANDS, OPERATOR, INTERMEDIATE)
+"""Spans that every variant has."""
+
+MASSES = ("mass", "mass_per_token", "mass_relative")
+
+_SHOTS = re.compile(r"_?[0-9]+_shot$")
+
+
+def measure_name(measure: str, condition: str | None) -> str:
+    """Return the name of a measure that tells whether sinks were removed."""
+    return measure if condition is None else f"{measure}_{condition}"
+
+
+def base_variant(variant: str) -> str:
+    """Return the variant without its examples: ``cot_2_shot`` is ``cot``, ``2_shot`` plain."""
+    return _SHOTS.sub("", variant) or PLAIN

@@ -1,0 +1,26 @@
+"""Whether "think step by step" changes what the last token attends to."""
+
+import polars as pl
+
+from attnpipe.aggregation.text.differences import between
+from attnpipe.aggregation.text.names import ASKED, PLAIN, STEPS
+
+
+def steps(masses: pl.DataFrame) -> pl.DataFrame:
+    """Return differences between thinking step by step and the plain question.
+
+    Compared is the attention to what both prompts share: the question, its operands and
+    operator, and the intermediate tokens, which are the question's before the last token.
+
+    Parameters
+    ----------
+    masses
+        As of `segments.question_masses`.
+
+    Returns
+    -------
+    DataFrame
+        Differences as of `differences.paired_rows`; empty without both variants.
+    """
+    shared = masses.filter(pl.col("span").is_in(ASKED))
+    return between(shared, STEPS, PLAIN).with_columns(family=pl.lit("steps"))

@@ -1,0 +1,86 @@
+"""Masses on joined spans where support or sinks make a difference."""
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.aggregation.text.checks import one
+from tests.aggregation.text.factory import MODEL, study
+
+from attnpipe.aggregation.text.derived import derived_segments
+
+SINKS = ["special", "first"]
+
+
+def derived(made, sinks=SINKS, item=0):
+    frame = derived_segments(MODEL, ["pretrained"], made.run.tokens, made.run.attention, sinks)
+    return frame.filter(item=item)
+
+
+def with_row(made, row, item=0):
+    """Give the last row of head (0, 0) of a text other weights."""
+    made.run.attention.full_of["pretrained", item][0, :, -1] = row
+    return made
+
+
+@pytest.fixture
+def plain():
+    """<s> What is a plus b ?"""
+    return study(variants=("plain",), questions=2)
+
+
+def test_a_window_counts_only_what_it_sees(plain):
+    row = np.array([0, 0, 0, 0, 0.25, 0.25, 0.5])  # plus, the second operand, the mark
+    frame = derived(with_row(plain, row))
+    found = one(frame, layer=0, head=0, span="operands", condition=None)
+    assert (found["mass"], found["n_tokens"], found["n_matches"]) == (0.25, 2, 2)
+    assert found["mass_per_token"] == 0.125
+    assert found["mass_relative"] == pytest.approx(0.25 / (1 / 3))
+    # Of five tokens of the question before the last, two are seen.
+    found = one(frame, layer=0, head=0, span="intermediate", condition=None)
+    assert (found["mass"], found["n_tokens"]) == (0.5, 5)
+    assert found["mass_relative"] == pytest.approx(0.5 / (2 / 3))
+
+
+def test_sinks_are_taken_out_of_numerator_and_exposure(plain):
+    row = np.array([0.6, 0.1, 0.0, 0.1, 0.1, 0.05, 0.05])
+    frame = derived(with_row(plain, row))
+    found = one(frame, layer=0, head=1, span="operands", condition="sinks_removed")
+    assert found["mass"] == pytest.approx(0.15 / 0.4)
+    assert found["mass_relative"] == pytest.approx(0.15 / 0.4 / (2 / 5))  # "is" unseen by any
+
+
+@pytest.mark.parametrize(("left", "known"), [(2e-3, True), (5e-4, False)])
+def test_rows_with_next_to_nothing_off_the_sinks_are_undefined(plain, left, known):
+    row = np.array([1 - left, *[left / 6] * 6])
+    frame = derived(with_row(plain, row))
+    found = one(frame, layer=0, head=0, span="operands", condition="sinks_removed")
+    assert (found["mass"] is not None) is known
+    assert (found["mass_relative"] is not None) is known
+    if known:
+        assert found["mass_relative"] == pytest.approx(1.0, rel=1e-4)
+    assert one(frame, layer=0, head=0, span="operands", condition=None)["mass"] is not None
+
+
+def test_sinks_are_those_of_the_options(plain):
+    none = derived(plain, [])
+    for span in ("operands", "intermediate"):
+        a, b = (none.filter(span=span).filter(pl.col("condition").is_null() == flag)["mass"]
+                for flag in (True, False))  # fmt: skip
+        assert a.to_list() == b.to_list()
+    special = derived(plain, ["special"]).filter(span="operands", condition="sinks_removed")
+    assert (
+        special["mass"].to_list()
+        != none.filter(span="operands", condition="sinks_removed")["mass"].to_list()
+    )
+
+
+def test_invalid_rows_have_no_mass(plain):
+    frame = derived(with_row(plain, np.full(7, np.nan)))
+    assert frame.filter(layer=0)["mass"].null_count() == len(frame.filter(layer=0))
+    assert frame.filter(layer=1)["mass"].null_count() == 0
+
+
+def test_texts_without_such_spans_have_no_rows():
+    assert derived(study(variants=("sentences",))).is_empty()
+    spans = set(derived(study(variants=("plain",)))["span"])
+    assert spans == {"operands", "intermediate"}
