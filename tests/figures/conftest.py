@@ -1,4 +1,4 @@
-"""The factory of synthetic studies as a fixture: test folders are no packages."""
+"""Modules that tests of figures share, as fixtures: test folders are no packages."""
 
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -7,11 +7,12 @@ from types import ModuleType
 
 import pytest
 
+HERE = Path(__file__).parent
 
-def load_factory() -> ModuleType:
-    name = "attnpipe_study_factory"
+
+def load(name: str, path: Path) -> ModuleType:
     if name not in sys.modules:
-        spec = spec_from_file_location(name, Path(__file__).with_name("factory.py"))
+        spec = spec_from_file_location(name, path)
         assert spec is not None
         assert spec.loader is not None
         sys.modules[name] = module_from_spec(spec)
@@ -21,4 +22,14 @@ def load_factory() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def factory() -> ModuleType:
-    return load_factory()
+    return load("attnpipe_study_factory", HERE / "factory.py")
+
+
+@pytest.fixture(scope="session")
+def text_factory() -> ModuleType:
+    return load("attnpipe_text_factory", HERE / "texts" / "factory.py")
+
+
+@pytest.fixture(scope="session")
+def readable() -> ModuleType:
+    return load("attnpipe_readable", HERE / "readable.py")

@@ -3,10 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from itertools import combinations
 from types import ModuleType
 from typing import get_args
 
@@ -14,13 +11,10 @@ import matplotlib
 import numpy as np
 import polars as pl
 import pytest
-from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 
 from attnpipe.figures.context import FigureContext, figure_context
-from attnpipe.figures.registry import FIGURES, NEEDS
+from attnpipe.figures.registry import FIGURES, NEEDS, WINDOWS
 from attnpipe.figures.save import save_png, save_svg
 from attnpipe.schema.figure import Diverging, FigureOptions, FigureSpec, Sequential, StyleSpec
 
@@ -77,68 +71,29 @@ def drawn(factory: ModuleType, name: str, plan: object, **changes: object) -> Fi
     return figure
 
 
-def texts(figure: Figure, style: StyleSpec) -> list[tuple[str, Bbox]]:
-    """Every text that the renderer puts on the sheet, with its box in pixels."""
-    with recorded() as found:
-        save_png(figure, style)
-    return list(found)
-
-
-@contextmanager
-def recorded() -> Iterator[list[tuple[str, Bbox]]]:
-    found: list[tuple[str, Bbox]] = []
-    original = RendererAgg.draw_text
-    seen: set[Text] = set()
-
-    def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None):
-        if mtext is not None and s.strip() and mtext not in seen:
-            seen.add(mtext)  # a text of several lines is drawn line by line
-            found.append((mtext.get_text(), mtext.get_window_extent(self)))
-        return original(self, gc, x, y, s, prop, angle, ismath, mtext)
-
-    RendererAgg.draw_text = draw_text
-    try:
-        yield found
-    finally:
-        RendererAgg.draw_text = original
-
-
-def overlap(a: Bbox, b: Bbox, slack: float = 1.0) -> bool:
-    return min(a.x1, b.x1) - max(a.x0, b.x0) > slack and min(a.y1, b.y1) - max(a.y0, b.y0) > slack
-
-
-def assert_readable(figure: Figure, style: StyleSpec) -> str:
-    found = texts(figure, style)
-    width, height = figure.canvas.get_width_height()
-    assert width == style.width_px
-    outside = [t for t, b in found if b.x0 < 0 or b.y0 < 0 or b.x1 > width or b.y1 > height]
-    assert outside == []
-    clashes = [(s, t) for (s, a), (t, b) in combinations(found, 2) if overlap(a, b)]
-    assert clashes == []
-    return " ".join(t.replace("\n", " ") for t, _ in found)
-
-
 @pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
 @pytest.mark.parametrize(
     ("name", "case"),
-    [(n, c) for n in FIGURES for c in CASES if c != "not trained here" or (n, c) in SAID],
+    [(n, c) for n in WINDOWS for c in CASES if c != "not trained here" or (n, c) in SAID],
 )
 def test_is_drawn_without_overlapping_or_cut_text_and_names_its_gaps(
-    factory: ModuleType, name: str, case: str
+    factory: ModuleType, readable: ModuleType, name: str, case: str
 ) -> None:
     plan = factory.Plan(**SMALL | CASES[case])
     style = StyleSpec()
-    said = assert_readable(drawn(factory, name, plan, style=style), style)
+    said = readable.assert_readable(drawn(factory, name, plan, style=style), style)
     assert [words for words in SAID.get((name, case), []) if words not in said] == []
 
 
 @pytest.mark.parametrize(
-    "name", [n if n in BUSIEST else pytest.param(n, marks=pytest.mark.slow) for n in FIGURES]
+    "name", [n if n in BUSIEST else pytest.param(n, marks=pytest.mark.slow) for n in WINDOWS]
 )
-def test_thirty_models_of_twenty_seeds_stay_readable(factory: ModuleType, name: str) -> None:
+def test_thirty_models_of_twenty_seeds_stay_readable(
+    factory: ModuleType, readable: ModuleType, name: str
+) -> None:
     style = StyleSpec()
     figure = drawn(factory, name, factory.wide(), style=style)
-    said = assert_readable(figure, style)
+    said = readable.assert_readable(figure, style)
     entries = [t for legend in figure.legends for t in legend.get_texts()]
     assert len(entries) <= 16
     if name in PANELS:
@@ -148,10 +103,10 @@ def test_thirty_models_of_twenty_seeds_stay_readable(factory: ModuleType, name: 
 
 @pytest.mark.parametrize("name", ["entropy", "forest", "summary"])
 def test_larger_text_on_a_sheet_of_the_same_width_does_not_overlap(
-    factory: ModuleType, name: str
+    factory: ModuleType, readable: ModuleType, name: str
 ) -> None:
     style = StyleSpec(width_px=1600, dpi=240)
-    assert_readable(drawn(factory, name, factory.Plan(), style=style), style)
+    readable.assert_readable(drawn(factory, name, factory.Plan(), style=style), style)
 
 
 def test_a_file_does_not_depend_on_which_is_written_first(factory: ModuleType) -> None:
@@ -168,9 +123,9 @@ def test_figures_ignore_the_settings_of_the_machine(factory: ModuleType) -> None
         assert save_png(drawn(factory, "entropy", factory.Plan()), style) == plain
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", WINDOWS)
 def test_full_study_is_readable_and_the_same_bytes_in_any_order_of_rows(
-    factory: ModuleType, name: str
+    factory: ModuleType, readable: ModuleType, name: str
 ) -> None:
     plan = factory.Plan(seeds=(7, 42, 94), **SMALL)
     tables = {k: factory.study(plan)[k] for k in NEEDS[name]}
@@ -178,7 +133,7 @@ def test_full_study_is_readable_and_the_same_bytes_in_any_order_of_rows(
     context = factory.figure_context(plan)
     one, two = (FIGURES.load(name)(t, context, FigureOptions()) for t in (tables, shuffled))
     assert save_png(one, context.style) == save_png(two, context.style)
-    assert_readable(one, context.style)
+    readable.assert_readable(one, context.style)
     svg = save_svg(one, context.style)
     assert svg == save_svg(two, context.style)
     assert "<dc:date>" not in svg
@@ -209,11 +164,13 @@ def test_other_processes_write_the_same_bytes() -> None:
     assert len(digests) == 1
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_empty_tables_give_a_named_gap(factory: ModuleType, name: str) -> None:
+@pytest.mark.parametrize("name", WINDOWS)
+def test_empty_tables_give_a_named_gap(
+    factory: ModuleType, readable: ModuleType, name: str
+) -> None:
     tables = {k: factory.study()[k].clear() for k in NEEDS[name]}
     figure = FIGURES.load(name)(tables, factory.figure_context(factory.Plan()), FigureOptions())
-    said = " ".join(t for t, _ in texts(figure, StyleSpec()))
+    said = " ".join(t for t, _ in readable.texts(figure, StyleSpec()))
     assert any(word in said for word in ("no ", "not "))
 
 
@@ -354,9 +311,10 @@ def test_models_beyond_the_palette_differ_in_marker(factory: ModuleType) -> None
 
 def test_registry_and_context_import_no_matplotlib() -> None:
     code = (
-        "import sys; from attnpipe.figures.registry import FIGURES, NEEDS; "
+        "import sys; from attnpipe.figures.registry import FIGURES, NEEDS, TEXTS, WINDOWS; "
         "from attnpipe.figures.context import figure_context; "
-        "assert set(FIGURES) == set(NEEDS) and len(NEEDS) == 10; "
+        "assert set(FIGURES) == set(NEEDS) == {*WINDOWS, *TEXTS}; "
+        "assert (len(WINDOWS), len(TEXTS), len(NEEDS)) == (10, 9, 19); "
         "sys.exit(any(m.split('.')[0] in ('matplotlib', 'scipy', 'torch') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -2,7 +2,7 @@
 
 from attnpipe.core.registry import Registry
 
-NEEDS: dict[str, tuple[str, ...]] = {
+WINDOWS: dict[str, tuple[str, ...]] = {
     "entropy": ("inventory", "metrics", "metric_values"),
     "profiles": ("inventory", "metrics", "metric_values"),
     "entropy_over_epochs": ("inventory", "metric_values"),
@@ -14,10 +14,30 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "loss_curves": ("inventory", "history"),
     "forest": ("inventory", "comparisons"),
 }
+"""Figures of models on windows of series, and of saved weights."""
+
+TEXTS: dict[str, tuple[str, ...]] = {
+    "prompt_maps": ("inventory", "answers", "tokens", "maps"),
+    "layer_entropy": ("inventory", "answers", "text_summary"),
+    "segment_mass": ("inventory", "answers", "tokens", "text_summary", "segment_summary"),
+    "head_atlas": ("inventory", "answers", "text_summary", "heads"),
+    "head_similarity": ("inventory", "answers", "heads", "head_distances"),
+    "few_shot": ("inventory", "answers", "segment_summary"),
+    "keywords": ("inventory", "answers", "segment_summary"),
+    "prompt_sensitivity": ("inventory", "answers", "text_contrasts"),
+    "answers": ("inventory", "answers", "accuracy"),
+}
+"""Figures of pretrained models on texts."""
+
+NEEDS: dict[str, tuple[str, ...]] = WINDOWS | TEXTS
 """Figure name → the study's tables that it reads, and no others."""
 
 ONE_SEED = ("epoch_heatmaps",)
 """Figures that show the representative seed; the others do not depend on it."""
 
-FIGURES = Registry("figure", {name: f"attnpipe.figures.{name}:draw" for name in NEEDS})
+FIGURES = Registry(
+    "figure",
+    {name: f"attnpipe.figures.{name}:draw" for name in WINDOWS}
+    | {name: f"attnpipe.figures.texts.{name}:draw" for name in TEXTS},
+)
 """Figure name → ``draw(tables, context, options) -> matplotlib.figure.Figure``."""

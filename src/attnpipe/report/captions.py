@@ -87,6 +87,80 @@ CAPTIONS: dict[str, Caption] = {
         "One line chart per model: training and validation loss over epochs.",
         ("history.csv",),
     ),
+    "answers": Caption(
+        "Answers",
+        "Share of right answers by variant of the prompt, with Wilson's interval over questions. "
+        "Inside the band some answers are right and some are wrong, so that attention can be "
+        "related to being right.",
+        "Dot plot: one row per variant of the prompt with its share of right answers and interval.",
+        ("accuracy.csv",),
+    ),
+    "layer_entropy": Caption(
+        "Entropy by layer",
+        "How distributed the last token's attention is. Left: entropy of each head's row over ln "
+        "of its own n keys, then averaged over heads. Right: entropy of the row averaged over "
+        "heads first, as published, which heads that look at different tokens raise and which "
+        "depends on the length of the prompt.",
+        "Two line charts over layers, one curve per variant of the prompt with a band: normalised "
+        "entropy of rows, and entropy in nats of the mean row.",
+        ("text_summary.csv",),
+    ),
+    "segment_mass": Caption(
+        "Attention to the parts of the prompt",
+        "Above: the last token's weights on each part, stacked; a first token that is a sink is "
+        "counted as such. Below: the mass over what uniform attention would give to as many "
+        "tokens, so that prompts of different length compare.",
+        "Per variant of the prompt a stacked bar per layer and below it curves of relative mass, "
+        "one per part: instruction, examples, question, answer cue.",
+        ("segment_summary.csv", "text_summary.csv"),
+    ),
+    "few_shot": Caption(
+        "Attention to the examples' answers",
+        "The last token's attention to the answer of each example, raw and over what uniform "
+        "attention would give: over all layers above, layer by layer below.",
+        "Dot plots of mass and relative mass by example and number of examples, and one line "
+        "chart over layers per number of examples.",
+        ("segment_summary.csv",),
+    ),
+    "prompt_sensitivity": Caption(
+        "Prompt-sensitive layers",
+        "Distance between the last token's rows under different variants, on the tokens of the "
+        "question that all variants share, with that between different questions under the same "
+        "variant. Layers are marked where their distance exceeds the mean of the other layers.",
+        "Two line charts over layers, with and without sinks: distance between variants and "
+        "between questions, with bands.",
+        ("text_contrasts.csv",),
+    ),
+    "keywords": Caption(
+        "Attention to keywords",
+        "Mass of the last token's row on each keyword, sorted; hollow marks are the number by the "
+        "published rule, which finds substrings of tokens and collapses equal tokens.",
+        "One dot plot per variant of the prompt: keywords by descending mass, with intervals.",
+        ("segment_summary.csv",),
+    ),
+    "prompt_maps": Caption(
+        "Maps between tokens",
+        "Weights between the tokens of the representative text. Special tokens and the first one "
+        "are grey and not on the colour scale.",
+        "One heat map per variant of the prompt: attending tokens from top to bottom, attended "
+        "ones from left to right.",
+        ("maps.csv", "tokens.csv"),
+    ),
+    "head_atlas": Caption(
+        "Atlas of heads",
+        "What each head does: layers from left to right, heads downwards, one map per metric. "
+        "Triangles mark the most focused and the most distributed heads.",
+        "One heat map per metric, layers by heads, each with its own colour bar.",
+        ("text_summary.csv", "heads.csv"),
+    ),
+    "head_similarity": Caption(
+        "Likeness of heads",
+        "Distance between all pairs of heads over the same rows, ordered by cluster; strips show "
+        "the heads' layers.",
+        "Square matrix of distances between heads with borders between clusters and a strip of "
+        "layer colours.",
+        ("head_distances.csv", "heads.csv"),
+    ),
 }
 
 

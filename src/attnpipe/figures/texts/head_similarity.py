@@ -1,0 +1,160 @@
+"""Which heads are alike: distances between all of them, ordered by cluster."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float, Int64
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
+
+from attnpipe.figures.context import FigureContext
+from attnpipe.figures.layout import Words, absent, sheet, sheet_width
+from attnpipe.figures.selection import Tables
+from attnpipe.figures.style import SMALL, colormap, styled
+from attnpipe.figures.texts.bars import label_bar
+from attnpipe.figures.texts.heads import heads_of
+from attnpipe.figures.texts.selection import (
+    PRETRAINED,
+    absence_notes,
+    cut_note,
+    nothing,
+    panel_title,
+    split_models,
+)
+from attnpipe.schema.figure import FigureOptions
+
+MOST = 6
+"""Models on one sheet."""
+LAYERS = "viridis"
+"""Colours of layers, unlike those of distances."""
+STRIP = 0.035
+"""Width of the strip of layers, over that of the matrix."""
+VALUES = "distances between heads"
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Distances between the heads of one model, in the order of the picture.
+
+    Attributes
+    ----------
+    distances
+        NaN where the table has none; 0 on the diagonal.
+    layer, cluster
+        Of each head; cluster is −1 where there is none.
+    """
+
+    distances: Float[np.ndarray, "head head"]
+    layer: Int64[np.ndarray, " head"]
+    cluster: Int64[np.ndarray, " head"]
+
+
+@styled
+def draw(
+    tables: Mapping[str, pl.DataFrame], context: FigureContext, options: FigureOptions
+) -> Figure:
+    """Return one matrix per model, with borders of clusters and colours of layers."""
+    frame = tables["head_distances"].filter(
+        (pl.col("checkpoint") == PRETRAINED) & pl.col("distance").is_finite()
+    )
+    models, missing = split_models(context, frame, MOST)
+    words = Words(
+        title="Which heads are alike? Distances between heads over the same rows",
+        subtitle="√(JSD / ln 2), mean over rows: 0 = same attention, 1 = nothing in common. Heads "
+        "are ordered by cluster (lines), then by layer; the strips at the left and top show each "
+        "head's layer.",
+        notes=[
+            *cut_note(len(models), frame["model"].n_unique()),
+            *absence_notes(tables, context, missing, VALUES),
+        ],
+    )
+    if not models:
+        return nothing(tables, context, words.title, VALUES)
+    columns = min(2, len(models))
+    rows = -(-len(models) // columns)
+    tall = 4.3 if columns == 1 else 2.9
+    figure = sheet(context, words, [*([tall] * rows), 0.45])
+    spec = figure.add_gridspec(rows, columns)
+    axes = [figure.add_subplot(spec[k // columns, k % columns]) for k in range(len(models))]
+    colors = colormap(options.colormap, context.style.sequential)
+    matrices = [_matrix(tables, frame, model) for model in models]
+    layers = max(int(m.layer.max()) for m in matrices) + 1
+    for ax, model, matrix in zip(axes, models, matrices, strict=True):
+        strip, image = _draw(ax, matrix, colors, layers)
+        room = sheet_width(context) / columns - 0.8
+        ax.set_title(panel_title(context, model, f"{len(matrix.layer)} heads", room))
+    for what, label in ((image, "distance between two heads"), (strip, "layer of a head")):
+        bar = figure.colorbar(what, ax=axes, location="bottom", aspect=50, shrink=0.7, pad=0.015)
+        bar.set_label(label, size=SMALL)
+        label_bar(bar, log=False)
+        bar.locator = MaxNLocator(nbins=8, integer=what is strip)
+    return figure
+
+
+def _matrix(tables: Tables, frame: pl.DataFrame, model: str) -> Matrix:
+    mine = frame.filter(pl.col("model") == model)
+    ends = [mine.select(layer=f"layer_{end}", head=f"head_{end}") for end in ("a", "b")]
+    clusters = heads_of(tables, model).select("layer", "head", "cluster")
+    heads = (
+        pl.concat(ends)
+        .unique()
+        .join(clusters, on=["layer", "head"], how="left")
+        .sort("cluster", "layer", "head", nulls_last=True)
+    )
+    place = {pair: k for k, pair in enumerate(heads.select("layer", "head").iter_rows())}
+    distances = np.full((len(place), len(place)), np.nan)
+    np.fill_diagonal(distances, 0.0)
+    a, b = (np.array([place[pair] for pair in end.iter_rows()], dtype=np.int64) for end in ends)
+    distances[a, b] = distances[b, a] = mine["distance"].to_numpy()
+    cluster = heads["cluster"].fill_null(-1).to_numpy().astype(np.int64)
+    return Matrix(distances, heads["layer"].to_numpy().astype(np.int64), cluster)
+
+
+def _draw(ax: Axes, matrix: Matrix, colors: Colormap, layers: int) -> tuple[AxesImage, AxesImage]:
+    count = len(matrix.layer)
+    wide = STRIP * count
+    image = ax.imshow(
+        matrix.distances, cmap=colors, vmin=0, vmax=1, interpolation="nearest",
+        extent=(0, count, count, 0),
+    )  # fmt: skip
+    strips = [
+        ax.imshow(
+            values, cmap=LAYERS, vmin=0, vmax=max(layers - 1, 1), interpolation="nearest",
+            extent=extent,
+        )
+        for values, extent in (
+            (matrix.layer[:, None], (-1.4 * wide, -0.4 * wide, count, 0)),
+            (matrix.layer[None, :], (0, count, -0.4 * wide, -1.4 * wide)),
+        )
+    ]  # fmt: skip
+    ax.set_xlim(-1.4 * wide, count)
+    ax.set_ylim(count, -1.4 * wide)
+    ax.set_axis_off()
+    starts = np.flatnonzero(np.diff(matrix.cluster)) + 1
+    for start in starts.tolist():
+        ax.plot([start, start], [0, count], color="white", lw=0.8)
+        ax.plot([0, count], [start, start], color="white", lw=0.8)
+    _name_clusters(ax, matrix, [0, *starts.tolist(), count])
+    if not np.isfinite(matrix.distances).any():
+        absent(ax, "no distances", 1.0)
+    return strips[0], image
+
+
+def _name_clusters(ax: Axes, matrix: Matrix, borders: list[int]) -> None:
+    """Write the number of each cluster and its heads at the right, where there is room."""
+    count = len(matrix.layer)
+    last = -1.0
+    for start, end in pairwise(borders):
+        middle, number = (start + end) / 2, matrix.cluster[start]
+        if number < 0 or middle - last < 0.035 * count:
+            continue
+        last = middle
+        ax.text(
+            1.02 * count, middle, f"cluster {number}, n = {end - start}", va="center", size=SMALL,
+        )  # fmt: skip

@@ -1,0 +1,181 @@
+"""Maps between tokens, and maps of heads, show what the tables hold."""
+
+from collections.abc import Callable
+from types import ModuleType
+
+import numpy as np
+import polars as pl
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from attnpipe.core.errors import UserError
+from attnpipe.figures.texts.tokens import BLANK, readable
+
+Draw = Callable[..., Figure]
+
+
+def panel(figure: Figure, start: str) -> Axes:
+    (found,) = [ax for ax in figure.axes if ax.get_title("left").startswith(start)]
+    return found
+
+
+def weights(tables: dict[str, pl.DataFrame], variant: str, view: str) -> np.ndarray:
+    cells = tables["maps"].filter((pl.col("variant") == variant) & (pl.col("view") == view))
+    size = cells["query"].max() + 1
+    return cells.sort("query", "key")["value"].to_numpy().reshape(size, size)
+
+
+@pytest.mark.parametrize("view", ["last_layer", "max"])
+def test_a_map_shows_weights_off_sinks_on_one_scale(
+    text_factory: ModuleType, draw: Draw, view: str
+) -> None:
+    tables = text_factory.study()
+    figure = draw("prompt_maps", view=view)
+    parked, image = panel(figure, "cot").images
+    wanted = weights(tables, "cot", view)
+    shown = np.ma.filled(image.get_array().astype(float), np.nan)
+    lower = np.tril_indices(len(wanted), 0)
+    assert np.isnan(shown[:, 0]).all()  # the first token is a sink
+    off = (lower[0][lower[1] > 0], lower[1][lower[1] > 0])
+    assert shown[off] == pytest.approx(wanted[off])
+    assert np.isnan(shown[np.triu_indices(len(wanted), 1)]).all()
+    assert np.ma.filled(parked.get_array(), 9.0)[:, 0] == pytest.approx(wanted[:, 0])
+    most = max(
+        weights(tables, v, view)[:20, 1:20].max() for v in text_factory.PROMPTS
+    )  # as far as tokens are shown
+    assert image.norm.vmax == pytest.approx(most)
+    assert image.norm.vmin == 0.0
+
+
+def test_special_tokens_of_an_encoder_are_off_the_scale(
+    text_factory: ModuleType, draw: Draw
+) -> None:
+    plan = text_factory.Plan(encoder=True)
+    ax = panel(draw("prompt_maps", plan), "sentences")
+    shown = np.ma.filled(ax.images[1].get_array().astype(float), np.nan)
+    assert np.isnan(shown[:, [0, -1]]).all()
+    assert np.isfinite(shown[:, 1:-1]).all()
+    labels = ax.get_yticklabels()
+    assert labels[0].get_text() == "[CLS]"
+    assert labels[-1].get_fontstyle() == "italic"
+    assert labels[1].get_fontstyle() == "normal"
+
+
+def test_the_last_tokens_are_those_of_the_end(text_factory: ModuleType, draw: Draw) -> None:
+    plan = text_factory.Plan(variants=("4_shot",), questions=1)
+    ax = panel(draw("prompt_maps", plan, tokens=-5), "4 shots (last 5 of 77 tokens)")
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["27", "?", "⏎", "Answer", ":"]
+    wanted = weights(text_factory.study(plan), "4_shot", "last_layer")[-5:, -5:]
+    shown = np.ma.filled(ax.images[1].get_array().astype(float), 0.0)
+    assert shown == pytest.approx(wanted)  # no sink among them
+
+
+def test_a_logarithmic_scale_is_one(draw: Draw) -> None:
+    norm = panel(draw("prompt_maps", log=True), "cot").images[1].norm
+    assert isinstance(norm, LogNorm)
+    assert 0 < norm.vmin < norm.vmax
+
+
+def test_one_heads_map_is_shown_if_the_tables_have_it(text_factory: ModuleType, draw: Draw) -> None:
+    plan = text_factory.Plan(head_views=True, variants=("plain",))
+    figure = draw("prompt_maps", plan, view="l1h2")
+    assert any("layer 1, head 2" in t.get_text() for t in figure.texts)
+    with pytest.raises(UserError, match=r"there is last_layer, mean, max\).*analysis.text.views"):
+        draw("prompt_maps", view="l1h2")
+
+
+def test_labels_are_of_the_question_whose_map_it_is(text_factory: ModuleType, draw: Draw) -> None:
+    plan = text_factory.Plan(variants=("plain",), questions=3)
+    labels = [t.get_text() for t in panel(draw("prompt_maps", plan), "plain").get_xticklabels()]
+    assert "15" in labels  # question 0
+    tables = text_factory.study(plan)
+    tables["maps"] = tables["maps"].with_columns(item=pl.lit(2))
+    named = panel(draw("prompt_maps", plan, tables), "plain").get_xticklabels()
+    assert "17" in [t.get_text() for t in named]
+
+
+def test_without_tokens_positions_are_the_labels(text_factory: ModuleType, draw: Draw) -> None:
+    plan = text_factory.Plan(variants=("plain",))
+    tables = text_factory.study(plan)
+    tables["tokens"] = tables["tokens"].clear()
+    ax = panel(draw("prompt_maps", plan, tables), "plain")
+    assert [t.get_text() for t in ax.get_xticklabels()] == [str(k) for k in range(8)]
+
+
+def test_tokens_become_one_line_of_printable_characters() -> None:
+    assert [readable(t) for t in ("\n\t", "a b", "", "·the", "\x07")] == [
+        "··", "a·b", BLANK, "·the", "·"
+    ]  # fmt: skip
+
+
+def grid(tables: dict[str, pl.DataFrame], metric: str, rows: str, variant: str) -> np.ndarray:
+    cells = tables["text_summary"].filter(
+        (pl.col("metric") == metric) & (pl.col("rows") == rows) & (pl.col("variant") == variant)
+        & pl.col("head").is_not_null() & pl.col("condition").is_null()
+    )  # fmt: skip
+    return cells.sort("head", "layer")["mean"].to_numpy().reshape(3, 6)
+
+
+def test_the_atlas_has_heads_downwards_and_layers_across(
+    text_factory: ModuleType, draw: Draw
+) -> None:
+    tables = text_factory.study()
+    figure = draw("head_atlas", view="cot")
+    for title, metric, rows in (
+        ("entropy / ln n (last token)", "entropy_normalized", "last"),
+        ("mass on sinks (all tokens)", "sink_mass", "all"),
+        ("induction (all tokens)", "induction", "all"),
+    ):
+        image = panel(figure, title).images[0].get_array()
+        assert np.asarray(image) == pytest.approx(grid(tables, metric, rows, "cot"))
+
+
+def test_the_five_heads_at_either_end_are_marked(text_factory: ModuleType, draw: Draw) -> None:
+    figure = draw("head_atlas")
+    heads = text_factory.study()["heads"].filter(pl.col("variant") == "plain").sort("focused_rank")
+    for marker, own in (("^", heads.head(5)), ("v", heads.tail(5))):
+        (line,) = [x for x in figure.axes[0].get_lines() if x.get_marker() == marker]
+        places = {*zip(line.get_xdata(), line.get_ydata(), strict=True)}
+        assert places == set(own.select("layer", "head").iter_rows())
+    said = " ".join(t.get_text() for t in figure.texts)
+    first = heads.row(0, named=True)
+    assert f"l{first['layer']}h{first['head']} “{first['focus_token']}”" in said
+
+
+def test_metrics_of_the_atlas_are_chosen_by_name(draw: Draw) -> None:
+    figure = draw("head_atlas", metrics=["induction", "entropy_normalized", "all/sink_mass"])
+    titles = [ax.get_title("left") for ax in figure.axes if ax.get_title("left")]
+    assert titles == [
+        "induction (all tokens)", "entropy / ln n (last token)", "mass on sinks (all tokens)"
+    ]  # fmt: skip
+    every = draw("head_atlas", metrics=["all/entropy_normalized"])
+    assert every.axes[0].get_title("left") == "entropy / ln n (all tokens)"
+    with pytest.raises(UserError, match=r"names 'inducton'.*did you mean 'induction'"):
+        draw("head_atlas", metrics=["inducton"])
+    with pytest.raises(UserError, match=r"head_atlas.view is 'cott'.*did you mean 'cot'"):
+        draw("head_atlas", view="cott")
+
+
+def test_similar_heads_stand_together(text_factory: ModuleType, draw: Draw) -> None:
+    tables = text_factory.study()
+    ax = draw("head_similarity").axes[0]
+    image = np.asarray(ax.images[0].get_array())
+    clusters = tables["heads"].filter(pl.col("variant") == "plain").sort("cluster", "layer", "head")
+    order = list(clusters.select("layer", "head").iter_rows())
+    known = {
+        frozenset([(r["layer_a"], r["head_a"]), (r["layer_b"], r["head_b"])]): r["distance"]
+        for r in tables["head_distances"].iter_rows(named=True)
+    }
+    wanted = [[0.0 if a == b else known[frozenset([a, b])] for b in order] for a in order]
+    assert image == pytest.approx(np.array(wanted))
+    strip = np.asarray(ax.images[1].get_array())[:, 0]
+    assert strip.tolist() == [layer for layer, _ in order]
+    sizes = clusters.group_by("cluster", maintain_order=True).len()["len"].to_list()
+    upright = [x for line in ax.get_lines() if len({*(x := line.get_xdata())}) == 1]
+    borders = {float(x[0]) for x in upright}
+    assert borders == {float(sum(sizes[:k])) for k in range(1, len(sizes))}
+    assert [t.get_text() for t in ax.texts] == [
+        f"cluster {k}, n = {n}" for k, n in enumerate(sizes)
+    ]
