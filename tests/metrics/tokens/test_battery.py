@@ -192,3 +192,13 @@ def test_uniform_attention_is_at_chance(kind, view):
     )
     assert np.nanmax(found.distances.mean(), initial=0.0) == 0.0
     np.testing.assert_allclose(np.nan_to_num(found.variation.variation()), 0.0, atol=1e-14)
+
+
+def test_what_is_held_grows_no_faster_than_the_text():
+    def held(length):
+        items = make_items("causal", heads=2, lengths=(length,))
+        battery = TokenBattery(OPTIONS, texts_of(items))
+        battery.update(batch(items))
+        return sum(value.nbytes for value in battery.state().values())
+
+    assert held(120) - held(60) < 2.05 * (held(60) - held(30))

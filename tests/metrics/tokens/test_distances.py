@@ -10,6 +10,7 @@ from scipy.spatial.distance import jensenshannon
 from tests.metrics.tokens.cases import batch, make_items, one, texts_of
 
 from attnpipe.metrics.rows import plogp
+from attnpipe.metrics.tokens.all_pairs import all_pairs
 from attnpipe.metrics.tokens.distance import row_distance
 from attnpipe.metrics.tokens.head_distances import HeadDistances, spaced
 from attnpipe.metrics.tokens.kept_rows import KeptRows, model_distances
@@ -51,6 +52,35 @@ def test_known_values():
     assert distance([0.5, 0.5, 0, 0], [0, 0, 0.25, 0.75]) == pytest.approx(1.0, abs=1e-15)
     # Half of the mass apart: JSD = ln 2 / 2.
     assert distance([0.5, 0.5, 0], [0.5, 0, 0.5]) == pytest.approx(math.sqrt(0.5))
+
+
+def test_rounding_does_not_leave_the_range():
+    rng = np.random.default_rng(0)
+    rows = rng.dirichlet(np.ones(50), 500)
+    nudged = rows * (1 + 1e-16 * rng.standard_normal(rows.shape))
+    apart = np.zeros((2, 500, 100))
+    apart[0, :, :50], apart[1, :, 50:] = rows, nudged
+    for a, b, expected in ((rows, nudged, 0.0), (apart[0], apart[1], 1.0)):
+        far = row_distance(np, a, b, plogp(np, a), plogp(np, b))
+        assert ((far >= 0) & (far <= 1)).all()
+        np.testing.assert_allclose(far, expected, atol=1e-7)
+        summed, _ = all_pairs(np.stack([a, b]), np.ones((2, 500), bool))
+        np.testing.assert_allclose(summed[0, 1], 500 * expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_rows_that_no_head_has_are_left_out(lost):
+    weights = np.random.default_rng(1).dirichlet(np.ones(4), (3, 3))
+    valid = np.ones((3, 3), bool)
+    weights[:, lost], valid[:, lost] = 0.0, False
+    total, rows = all_pairs(weights, valid)
+    assert (rows == 2).all()
+    others = [row for row in range(3) if row != lost]
+    expected = sum(jensenshannon(weights[0, row], weights[2, row], base=2) for row in others)
+    assert total[0, 2] == pytest.approx(expected, abs=1e-9)
+    nothing, none = all_pairs(np.zeros_like(weights), np.zeros_like(valid))
+    assert not nothing.any()
+    assert not none.any()
 
 
 def test_equal_heads_are_at_0_and_disjoint_heads_at_1():
