@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from attnpipe.diagnosis.context import DiagnosisContext
+from attnpipe.diagnosis.context import DiagnosisContext, TextContext
 from attnpipe.diagnosis.gates import few_seeds
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
 
@@ -99,6 +99,12 @@ class Case:
     def forecasts(self) -> bool:
         """Whether the study makes forecasts at all, or knows weights alone."""
         return self.context.forecasts
+
+    @property
+    def texts(self) -> TextContext:
+        """What is known of the texts; only for predicates about texts."""
+        assert self.context.texts is not None
+        return self.context.texts
 
     @property
     def untested(self) -> str:

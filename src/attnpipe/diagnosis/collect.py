@@ -30,7 +30,7 @@ def collect(tables: Tables) -> Book:
     finals = _final_checkpoints(tables["inventory"])
     return Book(
         [
-            *_runs(tables["inventory"]),
+            *runs(tables["inventory"]),
             *_metrics(tables["metrics"], finals, _without_seeds(tables["inventory"])),
             *_similarity(tables["similarity"], finals),
             *_convergence(tables["convergence"]),
@@ -46,7 +46,8 @@ def _final_checkpoints(inventory: pl.DataFrame) -> dict[str, str]:
     return {m: c[0] if len(c) == 1 else MIXED for m, c in kinds.iter_rows()}
 
 
-def _runs(inventory: pl.DataFrame) -> Iterator[Evidence]:
+def runs(inventory: pl.DataFrame) -> Iterator[Evidence]:
+    """Yield the record of every run."""
     facts = (
         "outcome", "reason", "final", "rows_valid", "rows_excluded", "identical_to", "has_seeds",
     )  # fmt: skip

@@ -2,7 +2,39 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+from attnpipe.diagnosis.schema import Kind
+
+
+@dataclass(frozen=True)
+class TextContext:
+    """What findings about texts must know of them.
+
+    Attributes
+    ----------
+    kind
+        ``prompts``: questions, each asked in several ways; ``sentences``: plain texts.
+    questions
+        How many questions, or sentences.
+    variants
+        The ways of asking, in the order of the config.
+    mass_margin
+        Differences in attention mass below it do not matter.
+    accuracy_range
+        Share of right answers between which attention can be related to being right.
+    """
+
+    kind: Literal["prompts", "sentences"]
+    questions: int
+    variants: tuple[str, ...]
+    mass_margin: float = 0.01
+    accuracy_range: tuple[float, float] = (0.2, 0.8)
+
+    @property
+    def unit(self) -> str:
+        """What statistics count."""
+        return "question" if self.kind == "prompts" else "sentence"
 
 
 @dataclass(frozen=True)
@@ -27,6 +59,8 @@ class DiagnosisContext:
         Practical margin δ in skill units.
     forecasts
         Whether models forecast something; saved weights come alone.
+    texts
+        What there is to know in a study of texts; None in others.
     """
 
     title: str
@@ -37,6 +71,14 @@ class DiagnosisContext:
     window: int = 0
     delta: float = 0.02
     forecasts: bool = True
+    texts: TextContext | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """What is studied: trained forecasters, saved weights, or pretrained models on texts."""
+        if self.texts is not None:
+            return "text"
+        return "forecast" if self.forecasts else "weights"
 
     @property
     def margins(self) -> tuple[float, ...]:
@@ -56,4 +98,16 @@ def diagnosis_context(spec: Mapping[str, Any], description: Mapping[str, Any]) -
         window=description.get("window") or 0,
         delta=study["delta"],
         forecasts="target" in description,
+        texts=_texts(study["text"], description["texts"]) if "text" in study else None,
+    )
+
+
+def _texts(options: Mapping[str, Any], described: Mapping[str, Any]) -> TextContext:
+    low, high = options["accuracy_range"]
+    return TextContext(
+        kind=described["kind"],
+        questions=described["questions"],
+        variants=tuple(described["variants"]),
+        mass_margin=options["mass_margin"],
+        accuracy_range=(low, high),
     )

@@ -15,9 +15,15 @@ SEED_AXIS = "weights of several seeds, saved with their seed axis"
 NO_SEED_AXIS = "Statistics over seeds are unknowable: the weights come without a seed axis."
 
 
+def replicates(evidence: Evidence) -> int:
+    """Return how many independent replicates are behind a number: seeds, else units of text."""
+    n = evidence.n_units if evidence.n_seeds is None else evidence.n_seeds
+    return n or 0
+
+
 def gate(evidence: Evidence, threshold: float) -> Status:
     """Answer "is it above the threshold?" from the interval and the number of seeds."""
-    if (evidence.n_seeds or 0) < DESCRIBE:
+    if replicates(evidence) < DESCRIBE:
         return "DESCRIPTIVE"
     if evidence.lo95 is None or evidence.hi95 is None or evidence.estimate is None:
         return "INCONCLUSIVE"
@@ -35,7 +41,7 @@ def margin_gate(evidence: Evidence, margin: float) -> Status:
     YES: the interval lies above the margin; HARM: below its negative; NO: the 90 % interval
     (two one-sided tests), or the wider one if that is absent, lies inside ±margin.
     """
-    if (evidence.n_seeds or 0) < DESCRIBE:
+    if replicates(evidence) < DESCRIBE:
         return "DESCRIPTIVE"
     if evidence.lo95 is None or evidence.hi95 is None or evidence.estimate is None:
         return "INCONCLUSIVE"
@@ -61,7 +67,7 @@ def equivalence_interval(evidence: Evidence) -> tuple[float, float]:
 
 def _tempered(answer: Status, evidence: Evidence, clearance: float) -> Status:
     """Withhold an answer from three or four seeds unless the effect is huge."""
-    if (evidence.n_seeds or 0) >= ENOUGH:
+    if replicates(evidence) >= ENOUGH:
         return answer
     assert evidence.lo95 is not None  # callers have checked
     assert evidence.hi95 is not None

@@ -9,6 +9,9 @@ SCHEMA_VERSION = 1
 Status = Literal["YES", "NO", "HARM", "INCONCLUSIVE", "DESCRIPTIVE", "INVALID"]
 """Answer to a finding's question; NO is shown, not assumed; HARM: the opposite is shown."""
 
+Kind = Literal["forecast", "weights", "text"]
+"""What is studied: trained forecasters, saved weights, or pretrained models on texts."""
+
 Cell = str | int | float | bool | None
 
 
@@ -38,7 +41,7 @@ class Evidence(Document):
     n_seeds: int | None = None
     """Seeds behind it."""
     n_units: int | None = None
-    """Units behind it, beside the seeds."""
+    """Units behind it, beside the seeds; questions or sentences in studies of texts."""
     unit: str = ""
     """Unit of the number."""
     facts: dict[str, Cell] = {}
@@ -65,7 +68,7 @@ class Finding(Document):
     effect: float | None = None
     """The estimate that decides; null where several heads have one each."""
     effect_range: tuple[float, float] | None = None
-    """Smallest and largest of these estimates, where there are several heads."""
+    """Smallest and largest of these estimates, where there are several heads or prompts."""
     lo95: float | None = None
     """Lower end of its interval."""
     hi95: float | None = None
@@ -102,6 +105,8 @@ class Diagnosis(Document):
 
     schema_version: int = SCHEMA_VERSION
     """Version of this layout."""
+    kind: Kind = "forecast"
+    """What is studied."""
     title: str
     """Title of the study."""
     models: list[ModelEntry]
@@ -109,7 +114,9 @@ class Diagnosis(Document):
     seeds: list[int]
     """Seeds of the study."""
     delta: float
-    """Practical margin δ, in units of skill."""
+    """Practical margin δ, in units of skill; in studies of texts, of attention mass."""
+    units: int | None = None
+    """Questions or sentences in a study of texts."""
     confidence: float = 0.95
     """Level of the intervals `lo95` to `hi95`; the same in every study."""
     findings: list[Finding]

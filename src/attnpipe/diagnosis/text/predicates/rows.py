@@ -1,0 +1,134 @@
+"""How rows look over all layers and heads: what sinks hide, and what training made."""
+
+from collections.abc import Sequence
+
+from attnpipe.aggregation.text.names import SINKS_REMOVED
+from attnpipe.diagnosis.book import Case
+from attnpipe.diagnosis.gates import DESCRIBE, ENOUGH, replicates
+from attnpipe.diagnosis.schema import Evidence, Finding
+from attnpipe.diagnosis.text.decide import units_needed
+from attnpipe.diagnosis.text.heads import SCORES
+from attnpipe.diagnosis.text.names import key
+from attnpipe.diagnosis.text.words import extent, size
+from attnpipe.diagnosis.words import count, listed, number
+
+MUCH = 0.3
+"""Mass on sinks above which the study is flagged."""
+UNTRAINED = "untrained"
+
+
+def _of(case: Case, metric: str, *, off: str = "", checkpoint: str | None = None) -> list[Evidence]:
+    """Return a metric of the last row of every variant that has it."""
+    end = f".{off}" if off else ""
+    ids = [
+        key("metric", case.name, checkpoint, v, "last", metric) + end for v in case.texts.variants
+    ]
+    return [case.book[i] for i in ids if i in case.book and case.book[i].estimate is not None]
+
+
+def sinks(case: Case) -> Finding:
+    """Describe the mass on declared sinks, and entropy with and without them."""
+    mass, entropy = _of(case, "sink_mass"), _of(case, "entropy_normalized")
+    without = _of(case, "entropy_normalized", off=SINKS_REMOVED)
+    absent = [
+        name
+        for name, found in (
+            ("mass on sinks", mass),
+            ("entropy of the last row", entropy),
+            ("entropy without sinks", without),
+        )
+        if not found
+    ]
+    evidence = [*mass, *entropy, *without]
+    if absent:
+        return case.lacking("What sinks take is not all known.", absent, evidence)
+    much = [str(e.row["variant"]) for e in mass if e.lo95 is not None and e.lo95 > MUCH]
+    flag = f" That is above {MUCH:g} in {_variants(much, len(mass))}." if much else ""
+    sentence = (
+        f"Sinks get {extent(mass)} of the last row’s weight{_over(mass)}.{flag} Its entropy over "
+        f"ln n is {extent(entropy)} with them and {extent(without)} on the other tokens alone."
+    )
+    return case.answer("DESCRIPTIVE", sentence, evidence, **size(mass))
+
+
+def untrained(case: Case) -> Finding:
+    """YES: in every variant, the last row's entropy differs from that of the untrained model.
+
+    The same architecture with random weights read the same texts; intervals are disjoint.
+    """
+    now = {str(e.row["variant"]): e for e in _of(case, "entropy_normalized")}
+    then = {str(e.row["variant"]): e for e in _of(case, "entropy_normalized", checkpoint=UNTRAINED)}
+    both = list(case.texts.variants)
+    if not then:
+        missing = [f"the untrained model (models.{case.name}.untrained: true)"]
+        sentence = "There is no untrained model to hold it against."
+        return case.lacking(sentence, missing, now.values())
+    absent = [
+        f"entropy in variant {v}, trained and untrained"
+        for v in both
+        if not (v in now and v in then)
+    ]
+    if absent:
+        known = [*now.values(), *then.values()]
+        return case.lacking("Not every variant can be compared.", absent, known)
+    best = {
+        checkpoint: [
+            case.book[i]
+            for i in (key("score", case.name, checkpoint, s) for s in SCORES[:2])
+            if i in case.book
+        ]
+        for checkpoint in (None, UNTRAINED)
+    }
+    evidence = [*now.values(), *then.values(), *best[None], *best[UNTRAINED]]
+    apart = [v for v in both if _apart(now[v], then[v])]
+    ours, theirs = [now[v] for v in both], [then[v] for v in both]
+    sentence = (
+        f"The last row’s entropy over ln n is {extent(ours)}, {extent(theirs)} with random weights"
+        f"{_over(ours)}"
+    )
+    heads = _scores(best[None], best[UNTRAINED])
+    if min(replicates(e) for e in (*ours, *theirs)) < DESCRIBE:
+        missing = units_needed(ours[0], case.texts.unit, 0.0)
+        return case.answer(
+            "DESCRIPTIVE", f"{sentence}; too few to test it.{heads}", evidence, missing=missing
+        )
+    enough = min(replicates(e) for e in (*ours, *theirs)) >= ENOUGH
+    if len(apart) == len(both) and enough:
+        return case.answer(
+            "YES", f"{sentence}: they differ in every variant.{heads}", evidence, **size(ours)
+        )
+    close = [v for v in both if v not in apart]
+    said = f"not shown to differ in {_variants(close, len(both))}" if close else "too few to decide"
+    missing = [f"more {case.texts.unit}s"]
+    return case.lacking(f"{sentence}: {said}.{heads}", missing, evidence, **size(ours))
+
+
+def _apart(one: Evidence, other: Evidence) -> bool:
+    """Whether two intervals do not touch."""
+    ends = (one.lo95, one.hi95, other.lo95, other.hi95)
+    if any(end is None for end in ends):
+        return False
+    low, high, below, above = (float(end) for end in ends if end is not None)
+    return low > above or high < below
+
+
+def _scores(now: Sequence[Evidence], then: Sequence[Evidence]) -> str:
+    """Compare the best heads of both, where both are known."""
+    other = {e.row["metric"]: e for e in then}
+    told = [
+        f"{str(e.row['metric']).replace('_', ' ')} {number(e.estimate)} against "
+        f"{number(other[e.row['metric']].estimate)}"
+        for e in now
+        if e.row["metric"] in other
+    ]
+    return f" Best heads: {'; '.join(told)}." if told else ""
+
+
+def _variants(names: Sequence[str], of: int) -> str:
+    if len(names) == of:
+        return "the only variant" if of == 1 else f"all {of} variants"
+    return f"{len(names)} of {count(of, 'variant')} ({listed(list(names))})"
+
+
+def _over(evidence: Sequence[Evidence]) -> str:
+    return f" over {len(evidence)} variants" if len(evidence) > 1 else ""

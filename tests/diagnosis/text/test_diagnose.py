@@ -1,0 +1,459 @@
+"""Every answer about texts is reachable, rests on rows that exist, and falls with them."""
+
+import re
+from collections.abc import Callable, Mapping
+from types import ModuleType
+
+import polars as pl
+import pytest
+
+from attnpipe.diagnosis.run import diagnose, diagnosis_context
+from attnpipe.diagnosis.schema import Diagnosis, Evidence, Finding
+from attnpipe.diagnosis.text.registry import PREDICATES
+
+Tables = dict[str, pl.DataFrame]
+Edit = Callable[[Tables], Tables]
+MODEL = "tiny_chat"
+DECISIVE = ("YES", "NO")
+FOUR = {"questions": 4}
+TWO = {"questions": 2, "accuracies": {"plain": 1}}
+SENTENCES = {"kind": "sentences"}
+
+
+def the(**cells: object) -> pl.Expr:
+    return pl.all_horizontal(pl.col(c).eq_missing(pl.lit(v)) for c, v in cells.items())
+
+
+def put(table: str, where: Mapping[str, object], **new: object) -> Edit:
+    def edit(tables: Tables) -> Tables:
+        frame = tables[table]
+        assert frame.filter(the(**where)).height > 0
+        cells = [
+            pl.when(the(**where)).then(pl.lit(v, frame.schema[c])).otherwise(pl.col(c)).alias(c)
+            for c, v in new.items()
+        ]
+        return tables | {table: frame.with_columns(cells)}
+
+    return edit
+
+
+def drop(table: str, **where: object) -> Edit:
+    def edit(tables: Tables) -> Tables:
+        frame = tables[table]
+        assert frame.filter(the(**where)).height > 0
+        return tables | {table: frame.filter(~the(**where))}
+
+    return edit
+
+
+def interval(mean: float, half: float) -> dict[str, float]:
+    return {"mean": mean, "lo95": mean - half, "hi95": mean + half}
+
+
+MASS = "mass_sinks_removed"
+STEPS = {"family": "steps", "span": "intermediate", "measure": MASS, "layer": None}
+OFF = "mass_relative_sinks_removed"
+AT_LAST = {"rows": "last", "condition": None, "layer": None}
+ENTROPY = {"metric": "entropy_normalized"} | AT_LAST
+SINK = {"metric": "sink_mass", "checkpoint": "pretrained"} | AT_LAST
+VERSUS = {"family": "sensitivity", "measure": "distance_vs_others_sinks_removed"}
+PUBLISHED = {"measure": "as_published"}
+MASS_OF_WORDS = {"measure": "mass", "layer": 3}
+
+CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
+    ("runs", "YES", {}, []),
+    ("runs", "NO", {"ended": False}, []),
+    ("runs", "INCONCLUSIVE", {}, [drop("inventory", model=MODEL)]),
+    ("capture", "YES", {}, []),
+    ("capture", "YES", {"rows_excluded": 10, "reasons": {"sum": 0.1}}, []),
+    ("capture", "NO", {"rows_excluded": 200, "reasons": {"sum": 2.0}}, []),
+    ("capture", "NO", {"rows_excluded": 1, "reasons": {"off_support": 0.01}}, []),
+    ("capture", "INCONCLUSIVE", {}, [put("inventory", {"model": MODEL}, rows_valid=None)]),
+    ("capture", "INCONCLUSIVE", {}, [drop("inventory", model=MODEL)]),
+    ("steps", "YES", {}, []),
+    ("steps", "YES", {"steps": (0.05, 0.01)}, []),
+    ("steps", "NO", {"steps": (0.001, 0.005)}, []),
+    ("steps", "NO", {"steps": (-0.006, 0.003)}, []),
+    ("steps", "INCONCLUSIVE", {"steps": (-0.012, 0.01)}, []),
+    ("steps", "INCONCLUSIVE", {"steps": (0.0, 0.02)}, []),
+    ("steps", "INCONCLUSIVE", {}, [put("text_contrasts", STEPS, p_holm=0.06)]),
+    ("steps", "INCONCLUSIVE", {}, [put("text_contrasts", STEPS, p_holm=None)]),
+    ("steps", "INCONCLUSIVE", {"variants": ("plain", "1_shot")}, []),
+    ("steps", "DESCRIPTIVE", TWO, []),
+    ("examples", "YES", {}, []),
+    ("examples", "NO", {"draw": (-0.5, 0.1)}, []),
+    ("examples", "NO", {}, [
+        put("text_contrasts", {"family": "examples", "b": "examples_questions", "measure": OFF},
+            **interval(-0.4, 0.1)),
+    ]),
+    ("examples", "INCONCLUSIVE", {"draw": (0.1, 0.2)}, []),
+    ("examples", "INCONCLUSIVE", {"variants": ("plain", "cot")}, []),
+    ("examples", "INCONCLUSIVE", {}, [
+        drop("text_contrasts", family="examples", a="2_shot", b="examples_questions", measure=OFF,
+             layer=None),
+    ]),
+    ("examples", "DESCRIPTIVE", {}, [
+        put("text_contrasts", {"family": "examples", "a": "1_shot", "measure": OFF},
+            **interval(-0.4, 0.1)),
+    ]),
+    ("examples", "DESCRIPTIVE", TWO, []),
+    ("shots", "YES", {}, []),
+    ("shots", "NO", {"shots": (0.001, 0.004)}, []),
+    ("shots", "INCONCLUSIVE", {"shots": (0.012, 0.01)}, []),
+    ("shots", "INCONCLUSIVE", {"variants": ("plain", "1_shot")}, []),
+    ("shots", "DESCRIPTIVE", TWO, []),
+    ("sensitive_layers", "YES", {}, []),
+    ("sensitive_layers", "INCONCLUSIVE", {"sensitive": frozenset()}, []),
+    ("sensitive_layers", "INCONCLUSIVE", {}, [put("text_contrasts", VERSUS, p_bh=0.06)]),
+    ("sensitive_layers", "INCONCLUSIVE", FOUR, []),
+    ("sensitive_layers", "INCONCLUSIVE", {}, [drop("text_contrasts", **VERSUS)]),
+    ("sensitive_layers", "DESCRIPTIVE", TWO, []),
+    ("answers", "DESCRIPTIVE", {}, []),
+    ("answers", "INCONCLUSIVE", {"accuracies": {}}, []),
+    ("correctness", "YES", {"correct": (0.05, 0.01)}, []),
+    ("correctness", "NO", {}, []),
+    ("correctness", "INCONCLUSIVE", {"correct": (0.01, 0.02)}, []),
+    ("correctness", "INCONCLUSIVE", {"accuracies": {"plain": 1, "cot": 31}}, []),
+    ("correctness", "INCONCLUSIVE", {"accuracies": {}}, []),
+    ("correctness", "INCONCLUSIVE", {}, [drop("text_contrasts", family="correct", a="cot: right")]),
+    ("correctness", "DESCRIPTIVE", TWO, []),
+    ("heads", "DESCRIPTIVE", {}, []),
+    ("heads", "DESCRIPTIVE", SENTENCES, []),
+    ("heads", "INCONCLUSIVE", {}, [
+        drop("heads", model=MODEL), put("text_summary", {"rows": "all"}, mean=None),
+    ]),
+    ("sinks", "DESCRIPTIVE", {}, []),
+    ("sinks", "INCONCLUSIVE", {}, [drop("text_summary", **SINK)]),
+    ("untrained", "YES", {}, []),
+    ("untrained", "INCONCLUSIVE", {"untrained": False}, []),
+    ("untrained", "INCONCLUSIVE", FOUR, []),
+    ("untrained", "INCONCLUSIVE", {}, [put("text_summary", ENTROPY, **interval(0.7, 0.1))]),
+    ("untrained", "DESCRIPTIVE", TWO, []),
+    ("published", "NO", {}, []),
+    ("published", "NO", {}, [
+        put("text_summary", {"metric": "published_layer_entropy"}, **interval(1.51, 0.01)),
+    ]),
+    ("published", "YES", {}, [
+        put("text_summary", {"metric": "published_layer_entropy"}, **interval(1.51, 0.01)),
+        put("segment_summary", PUBLISHED, mean=0.05),
+        put("segment_summary", MASS_OF_WORDS, mean=0.055),
+    ]),
+    ("published", "INCONCLUSIVE", {}, [
+        drop("text_summary", metric="published_layer_entropy", variant="cot"),
+    ]),
+    ("published", "DESCRIPTIVE", TWO, []),
+    ("used", "INCONCLUSIVE", {}, []),
+    ("verdict", "INCONCLUSIVE", {}, []),
+    ("verdict", "INVALID", {"reasons": {"off_support": 1.0}}, []),
+    ("answer", "DESCRIPTIVE", {}, []),
+    ("answer", "DESCRIPTIVE", SENTENCES, []),
+    ("answer", "INCONCLUSIVE", TWO, []),
+    ("answer", "INCONCLUSIVE", SENTENCES, [
+        drop("heads", model=MODEL), put("text_summary", {"rows": "all"}, mean=None),
+    ]),
+    ("gaps", "YES", {}, []),
+    ("gaps", "NO", {"ended": False}, []),
+    ("gaps", "INCONCLUSIVE", {}, [drop("inventory", model=MODEL)]),
+]  # fmt: skip
+
+
+def judged(factory: ModuleType, plan: object, *edits: Edit) -> Diagnosis:
+    tables = factory.study(plan)
+    for edit in edits:
+        tables = edit(tables)
+    return diagnose(tables, factory.diagnosis_context(plan))
+
+
+def finding(diagnosis: Diagnosis, predicate: str, model: str = MODEL) -> Finding:
+    name = "study" if PREDICATES[predicate].scope == "study" else model
+    (found,) = [f for f in diagnosis.findings if f.id == f"{predicate}.{name}"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("predicate", "status", "options", "edits"),
+    CASES,
+    ids=[f"{p}-{s}-{k}" for k, (p, s, _, _) in enumerate(CASES)],
+)
+def test_answer(
+    factory: ModuleType,
+    predicate: str,
+    status: str,
+    options: dict[str, object],
+    edits: list[Edit],
+) -> None:
+    found = finding(judged(factory, factory.Plan(**options), *edits), predicate)
+    assert found.status == status, found.sentence
+    assert found.sentence
+    if status == "INCONCLUSIVE":
+        assert found.missing, found.sentence
+
+
+def test_every_predicate_and_every_answer_it_can_give_is_in_the_table() -> None:
+    assert {p for p, *_ in CASES} == set(PREDICATES)
+    for predicate in set(PREDICATES) - {"used"}:
+        assert len({s for p, s, *_ in CASES if p == predicate}) >= 2, predicate
+
+
+@pytest.mark.parametrize("options", [{}, TWO, FOUR, SENTENCES, {"untrained": False}])
+def test_every_cited_evidence_is_exactly_one_row_with_that_number(
+    factory: ModuleType, options: dict[str, object]
+) -> None:
+    plan = factory.Plan(**options)
+    tables, diagnosis = factory.study(plan), judged(factory, plan)
+    by_id = {e.id: e for e in diagnosis.evidence}
+    assert {i for f in diagnosis.findings for i in f.evidence} == set(by_id)
+    assert list(by_id) == sorted(by_id)
+    columns = {"accuracy.csv": "accuracy", "heads.csv": "entropy_normalized"}
+    for evidence in diagnosis.evidence:
+        rows = rows_of(tables, evidence)
+        assert rows.height == 1, evidence
+        if evidence.table != "inventory.csv":
+            assert rows[columns.get(evidence.table, "mean")][0] == evidence.estimate
+            assert rows["n"][0] == evidence.n_units
+
+
+def rows_of(tables: Tables, evidence: Evidence) -> pl.DataFrame:
+    return tables[evidence.table.removesuffix(".csv")].filter(the(**evidence.row))
+
+
+DECIDE = {
+    "runs": r"run\.",
+    "capture": r"run\.",
+    "steps": r".*\.intermediate\.mass_sinks",
+    "examples": r".*_relative_sinks_removed",
+    "shots": r".*\.examples_answers\.mass_sinks",
+    "correctness": r"contrast\.",
+    "untrained": r"metric\.",
+    "published": r"last_layer\.",
+}
+"""Finding → ids of the evidence that decides; other evidence is told beside it."""
+
+
+def test_without_any_one_row_that_decides_a_decision_becomes_inconclusive(
+    factory: ModuleType,
+) -> None:
+    plan = factory.Plan()
+    tables, context = factory.study(plan), factory.diagnosis_context(plan)
+    diagnosis = diagnose(tables, context)
+    by_id = {e.id: e for e in diagnosis.evidence}
+    for predicate, pattern in DECIDE.items():
+        found = finding(diagnosis, predicate)
+        assert found.status in DECISIVE
+        deciding = [i for i in found.evidence if re.fullmatch(f"{pattern}.*", i)]
+        assert deciding
+        for i in deciding:
+            evidence = by_id[i]
+            name = evidence.table.removesuffix(".csv")
+            without = tables | {name: tables[name].filter(~the(**evidence.row))}
+            again = finding(diagnose(without, context), predicate)
+            assert again.status == "INCONCLUSIVE", i
+            assert again.missing
+
+
+def test_an_answer_holds_for_all_its_rows_or_falls(factory: ModuleType) -> None:
+    """Where several rows decide together, none of them left decides nothing."""
+    for predicate, edit in (
+        ("shots", drop("text_contrasts", family="shots")),
+        ("correctness", drop("text_contrasts", family="correct")),
+        ("sensitive_layers", drop("text_contrasts", family="sensitivity")),
+        ("untrained", drop("text_summary", metric="entropy_normalized", checkpoint="untrained")),
+        ("published", drop("text_summary", metric="entropy")),
+    ):
+        found = finding(judged(factory, factory.Plan(), edit), predicate)
+        assert found.status == "INCONCLUSIVE", predicate
+        assert found.missing
+
+
+def test_equivalence_rests_on_the_90_percent_interval(factory: ModuleType) -> None:
+    """0.004 ± 0.0065 reaches beyond 0.01 at 95 %, but not at 90 %: t(31) is 1.696 and 2.040."""
+    inside = factory.Plan(steps=(0.004, 0.0065))
+    found = finding(judged(factory, inside), "steps")
+    (i,) = [i for i in found.evidence if i.endswith(f".{MASS}")]
+    (mass,) = [e for e in judged(factory, inside).evidence if e.id == i]
+    assert mass.facts["hi90"] == pytest.approx(0.004 + 0.0065 * 1.6955 / 2.0395, abs=1e-5)
+    assert found.status == "NO"
+    assert found.sensitivity == {"0.005": "INCONCLUSIVE", "0.01": "NO", "0.02": "NO"}
+    wider = finding(judged(factory, factory.Plan(steps=(0.004, 0.008))), "steps")
+    assert wider.status == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize(
+    ("steps", "relative", "says"),
+    [
+        ((-0.05, 0.01), (0.2, 0.1), "that hides a gain"),
+        ((-0.05, 0.01), (-0.2, 0.1), "more is lost than the number of tokens explains"),
+        ((-0.05, 0.01), (0.0, 0.1), "it is not shown that more is lost"),
+        ((0.05, 0.01), (0.2, 0.1), "+0.200 [+0.100, +0.300]. With sinks"),
+    ],
+)
+def test_a_longer_prompt_is_told_from_a_change(
+    factory: ModuleType, steps: tuple[float, float], relative: tuple[float, float], says: str
+) -> None:
+    found = finding(judged(factory, factory.Plan(steps=steps, relative=relative)), "steps")
+    assert says in found.sentence
+    assert ("less" if steps[0] < 0 else "more") in found.sentence
+
+
+def test_single_layers_are_counted_by_both_corrections(factory: ModuleType) -> None:
+    where = {"family": "steps", "span": "intermediate", "measure": MASS, "layer": 3}
+    edit = put("text_contrasts", where, p_bh=0.04, p_by=0.08)
+    said = finding(judged(factory, factory.Plan(), edit), "steps").sentence
+    assert "2 of 4 differ after Benjamini–Hochberg, 1 after Benjamini–Yekutieli" in said
+    assert "exploratory" in said
+
+
+def test_most_sensitive_layers_are_named_with_distance_and_null(factory: ModuleType) -> None:
+    found = finding(judged(factory, factory.Plan()), "sensitive_layers")
+    assert found.sentence.startswith("2 of 4 layers lie above the mean of the others: layer 2 (")
+    assert "0.340 [0.330, 0.350] between prompts" in found.sentence
+    assert "0.200 [0.190, 0.210] between questions" in found.sentence
+    assert found.effect == pytest.approx(0.07)
+    answer = finding(judged(factory, factory.Plan()), "answer").sentence
+    assert "prompts change layers 2, 1 most (2 of 4 stand out)" in answer
+
+
+def test_a_clear_interval_among_many_tests_needs_enough_questions(factory: ModuleType) -> None:
+    """Eight sign flips give p ≥ 2/256; 24 tests by Holm need 1 + log2(24/0.05) = 9.9 of them."""
+    edit = put("text_contrasts", STEPS, p=2 / 256, p_holm=24 * 2 / 256)
+    found = finding(judged(factory, factory.Plan(questions=8), edit), "steps")
+    assert found.status == "INCONCLUSIVE"
+    assert "the interval is clear, but not significant among all tests" in found.sentence
+    assert found.missing == [
+        "at least 10 questions: the interval is clear, p over all tests is not"
+    ]
+
+
+def test_correctness_names_the_range_that_accuracy_misses(factory: ModuleType) -> None:
+    plan = factory.Plan(accuracies={"plain": 1, "cot": 31})
+    found = finding(judged(factory, plan), "correctness")
+    assert "accuracy is 3 %, 97 %" in found.sentence
+    assert found.missing[0].startswith("an accuracy between 20 % and 80 %")
+
+
+def test_maxima_over_heads_are_called_selected(factory: ModuleType) -> None:
+    found = finding(judged(factory, factory.Plan()), "heads")
+    assert "layer 0 head 0 has 0.900 [0.890, 0.910] on the token before in variant plain" in (
+        found.sentence
+    )
+    assert "maxima of many heads, thus selected and too high: exploratory" in found.sentence
+    chance = put("text_summary", {"rows": "all", "condition": None}, **interval(0.05, 0.01))
+    none = finding(judged(factory, factory.Plan(), chance), "heads").sentence
+    assert "No head of a known kind lies above chance." in none
+    assert "maxima" not in none
+
+
+def test_few_heads_are_evidence_however_many_there_are(factory: ModuleType) -> None:
+    diagnosis = judged(factory, factory.Plan(layers=20, heads=12))
+    heads = [e for e in diagnosis.evidence if e.table == "heads.csv"]
+    assert len(heads) == 10
+    ranks = sorted(int(str(e.facts["focused_rank"])) for e in heads)
+    assert ranks == [1, 2, 3, 4, 5, 236, 237, 238, 239, 240]
+
+
+def test_published_numbers_are_explained_where_they_differ(factory: ModuleType) -> None:
+    said = finding(judged(factory, factory.Plan()), "published").sentence
+    assert "never below the mean entropy" in said
+    assert "‘{second}’ in 1_shot: 0.000" in said
+    assert "where a number is split into digits" in said
+    assert "‘step’ in cot" in said
+    assert "as a substring it is found 2 times, not 1" in said
+    alike = put("text_summary", {"metric": "published_layer_entropy"}, **interval(1.5, 0.01))
+    assert (
+        "never below" not in finding(judged(factory, factory.Plan(), alike), "published").sentence
+    )
+
+
+def test_collapsed_tokens_are_the_reason_where_fewer_are_found(factory: ModuleType) -> None:
+    where = {"span": "keyword: plus", "variant": "plain", "measure": "mass"}
+    said = finding(
+        judged(factory, factory.Plan(), put("segment_summary", where, n_matches=3.0, mean=0.5)),
+        "published",
+    ).sentence
+    assert "‘plus’ in plain: 0.060 [0.059, 0.061] instead of 0.500 [0.019, 0.021]" in said
+    assert "tokens that read alike are counted once" in said
+
+
+def test_causal_questions_name_the_interventions_that_are_missing(factory: ModuleType) -> None:
+    diagnosis = judged(factory, factory.Plan())
+    names = {
+        p: [m.partition(":")[0] for m in finding(diagnosis, p).missing] for p in ("used", "verdict")
+    }
+    assert names == {"used": ["E1", "E2"], "verdict": ["E1", "E2", "E3", "E4"]}
+
+
+def test_sentences_are_not_asked_about_prompts(factory: ModuleType) -> None:
+    diagnosis = judged(factory, factory.Plan(kind="sentences"))
+    asked = {f.predicate for f in diagnosis.findings}
+    about_prompts = {"steps", "examples", "shots", "sensitive_layers", "answers", "correctness"}
+    assert not asked & about_prompts
+    assert asked == set(PREDICATES) - about_prompts
+    assert "on the token before" in finding(diagnosis, "answer").sentence
+
+
+def test_models_are_told_apart(factory: ModuleType) -> None:
+    plan = factory.Plan(models=(MODEL, "tiny_chat_2"), labels={"tiny_chat_2": "Second"})
+    where = {"model": "tiny_chat_2", "family": "steps"}
+    diagnosis = judged(factory, plan, put("text_contrasts", where, **interval(0.0, 0.002)))
+    assert finding(diagnosis, "steps").status == "YES"
+    assert finding(diagnosis, "steps", "tiny_chat_2").status == "NO"
+    said = finding(diagnosis, "answer").sentence
+    assert said.index("tiny chat: ") < said.index("Second: ")
+    assert "makes no practical difference" in said[said.index("Second: ") :]
+
+
+def test_undecided_questions_are_named_in_the_answer(factory: ModuleType) -> None:
+    plan = factory.Plan(steps=(0.0, 0.02), draw=(0.0, 0.5), sensitive=frozenset())
+    found = finding(judged(factory, plan), "answer")
+    assert found.status == "INCONCLUSIVE"
+    for words in ("whether “think step by step”", "whether examples draw", "which layers"):
+        assert words in found.sentence
+    assert any("questions" in line for line in found.missing)
+
+
+def test_too_few_questions_are_not_taken_for_disagreement(factory: ModuleType) -> None:
+    said = finding(judged(factory, factory.Plan(**TWO)), "answer").sentence
+    assert "whether examples draw attention to their answers" in said
+    assert "depends on their number" not in said
+    where = {"family": "examples", "a": "1_shot", "measure": OFF}
+    mixed = judged(factory, factory.Plan(), put("text_contrasts", where, **interval(-0.4, 0.1)))
+    assert "depends on their number" in finding(mixed, "answer").sentence
+    assert "shown in 2_shot, refuted in 1_shot" in finding(mixed, "examples").sentence
+
+
+def test_an_invalid_capture_answers_nothing(factory: ModuleType) -> None:
+    diagnosis = judged(factory, factory.Plan(reasons={"off_support": 1.0}))
+    assert finding(diagnosis, "answer").sentence == "tiny chat: the captured weights are invalid."
+
+
+def test_diagnosis_survives_json_and_does_not_depend_on_row_order(factory: ModuleType) -> None:
+    plan = factory.Plan()
+    tables, context = factory.study(plan), factory.diagnosis_context(plan)
+    diagnosis = diagnose(tables, context)
+    shuffled = {k: t.sample(fraction=1.0, shuffle=True, seed=5) for k, t in tables.items()}
+    assert diagnose(shuffled, context) == diagnosis
+    assert Diagnosis.model_validate_json(diagnosis.model_dump_json()) == diagnosis
+    assert (diagnosis.kind, diagnosis.units, diagnosis.delta) == ("text", 32, 0.01)
+    assert "None" not in diagnosis.model_dump_json(exclude={"evidence"})
+
+
+def test_an_empty_study_decides_nothing(factory: ModuleType) -> None:
+    diagnosis = diagnose({}, factory.diagnosis_context(factory.Plan()))
+    assert {f.status for f in diagnosis.findings} == {"INCONCLUSIVE"}
+    assert diagnosis.evidence == []
+    assert all(f.missing for f in diagnosis.findings)
+
+
+def test_context_is_read_from_a_jobs_config_and_the_texts_description() -> None:
+    spec = {"title": "T", "context": {
+        "labels": [["a", "A"]], "attention_models": ["a"], "baselines": {"a": None}, "seeds": [0],
+        "delta": 0.02, "text": {"mass_margin": 0.03, "accuracy_range": [0.1, 0.9]},
+    }}  # fmt: skip
+    described = {"texts": {"kind": "prompts", "questions": 8, "variants": ["plain", "cot"]}}
+    context = diagnosis_context(spec, described)
+    assert (context.kind, context.texts.unit) == ("text", "question")
+    assert (context.texts.questions, context.texts.variants) == (8, ("plain", "cot"))
+    assert (context.texts.mass_margin, context.texts.accuracy_range) == (0.03, (0.1, 0.9))
+    del spec["context"]["text"]
+    assert diagnosis_context(spec, {"window": 5}).kind == "weights"
+    assert diagnosis_context(spec, {"window": 5, "target": {}}).kind == "forecast"
