@@ -25,8 +25,8 @@ def path(value: object) -> Markup:
     return Markup(quote(str(value)))
 
 
-def fenced(text: str) -> Markup:
+def fenced(text: str, language: str = "json") -> Markup:
     """Return a code block whose fence is longer than any run of backticks in it."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return Markup(f"{fence}json\n{text}\n{fence}")
+    return Markup(f"{fence}{language}\n{text}\n{fence}")

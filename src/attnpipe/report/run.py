@@ -32,6 +32,7 @@ def render(
     tables: Mapping[str, pl.DataFrame],
     figures: Images,
     provenance: Mapping[str, Any],
+    texts: pl.DataFrame | None = None,
 ) -> Report:
     """Return the report of a study.
 
@@ -46,6 +47,8 @@ def render(
     provenance
         `config` (resolved), `data` (description), and where known `choice`, `versions`,
         `fingerprints` or `fingerprint`: JSON-serialisable.
+    texts
+        `tables.TEXTS` of a study of texts: prompts are then shown as they were written.
 
     Returns
     -------
@@ -53,7 +56,7 @@ def render(
         `html` is one file: no script, no network, images inside. `markdown` links figures
         and tables by relative paths from `report/`.
     """
-    shown = view(diagnosis, tables, figures, provenance)
+    shown = view(diagnosis, tables, figures, provenance, texts)
     style = (TEMPLATES / "style.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     page = _environment(autoescape=True)

@@ -7,11 +7,15 @@ from typing import Any
 
 import polars as pl
 
-from attnpipe.diagnosis.schema import Diagnosis, Evidence, Finding, ModelEntry, Status
-from attnpipe.diagnosis.words import number
+from attnpipe.diagnosis.schema import Diagnosis, Evidence, Finding, Status
+from attnpipe.diagnosis.words import count
 from attnpipe.report.captions import CAPTIONS, Caption, caption
-from attnpipe.report.listing import Listing, cell, listings
+from attnpipe.report.listing import CHOICES, Listing, cell, listings
+from attnpipe.report.overview import Overview, overview
 from attnpipe.report.picture import Picture, picture
+from attnpipe.report.preface import QUOTES, counts, remarks
+from attnpipe.report.text.overview import overview as text_overview
+from attnpipe.report.text.prompts import PromptChapter, prompts
 
 Images = Mapping[str, tuple[bytes, str]]
 
@@ -23,21 +27,8 @@ SAYS: dict[Status, str] = {
     "DESCRIPTIVE": "described",
     "INVALID": "invalid",
 }
-COLUMNS = (
-    "Model", "Skill", "Gain over baseline", "Entropy of rows", "Seeds alike", "Runs", "Verdict",
-)  # fmt: skip
-CHECKS = ("runs", "seeds", "duplicates", "final_weights", "extraction")
+CHECKS = ("runs", "seeds", "duplicates", "final_weights", "extraction", "capture")
 """Predicates that are shown in short where they find nothing wrong."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of the overview: a number, its interval, its status and a remark, if any."""
-
-    text: str
-    interval: str = ""
-    status: Status | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,16 +56,17 @@ class View:
 
     title: str
     answer: str
-    delta: str
-    confidence: str
-    seeds: str
-    columns: Sequence[str]
-    overview: Sequence[tuple[ModelEntry, Sequence[Cell]]]
+    remarks: str
+    quotes: str
+    overview: Overview
     gaps: Sequence[str]
     chapters: Sequence[Chapter]
+    prompts: Sequence[PromptChapter]
     figures: Sequence[Figure]
     listings: Sequence[Listing]
+    elsewhere: Sequence[str]
     evidence: Sequence[Evidence]
+    counts: Sequence[tuple[str, str]]
     facts: Sequence[tuple[str, str]]
     documents: Sequence[tuple[str, str]]
 
@@ -84,25 +76,27 @@ def view(
     tables: Mapping[str, pl.DataFrame],
     images: Images,
     provenance: Mapping[str, Any],
+    texts: pl.DataFrame | None = None,
 ) -> View:
     """Arrange everything; nothing is said here that no finding or table says."""
     by_id = {f.id: f for f in diagnosis.findings}
-    evidence = {e.id: e for e in diagnosis.evidence}
+    of_texts = diagnosis.kind == "text"
     figures = _figures(images, provenance, tables)
     answer = by_id.get("answer.study")
     return View(
         title=diagnosis.title,
         answer=answer.sentence if answer else "No finding answers this study's question.",
-        delta=f"{diagnosis.delta:g}",
-        confidence=f"{100 * diagnosis.confidence:g} %",
-        seeds=_seeds(diagnosis.seeds, provenance),
-        columns=COLUMNS,
-        overview=[(m, _row(m, by_id, evidence, len(diagnosis.seeds))) for m in diagnosis.models],
+        remarks=remarks(diagnosis, provenance),
+        quotes=QUOTES[diagnosis.kind],
+        overview=(text_overview if of_texts else overview)(diagnosis),
         gaps=_gaps(diagnosis, by_id, figures),
         chapters=_chapters(diagnosis),
+        prompts=prompts(diagnosis, tables, provenance, texts) if of_texts else [],
         figures=figures,
         listings=listings(tables),
+        elsewhere=[f"{name}.csv" for name in tables if name not in CHOICES],
         evidence=diagnosis.evidence,
+        counts=counts(diagnosis.kind),
         facts=_facts(provenance),
         documents=[
             (name, json.dumps(provenance[key], indent=2, sort_keys=True, ensure_ascii=False))
@@ -110,63 +104,6 @@ def view(
             if key in provenance
         ],
     )
-
-
-def _seeds(seeds: Sequence[int], provenance: Mapping[str, Any]) -> str:
-    """Return the seeds, or that saved weights come without any: then a number stands in."""
-    stored = (provenance.get("data") or {}).get("models")
-    if stored and not any(model["seeds"] for model in stored.values()):
-        return "none, the weights come without a seed axis"
-    more = f" and {len(seeds) - 20} more" if len(seeds) > 20 else ""
-    return ", ".join(map(str, seeds[:20])) + more
-
-
-def _row(
-    model: ModelEntry,
-    findings: Mapping[str, Finding],
-    evidence: Mapping[str, Evidence],
-    seeds: int,
-) -> list[Cell]:
-    of = {f.predicate: f for f in findings.values() if f.model == model.name}
-    if not model.attention:
-        none = Cell("–")
-        return [_number(of.get("skill")), none, none, none, _runs(of, evidence, seeds), none]
-    profile = evidence.get(f"metric.{model.name}.profile_entropy_normalized")
-    said = of.get("published_entropy")
-    note = ""
-    if profile is not None and profile.estimate is not None:
-        note = f"profile {number(profile.estimate)}"
-        if said is not None and said.as_published:
-            note += f", published as “{said.as_published}”"
-    rows = replace(_number(said), status=None, note=note)
-    verdict = of.get("verdict")
-    return [
-        _number(of.get("skill")),
-        _number(of.get("gain"), sign=True),
-        rows,
-        _number(of.get("stability")),
-        _runs(of, evidence, seeds),
-        Cell("", status=verdict.status) if verdict else Cell("unknown"),
-    ]
-
-
-def _number(finding: Finding | None, *, sign: bool = False) -> Cell:
-    if finding is None:
-        return Cell("unknown")
-    interval = ""
-    if finding.lo95 is not None and finding.hi95 is not None:
-        interval = f"[{number(finding.lo95)}, {number(finding.hi95)}]"
-    return Cell(number(finding.effect, sign=sign), interval, finding.status)
-
-
-def _runs(of: Mapping[str, Finding], evidence: Mapping[str, Evidence], seeds: int) -> Cell:
-    """Return how many runs count: those that ended well and are no copy of another."""
-    runs = of.get("runs")
-    if runs is None or runs.missing:
-        return Cell("unknown", status=runs.status if runs else None)
-    found = [evidence[i].facts for i in runs.evidence]
-    good = [f for f in found if f["outcome"] == "ok" and f["identical_to"] is None]
-    return Cell(f"{len(good)} of {seeds}", status=runs.status)
 
 
 def _gaps(
@@ -182,9 +119,12 @@ def _gaps(
     causal = [f for f in diagnosis.findings if f.predicate == "verdict"]
     wanted = sorted({m.partition(":")[0] for f in causal for m in f.missing if ":" in m})
     if wanted:
+        kinds = "interventions" + (
+            " and retrained arms" if any(w[0] == "R" for w in wanted) else ""
+        )
         lines.append(
-            f"Causal evidence for {len(causal)} model{'s' if len(causal) > 1 else ''}: "
-            f"{', '.join(wanted)} (interventions and retrained arms; the findings name each)."
+            f"Causal evidence for {count(len(causal), 'model')}: {', '.join(wanted)} ({kinds}; "
+            "the findings name each)."
         )
     return lines
 
@@ -227,7 +167,8 @@ def _facts(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
             facts += [(f"{key}: {name}", cell(value[name])) for name in sorted(value)]
     if isinstance(provenance.get("fingerprint"), str):
         facts.append(("fingerprint of the report", provenance["fingerprint"]))
-    source = (provenance.get("data") or {}).get("source")
+    data = provenance.get("data") or {}
+    source = data.get("source") or (data.get("texts") or {}).get("source")
     if isinstance(source, Mapping):
         facts += [(f"data: {name}", cell(source[name])) for name in sorted(source)]
     return facts
