@@ -10,6 +10,7 @@ PARTS = {
     "examples_questions": ["shot_1_question", "shot_2_question"],
     "operands": ["operand_1", "operand_2"],
     "intermediate": ["question"],
+    "shared": ["question"],
     "keyword: {second}": ["operand_2"],
 }
 
@@ -17,6 +18,8 @@ PARTS = {
 def places(text, span):
     runs = text.spans()
     found = [p for name in PARTS.get(span, [span]) for run in runs.get(name, []) for p in run]
+    if span == "shared":
+        return found[:-1]  # "?" ends, and attends in, the plain prompt
     return [p for p in found if span != "intermediate" or p < len(text.words) - 1]
 
 

@@ -38,7 +38,7 @@ def check(row, differences):
 
 
 @pytest.mark.parametrize("condition", [None, "sinks_removed"])
-@pytest.mark.parametrize("span", ["question", "operands", "operator", "intermediate"])
+@pytest.mark.parametrize("span", ["question", "operands", "operator", "intermediate", "shared"])
 def test_steps_compares_the_same_questions(made, tables, span, condition):
     measure = "mass_relative" + (f"_{condition}" if condition else "")
     values = relative(made, "cot", span, condition) - relative(made, "plain", span, condition)

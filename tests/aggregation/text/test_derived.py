@@ -1,5 +1,7 @@
 """Masses on joined spans where support or sinks make a difference."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,12 +9,18 @@ from tests.aggregation.text.checks import one
 from tests.aggregation.text.factory import MODEL, study
 
 from attnpipe.aggregation.text.derived import derived_segments
+from attnpipe.aggregation.text.items import items_of
+from attnpipe.aggregation.text.shared import shared_tokens
 
 SINKS = ["special", "first"]
 
 
 def derived(made, sinks=SINKS, item=0):
-    frame = derived_segments(MODEL, ["pretrained"], made.run.tokens, made.run.attention, sinks)
+    items = items_of(made.texts, made.run.tokens)
+    shared = shared_tokens(items, made.run.tokens, made.spans, sinks)
+    frame = derived_segments(
+        MODEL, ["pretrained"], made.run.tokens, shared, made.run.attention, sinks
+    )
     return frame.filter(item=item)
 
 
@@ -83,4 +91,20 @@ def test_invalid_rows_have_no_mass(plain):
 def test_texts_without_such_spans_have_no_rows():
     assert derived(study(variants=("sentences",))).is_empty()
     spans = set(derived(study(variants=("plain",)))["span"])
-    assert spans == {"operands", "intermediate"}
+    assert spans == {"operands", "intermediate", "shared"}
+
+
+def test_shared_tokens_are_the_same_words_whichever_token_is_the_sink():
+    made = study(variants=("plain", "cot"), questions=2)
+    # Without a special token, "What" is the sink of the plain question, "Let" that of the other.
+    bare = made.run.tokens.with_columns(special=pl.lit(False)).filter(pl.col("position") > 0)
+    bare = bare.with_columns(pl.col("position") - 1)
+    for key, full in list(made.run.attention.full_of.items()):
+        rows = full[:, :, 1:, 1:]
+        made.run.attention.full_of[key] = rows / rows.sum(axis=-1, keepdims=True)
+    bare_study = replace(made, run=replace(made.run, tokens=bare))
+    for item, first in ((0, 1), (1, 5)):  # "is" in the plain prompt, and behind 4 words and "What"
+        found = one(derived(bare_study, item=item), layer=0, head=0, span="shared", condition=None)
+        last = made.run.attention.last("pretrained", item)[0, 0]
+        assert found["n_tokens"] == 4  # is a plus b
+        assert found["mass"] == pytest.approx(float(last[first : first + 4].sum()))

@@ -1,6 +1,6 @@
 """All comparisons of a study of texts → table `text_contrasts`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -11,7 +11,7 @@ from attnpipe.aggregation.text.names import PRETRAINED
 from attnpipe.aggregation.text.run import TextRun
 from attnpipe.aggregation.text.segments import question_masses
 from attnpipe.aggregation.text.sensitivity import sensitivity
-from attnpipe.aggregation.text.shared import shared_tokens
+from attnpipe.aggregation.text.shared import SharedTokens
 from attnpipe.aggregation.text.steps import steps
 from attnpipe.schema.analysis import TextSpec
 
@@ -21,7 +21,7 @@ def text_contrasts(
     run: TextRun,
     segments: pl.LazyFrame,
     items: pl.DataFrame,
-    spans: pl.DataFrame,
+    shared: Mapping[int, SharedTokens],
     checkpoints: Sequence[str],
     options: TextSpec,
 ) -> pl.DataFrame:
@@ -37,15 +37,14 @@ def text_contrasts(
         The run's segments with derived spans.
     items
         As of `items.items_of`.
-    spans
-        `tables.SPANS` of the model.
+    shared
+        As of `shared.shared_tokens`.
     checkpoints
         Of the run.
     options
-        Sinks, range of accuracy.
+        Range of accuracy.
     """
     masses = question_masses(segments, items)
-    shared = shared_tokens(items, run.tokens, spans, options.sinks)
     right = right_against_wrong(
         masses,
         question_entropies(run.metrics, items),

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
-from attnpipe.aggregation.text.names import INTERMEDIATE, SINKS_REMOVED, UNIONS
+from attnpipe.aggregation.text.names import INTERMEDIATE, SHARED, SINKS_REMOVED, UNIONS
 from attnpipe.aggregation.text.run import StoredAttention
+from attnpipe.aggregation.text.shared import SharedTokens
 from attnpipe.metrics.reduce import divide
 from attnpipe.metrics.tokens.sinks import LEAST_LEFT
 from attnpipe.metrics.tokens.texts import declared
@@ -22,13 +23,15 @@ def derived_segments(
     model: str,
     checkpoints: Sequence[str],
     tokens: pl.DataFrame,
+    shared: Mapping[int, SharedTokens],
     attention: StoredAttention,
     sinks: Sequence[str],
 ) -> pl.DataFrame:
-    """Return rows of `tables.SEGMENTS` for spans that are unions of others.
+    """Return rows of `tables.SEGMENTS` for spans that are made of others.
 
-    ``operands``, ``examples_answers``, ``examples_questions``, and ``intermediate``: the
-    question's tokens before the text's last one. Masses are defined as for declared spans:
+    ``operands``, ``examples_answers``, ``examples_questions``; ``intermediate``: the
+    question's tokens before the text's last one; ``shared``: those that all variants of
+    the question have and that are a sink in none. Masses are defined as for declared spans:
     relative to the share of visible keys, and with sinks removed p / (1 − sink) on the
     other keys. A text without such spans has no row.
 
@@ -40,14 +43,20 @@ def derived_segments(
         What to read.
     tokens
         `tables.TOKENS` of the model.
+    shared
+        As of `shared.shared_tokens`.
     attention
         Its last rows.
     sinks
         Roles of sinks, as `metrics.tokens.texts.declared` takes them.
     """
     frames = [SEGMENTS.frame()]
+    common = _common_places(shared)
     for (item,), text in tokens.sort("position").partition_by("item", as_dict=True).items():
         members, matches = _members(text)
+        if item in common:
+            members[SHARED] = np.isin(np.arange(len(text)), common[item])
+            matches[SHARED] = 1
         if not members:
             continue
         chosen = np.stack(list(members.values()))
@@ -75,7 +84,16 @@ def token_names(tokens: pl.DataFrame) -> list[list[str]]:
     return [names.split("; ") if names else [] for names in tokens["spans"]]
 
 
-def _members(text: pl.DataFrame) -> tuple[dict[str, Bool[np.ndarray, " key"]], Mapping[str, int]]:
+def _common_places(shared: Mapping[int, SharedTokens]) -> dict[int, Int[np.ndarray, " token"]]:
+    """Return item → where the shared tokens are that are no sink."""
+    return {
+        item: tokens.places[variant][~tokens.sink]
+        for tokens in shared.values()
+        for variant, item in tokens.items.items()
+    }
+
+
+def _members(text: pl.DataFrame) -> tuple[dict[str, Bool[np.ndarray, " key"]], dict[str, int]]:
     """Return derived span → which tokens it has, and of how many spans it is made."""
     inside = token_names(text)
     names = {name for own in inside for name in own}

@@ -13,6 +13,7 @@ from attnpipe.aggregation.text.maps import maps
 from attnpipe.aggregation.text.metrics import text_summary
 from attnpipe.aggregation.text.run import TextModelTables, TextRun
 from attnpipe.aggregation.text.segments import segment_summary
+from attnpipe.aggregation.text.shared import shared_tokens
 from attnpipe.core.errors import UserError
 from attnpipe.core.outcome import Outcome
 from attnpipe.schema.analysis import TextSpec
@@ -62,7 +63,8 @@ def aggregate_text(
     items = items_of(texts, run.tokens)
     checkpoints = checkpoints_of(run.metrics)
     shown = _representative(items, options)
-    derived = derived_segments(model, checkpoints, run.tokens, run.attention, options.sinks)
+    shared = shared_tokens(items, run.tokens, spans, options.sinks)
+    derived = derived_segments(model, checkpoints, run.tokens, shared, run.attention, options.sinks)
     segments = pl.concat([run.segments, derived.lazy()])
     summary = text_summary(model, run.metrics, items)
 
@@ -79,7 +81,7 @@ def aggregate_text(
         inventory=listed,
         text_summary=summary,
         segment_summary=segment_summary(model, segments, items, texts),
-        text_contrasts=text_contrasts(model, run, segments, items, spans, checkpoints, options),
+        text_contrasts=text_contrasts(model, run, segments, items, shared, checkpoints, options),
         accuracy=accuracy(model, run.answers),
         heads=heads(model, summary, run.metrics, run.tokens, items, clusters),
         head_distances=pl.concat(distances),

@@ -13,7 +13,10 @@ PRETRAINED = "pretrained"
 SINKS_REMOVED = "sinks_removed"
 
 INTERMEDIATE = "intermediate"
-"""Tokens of the question before the last token: what all variants have between them."""
+"""Tokens of the question before the last token."""
+SHARED = "shared"
+"""Those that all variants have and that are a sink in none: a sink stands in the question of one
+prompt and before it in another, and takes its mass along."""
 OPERANDS = "operands"
 ANSWERS = "examples_answers"
 QUESTIONS = "examples_questions"
@@ -25,7 +28,7 @@ UNIONS = {
 }
 """Derived span → names of the spans it joins."""
 
-ASKED = (QUESTION, OPERANDS, OPERATOR, INTERMEDIATE)
+ASKED = (QUESTION, OPERANDS, OPERATOR, INTERMEDIATE, SHARED)
 """Spans that every variant has."""
 
 MASSES = ("mass", "mass_per_token", "mass_relative")

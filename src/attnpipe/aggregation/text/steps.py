@@ -10,7 +10,10 @@ def steps(masses: pl.DataFrame) -> pl.DataFrame:
     """Return differences between thinking step by step and the plain question.
 
     Compared is the attention to what both prompts share: the question, its operands and
-    operator, and the intermediate tokens, which are the question's before the last token.
+    operator, its tokens before the last one (``intermediate``), and of those the ones that
+    are a sink in no variant (``shared``). Where no special token stands first, the plain
+    question begins with the sink, and the instruction takes it over: only ``shared`` has the
+    same tokens on both sides.
 
     Parameters
     ----------
