@@ -11,7 +11,9 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from attnpipe.core.errors import UserError
+from attnpipe.figures.save import save_png
 from attnpipe.figures.texts.tokens import BLANK, readable
+from attnpipe.schema.figure import StyleSpec
 
 Draw = Callable[..., Figure]
 
@@ -70,6 +72,20 @@ def test_the_last_tokens_are_those_of_the_end(text_factory: ModuleType, draw: Dr
     wanted = weights(text_factory.study(plan), "4_shot", "last_layer")[-5:, -5:]
     shown = np.ma.filled(ax.images[1].get_array().astype(float), 0.0)
     assert shown == pytest.approx(wanted)  # no sink among them
+
+
+def test_long_maps_have_a_row_of_their_own_and_short_ones_share(
+    text_factory: ModuleType, draw: Draw
+) -> None:
+    plan = text_factory.Plan(variants=("plain", "cot", "expert", "4_shot"), questions=1)
+    for tokens, broad in ((20, 0), (40, 1)):
+        figure = draw("prompt_maps", plan, tokens=tokens)
+        save_png(figure, StyleSpec())
+        boxes = [ax.get_window_extent() for ax in figure.axes if ax.get_title("left")]
+        half = 450 * figure.dpi / 150
+        assert [box.width > half for box in boxes] == [False] * (4 - broad) + [True] * broad
+        assert [round(b.y0) == round(boxes[0].y0) for b in boxes[:2]] == [True, True]
+        assert boxes[0].y0 - boxes[2].y1 < 130  # labels and a title, no empty row
 
 
 def test_a_logarithmic_scale_is_one(draw: Draw) -> None:

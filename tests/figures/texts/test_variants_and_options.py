@@ -30,7 +30,7 @@ def test_variants_have_a_name(variant: str, parsed: tuple[str, int], name: str) 
     assert variant_name(variant) == name
 
 
-def test_variants_come_as_in_the_texts_and_those_with_examples_last(
+def test_plain_comes_first_then_the_order_of_texts_and_examples_last(
     text_factory: ModuleType,
 ) -> None:
     plan = text_factory.Plan(variants=("structured", "plain", "4_shot", "1_shot", "cot"))
@@ -38,7 +38,7 @@ def test_variants_come_as_in_the_texts_and_those_with_examples_last(
     shuffled = tables | {"answers": tables["answers"].sample(fraction=1.0, shuffle=True, seed=3)}
     for own in (tables, shuffled):
         found = in_order(own, plan.variants)
-        assert found == ["structured", "plain", "cot", "4_shot", "1_shot"]
+        assert found == ["plain", "structured", "cot", "4_shot", "1_shot"]
     empty = {"answers": tables["answers"].clear()}
     assert in_order(empty, ["4_shot", "cot", "plain", "1_shot"]) == [
         "plain", "cot", "1_shot", "4_shot"

@@ -93,7 +93,7 @@ def draw(
         bar = figure.colorbar(what, ax=axes, location="bottom", aspect=50, shrink=0.7, pad=0.015)
         bar.set_label(label, size=SMALL)
         label_bar(bar, log=False)
-        bar.locator = MaxNLocator(nbins=8, integer=what is strip)
+        bar.locator = MaxNLocator(nbins=6, integer=what is strip)
     return figure
 
 

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.dots import Row, draw_rows, key, row_height, span
 from attnpipe.figures.layout import MAX_PANELS, Words, sheet, sheet_width
-from attnpipe.figures.style import Look, styled
+from attnpipe.figures.style import INK, Look, styled
 from attnpipe.figures.texts.selection import (
     absence_notes,
     chosen,
@@ -31,6 +33,8 @@ MOST, ROWS = 12, 14
 """Prompts on one sheet, keywords of each."""
 HEAD = re.compile(r"l([0-9]+)h([0-9]+)")
 VALUES = "keywords in the texts"
+PUBLISHED = 6.0
+"""Size of hollow marks: they show around a mark at the same place."""
 
 
 @styled
@@ -54,7 +58,7 @@ def draw(
         title=title,
         subtitle=f"Mass of the last token's row on all occurrences, {_name(view)}, mean over "
         f"questions with {PERCENT} interval. Hollow: by the published rule (substring of a "
-        "token, last layer, mean over heads, equal tokens counted once).",
+        "token, last layer, mean over heads, equal tokens counted once). Scales differ.",
         xlabel="mass",
         notes=[
             *cut_note(len(shown), len(prompts), "prompts"),
@@ -64,7 +68,7 @@ def draw(
     )
     legend = [
         key(f"mean and {PERCENT} interval", line=True),
-        key("as published", marker="D", hollow=True),
+        key("as published", marker="D", hollow=True, size=PUBLISHED),
     ]
     columns = min(2, len(shown))
     lines = [panels[k : k + columns] for k in range(0, len(panels), columns)]
@@ -72,14 +76,25 @@ def draw(
     figure = sheet(context, words, heights, legend)
     spec = figure.add_gridspec(len(lines), columns, height_ratios=heights)
     wide = sheet_width(context) / columns
-    limits = span([row for rows in panels for row in rows], 0.0)
     for place, (prompt, rows) in enumerate(zip(shown, panels, strict=True)):
         ax = figure.add_subplot(spec[place // columns, place % columns])
-        draw_rows(ax, rows, labels=True, room=min(1.2, 0.35 * wide))
-        ax.set_xlim(*limits)
+        draw_rows(
+            ax, [replace(r, reference=None) for r in rows], labels=True, room=min(1.2, 0.35 * wide)
+        )
+        _mark_published(ax, rows)
+        ax.set_xlim(*span(rows, 0.0))
         ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
         ax.set_title(panel_title(context, prompt[0], variant_name(prompt[1]), 0.5 * wide))
     return figure
+
+
+def _mark_published(ax: Axes, rows: Sequence[Row]) -> None:
+    for place, row in enumerate(rows):
+        if row.reference is not None:
+            ax.plot(
+                [row.reference], [place], marker="D", markersize=PUBLISHED, zorder=5,
+                markerfacecolor="none", markeredgecolor=INK, markeredgewidth=0.7,
+            )  # fmt: skip
 
 
 def _keywords(frame: pl.DataFrame) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Who attends to whom: the representative text, token by token, in every variant."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 from matplotlib.figure import Figure
@@ -20,13 +20,19 @@ from attnpipe.figures.texts.selection import (
     panel_title,
     split_models,
 )
-from attnpipe.figures.texts.token_map import LABEL, common_scale, draw_map, token_map
+from attnpipe.figures.texts.token_map import (
+    LABEL,
+    TokenMap,
+    common_scale,
+    draw_map,
+    token_map,
+)
 from attnpipe.figures.texts.tokens import shown_texts, token_line
 from attnpipe.figures.texts.variants import prompts_in, variant_name
 from attnpipe.schema.figure import FigureOptions
 
-TOKENS, NARROW = 20, 24
-"""Tokens by default; most tokens of two maps side by side."""
+TOKENS = 20
+"""Tokens by default."""
 CELL, MOST = 0.32, 4.8
 """Most inches of a cell, and of a map."""
 NAMES = {
@@ -71,25 +77,47 @@ def draw(
             *absence_notes(tables, context, absent, VALUES),
         ],
     )
-    most = max(len(m.labels) for m in maps)
-    columns = 2 if most <= NARROW and len(maps) > 1 else 1
-    wide = sheet_width(context) / columns
-    side = min(wide - 0.35 - LABEL, MOST, max(1.2, CELL * most))
-    rows = -(-len(maps) // columns)
+    rows = _rows(maps)
+    wide = sheet_width(context)
+    rooms = [wide if maps[row[0]].broad or len(maps) == 1 else wide / 2 for row in rows]
+    sides = [_side(room, [maps[k] for k in row]) for room, row in zip(rooms, rows, strict=True)]
+    heights = [side + LABEL + 0.35 for side in sides]
     legend = [Patch(color="#bcbcbc", lw=0, label="special or first token, darker for more weight")]
-    figure = sheet(context, words, [*([side + LABEL + 0.35] * rows), 0.42], legend)
-    spec = figure.add_gridspec(rows, columns)
-    axes = [figure.add_subplot(spec[divmod(k, columns)]) for k in range(len(maps))]
+    figure = sheet(context, words, [*heights, 0.42], legend)
+    spec = figure.add_gridspec(len(rows), 2, height_ratios=heights)
     colors = colormap(options.colormap, context.style.sequential)
     norm = common_scale(maps, log=bool(options.log))
-    for ax, one, (model, variant) in zip(axes, maps, shown, strict=True):
-        image = draw_map(ax, one, colors, norm, side)
-        name = f"{variant_name(variant)} ({one.extent})"
-        ax.set_title(panel_title(context, model, name, wide - LABEL - 0.3))
+    axes = []
+    for line, (row, room, side) in enumerate(zip(rows, rooms, sides, strict=True)):
+        for column, k in enumerate(row):
+            ax = figure.add_subplot(spec[line, :] if room == wide else spec[line, column])
+            image = draw_map(ax, maps[k], colors, norm, side)
+            model, variant = shown[k]
+            name = f"{variant_name(variant)} ({maps[k].extent})"
+            ax.set_title(panel_title(context, model, name, room - LABEL - 0.3))
+            axes.append(ax)
     bar = figure.colorbar(image, ax=axes, location="bottom", aspect=50, shrink=0.6, pad=0.01)
     label_bar(bar, log=bool(options.log))
     bar.set_label("attention weight" + (" (logarithmic)" if options.log else ""), size=SMALL)
     return figure
+
+
+def _rows(maps: Sequence[TokenMap]) -> list[list[int]]:
+    """Return which maps stand side by side: two that are narrow, or a broad one alone."""
+    rows: list[list[int]] = []
+    for k, one in enumerate(maps):
+        last = rows[-1] if rows else []
+        if len(last) == 1 and not one.broad and not maps[last[0]].broad:
+            last.append(k)
+        else:
+            rows.append([k])
+    return rows
+
+
+def _side(room: float, maps: Sequence[TokenMap]) -> float:
+    """Return the inches of a map's side, in a row where each has `room`."""
+    most = max(len(one.labels) for one in maps)
+    return min(room - 0.35 - LABEL, MOST, max(1.2, CELL * most))
 
 
 def _views(frame: pl.DataFrame) -> list[str]:

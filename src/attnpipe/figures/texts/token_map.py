@@ -15,6 +15,8 @@ from attnpipe.figures.style import INK, QUIET, SMALL
 from attnpipe.figures.text import shorten
 from attnpipe.figures.texts.tokens import TokenLine
 
+NARROW = 24
+"""Most tokens of a map on half a sheet."""
 LABEL, LEAST = 0.62, 4.2
 """Most inches of a token's label; smallest size of its letters in points."""
 DECADES = 1e-4
@@ -43,6 +45,11 @@ class TokenMap:
     sinks: tuple[bool, ...]
     first: int
     of: int
+
+    @property
+    def broad(self) -> bool:
+        """Whether there are too many tokens for half a sheet."""
+        return len(self.labels) > NARROW
 
     @property
     def extent(self) -> str:

@@ -30,13 +30,13 @@ def variant_name(variant: str) -> str:
 
 
 def in_order(tables: Tables, names: Iterable[str]) -> list[str]:
-    """Return variants without examples first, each kind in the order of the study's texts."""
+    """Return `plain`, the other variants in the order of the texts, then those with examples."""
     first = tables["answers"].group_by("variant").agg(pl.col("item").min())
     place = {v: LATE if i is None else i for v, i in first.iter_rows()}
 
-    def rank(name: str) -> tuple[bool, int, bool, int, str]:
+    def rank(name: str) -> tuple[bool, bool, int, int, str]:
         base, shots = shots_of(name)
-        return shots > 0, place.get(name, LATE), name != "plain", shots, base
+        return shots > 0, base != "plain", place.get(name, LATE), shots, base
 
     return sorted(set(names), key=rank)
 
