@@ -364,6 +364,18 @@ def test_published_numbers_are_explained_where_they_differ(factory: ModuleType) 
     )
 
 
+@pytest.mark.parametrize(("more", "status"), [(0.13, "NO"), (0.03, "YES")])
+def test_overlapping_intervals_do_not_make_entropies_equal(
+    factory: ModuleType, more: float, status: str
+) -> None:
+    edits = [
+        put("text_summary", {"metric": "entropy"}, **interval(2.3, 0.1)),
+        put("text_summary", {"metric": "published_layer_entropy"}, **interval(2.3 + more, 0.1)),
+    ]
+    plan = factory.Plan(kind="sentences")
+    assert finding(judged(factory, plan, *edits), "published").status == status
+
+
 def test_collapsed_tokens_are_the_reason_where_fewer_are_found(factory: ModuleType) -> None:
     where = {"span": "keyword: plus", "variant": "plain", "measure": "mass"}
     said = finding(
@@ -388,7 +400,12 @@ def test_sentences_are_not_asked_about_prompts(factory: ModuleType) -> None:
     about_prompts = {"steps", "examples", "shots", "sensitive_layers", "answers", "correctness"}
     assert not asked & about_prompts
     assert asked == set(PREDICATES) - about_prompts
-    assert "on the token before" in finding(diagnosis, "answer").sentence
+    assert finding(diagnosis, "answer").sentence == (
+        "The best heads of each kind, by their attention — tiny chat: layer 0 head 0 on the token "
+        "before (0.900); layer 1 head 1 on the token after (0.800); layer 2 head 2 on earlier "
+        "copies of the token (0.700); layer 3 head 0 on what followed earlier copies of the token "
+        "(0.600)."
+    )
 
 
 def test_models_are_told_apart(factory: ModuleType) -> None:

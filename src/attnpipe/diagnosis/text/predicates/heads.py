@@ -29,8 +29,8 @@ def heads(case: Case) -> Finding:
         (e for e in case.of_model("head") if _of(e, variant)),
         key=lambda e: int(str(e.facts["focused_rank"])),
     )
-    best = [case.book.get(key("score", case.name, metric)) for metric in SCORES]
-    known = [e for e in best if e is not None and _above(e)]
+    best = [e for m in SCORES if (e := case.book.get(key("score", case.name, m))) is not None]
+    known = above_chance(case)
     if not ranked and not known:
         return case.lacking("Single heads are not known.", ["metrics of single heads"])
     parts = []
@@ -43,10 +43,20 @@ def heads(case: Case) -> Finding:
     if known:
         parts.append(f"Above chance: {'; '.join(map(_known, known))}.")
         parts.append("These are maxima of many heads, thus selected and too high: exploratory.")
-    elif any(e is not None for e in best):
+    elif best:
         parts.append("No head of a known kind lies above chance.")
-    cited = [*ranked, *(e for e in best if e is not None)]
-    return case.answer("DESCRIPTIVE", " ".join(parts), cited)
+    return case.answer("DESCRIPTIVE", " ".join(parts), [*ranked, *best])
+
+
+def above_chance(case: Case) -> list[Evidence]:
+    """Return the best head of each known kind, if its interval lies above chance."""
+    best = (case.book.get(key("score", case.name, metric)) for metric in SCORES)
+    return [e for e in best if e is not None and _above(e)]
+
+
+def in_short(e: Evidence) -> str:
+    """Return what a head does, e.g. ``layer 0 head 2 on the token before (0.991)``."""
+    return f"{head_name(e)} {KNOWN[str(e.row['metric'])]} ({number(e.estimate)})"
 
 
 def _of(evidence: Evidence, variant: str) -> bool:

@@ -2,12 +2,13 @@
 
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import DESCRIBE, replicates
+from attnpipe.diagnosis.predicates.shape import FLOOR
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
 from attnpipe.diagnosis.text.keywords import PUBLISHED
 from attnpipe.diagnosis.text.names import key
 from attnpipe.diagnosis.text.readable import visible
 from attnpipe.diagnosis.text.words import extent, sample
-from attnpipe.diagnosis.words import estimate
+from attnpipe.diagnosis.words import count, estimate
 
 SHOWN = 5
 """Keywords that are named, those that differ most, each in one variant."""
@@ -20,8 +21,8 @@ WHY_ENTROPY = (
 def published(case: Case) -> Finding:
     """NO: the entropy of the head-mean row, or a keyword's mass, is another by its rule.
 
-    Entropies differ if their intervals do not touch; masses if they lie farther apart than
-    the practical margin.
+    Entropies differ beyond 0.05 nats: no text's difference is below 0, so that their mean
+    needs no test. Masses differ beyond the practical margin.
     """
     names = {v: [key("last_layer", case.name, v, m) for m in ("published_layer_entropy", "entropy")]
              for v in case.texts.variants}  # fmt: skip
@@ -35,7 +36,7 @@ def published(case: Case) -> Finding:
     if absent or not both:
         missing = [f"entropies of the last layer in variant {v}" for v in absent] or ["variants"]
         return case.lacking("The two cannot be compared.", missing, evidence)
-    flat = [v for v, (mean, own) in both.items() if _above(mean, own)]
+    flat = [v for v, (mean, own) in both.items() if _gap((mean, own)) > FLOOR]
     words = _keywords(case)
     margin = case.texts.mass_margin
     differing = [pair for pair in words if _gap(pair) > margin]
@@ -47,7 +48,7 @@ def published(case: Case) -> Finding:
         f"it is {extent(own)} {sample(own[0], case.texts.unit)}."
     )
     if flat:
-        sentence += f" In {len(flat)} of {len(both)} variants they differ: {WHY_ENTROPY}."
+        sentence += f" In {len(flat)} of {count(len(both), 'variant')} they differ: {WHY_ENTROPY}."
     if words:
         sentence += (
             f" By its rule {len(differing)} of {len(words)} masses on keywords are another by more "
@@ -79,10 +80,6 @@ def _keywords(case: Case) -> list[Pair]:
 def _gap(pair: Pair) -> float:
     one, other = pair
     return abs((one.estimate or 0.0) - (other.estimate or 0.0))
-
-
-def _above(mean: Evidence, own: Evidence) -> bool:
-    return mean.lo95 is not None and own.hi95 is not None and mean.lo95 > own.hi95
 
 
 def _told(ours: Evidence, theirs: Evidence) -> str:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Finding, Status
+from attnpipe.diagnosis.text.predicates.heads import above_chance, in_short
 from attnpipe.diagnosis.text.predicates.layers import most_sensitive
 from attnpipe.diagnosis.text.words import between
 from attnpipe.diagnosis.words import number
@@ -77,13 +78,17 @@ def _said(case: Case, finding: Finding) -> str:
 
 
 def _heads(case: Case) -> Finding:
-    """Repeat what is known of the heads: no prompts were compared."""
-    heads = [f for f in case.found.values() if f.predicate == "heads"]
-    cited = [case.book[i] for f in heads for i in f.evidence]
-    known = [f for f in heads if f.status == "DESCRIPTIVE"]
-    missing = [line for f in heads for line in f.missing]
-    if not known:
-        return case.lacking("Nothing is known of single heads.", missing or ["a model"], cited)
-    labels = case.context.labels
-    sentence = " ".join(f"{labels[f.model]}: {f.sentence}" for f in known if f.model)
-    return case.answer("DESCRIPTIVE", sentence, cited, missing=missing)
+    """Name the heads of known kinds: no prompts were compared."""
+    told, cited = [], []
+    for model, label in case.context.labels.items():
+        known = above_chance(replace(case, model=model))
+        cited += known
+        if known:
+            told.append(f"{label}: {'; '.join(map(in_short, known))}.")
+    if not told:
+        heads = [f for f in case.found.values() if f.predicate == "heads"]
+        missing = list(dict.fromkeys(line for f in heads for line in f.missing))
+        sentence = "No head is shown to do what heads are known for."
+        return case.lacking(sentence, missing or ["heads above chance"], cited)
+    sentence = f"The best heads of each kind, by their attention — {' '.join(told)}"
+    return case.answer("DESCRIPTIVE", sentence, cited)
