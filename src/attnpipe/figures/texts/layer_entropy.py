@@ -50,7 +50,7 @@ def draw(
         subtitle=f"Left: of each head's row over ln of its n keys, then averaged over heads"
         f"{'' if condition is None else ', ' + OFF_SINKS}; 0 = one token, 1 = uniform. Right: of "
         "the row averaged over heads first, as published; it grows with the length of the "
-        f"prompt and with heads that differ. Bands: {PERCENT} intervals over questions.",
+        f"text and with heads that differ. Bands: {PERCENT} intervals over questions or sentences.",
         xlabel=LAYERS,
         notes=[
             *cut_note(len(models), frame["model"].n_unique()),
