@@ -26,7 +26,7 @@ def save_tiny_llama(folder: Path, positions: int = 256) -> LlamaForCausalLM:
     model = LlamaForCausalLM(config).eval()
     for parameter in model.parameters():  # random weights of usual size attend almost evenly
         parameter.data *= 4
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, max_shard_size="1GB")
     (folder / "tokenizer.json").write_text(tokenizer.to_str())
     (folder / "tokenizer_config.json").write_text("{}")
     return model

@@ -44,7 +44,7 @@ def compose_container(
         try:
             config = compose("config", [*choices, *overrides])
         except (HydraException, OmegaConfBaseException) as error:
-            _explain(compose("config", choices), parsed)
+            _explain(_with_added(choices, parsed), parsed)
             raise UserError(f"config: {_first_line(error)}") from None
     _check_mandatory(config)
     try:
@@ -52,6 +52,15 @@ def compose_container(
     except OmegaConfBaseException as error:
         raise UserError(f"config: {_first_line(error)}") from None
     return dict(container)  # type: ignore[arg-type]
+
+
+def _with_added(choices: list[str], parsed: Sequence[Override]) -> DictConfig:
+    """Return the config with the models that overrides add, where those can be composed."""
+    added = [o.input_line for o in parsed if o.is_add() and o.input_line is not None]
+    try:
+        return compose("config", [*choices, *added])
+    except (HydraException, OmegaConfBaseException):
+        return compose("config", choices)
 
 
 def members(folder: Path, group: str) -> list[str]:

@@ -102,6 +102,7 @@ def load_study(config_folder: Path, config: Mapping[str, Any]) -> Study:
     except ValidationError as error:
         raise UserError(f"config: {explain(error, StudySpec, container)}") from None
     _check_figures(list(spec.figure.show))
+    _check_sources(spec)
     return Study(spec, choice, features_of(spec), saved)
 
 
@@ -141,6 +142,17 @@ def _discover(container: dict[str, Any]) -> Mapping[str, Mapping[int, RunFiles]]
     }
     container["seeds"] = wanted or seeds
     return {name: runs for name, runs in found.items() if runs}
+
+
+def _check_sources(spec: StudySpec) -> None:
+    """Refuse pretrained models whose local files are not there."""
+    for name, model in spec.models.items():
+        path = getattr(getattr(model, "source", None), "path", None)
+        if path is not None and not Path(path).exists():
+            raise UserError(
+                f"models.{name}.source.path is '{path}', which is not there; give the folder or "
+                "file that holds the model"
+            )
 
 
 def _check_figures(names: Sequence[str]) -> None:

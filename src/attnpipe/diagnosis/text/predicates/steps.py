@@ -1,6 +1,6 @@
 """Whether "think step by step" changes what the last token attends to."""
 
-from attnpipe.aggregation.text.names import INTERMEDIATE, PLAIN, STEPS
+from attnpipe.aggregation.text.names import PLAIN, SHARED, STEPS
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
 from attnpipe.diagnosis.text.decide import changed, clear, significant, units_needed
@@ -51,7 +51,7 @@ def steps(case: Case) -> Finding | None:
 
 
 def _name(case: Case, measure: str) -> str:
-    return key("contrast", case.name, "steps", STEPS, PLAIN, INTERMEDIATE, measure)
+    return key("contrast", case.name, "steps", STEPS, PLAIN, SHARED, measure)
 
 
 def _meaning(status: Status, mass: Evidence, margin: float) -> str:
