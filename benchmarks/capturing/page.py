@@ -1,0 +1,114 @@
+"""`docs/performance.md` from what was measured."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+NAMES = {
+    "sdpa": "forward pass alone (sdpa)",
+    "fused, C": "**fused, C engine**",
+    "fused, torch and numpy": "**fused, torch and numpy engine**",
+    "plain folds": "plain folds",
+    "all folds of tokens": "all folds of tokens (`TokenBattery`)",
+    "eager": "eager forward pass alone",
+    "eager, vectorized metrics": "eager, all weights, vectorized metrics in torch",
+    "eager, scipy row by row": "eager, all weights, a loop over rows with scipy",
+    "lens": "TransformerLens, cached patterns, vectorized metrics",
+}
+HEAD = """\
+# Performance of capture
+
+Written by `python benchmarks/capture.py`, which also writes `benchmarks/capture.json`: {machine}.
+
+What is read: one text of random tokens, by GPT-2's shape (12 heads of 64) with random weights,
+without language model head, float32, no padding, one thread. What is measured: every row metric
+(entropy, effective keys, Gini, top and recent masses, lags …), the peaks, what each key receives
+and the profile over lags. All methods must give the same numbers, else the benchmark stops.
+
+Every method is a process of its own, and all take turns in every round. A ratio is the least CPU
+time over that of the forward pass alone. Memory is what the pass adds to the process with its
+model loaded.
+"""
+USE = """
+## The fast path
+
+```python
+from attnpipe.attention.adapter.context import adapted
+from attnpipe.attention.hooks import observing
+from attnpipe.attention.kernel.fused import FusedBattery
+from attnpipe.schema.analysis import MetricsSpec
+
+battery = FusedBattery(MetricsSpec())
+with torch.inference_mode(), adapted(model), observing(battery):
+    model(input_ids)
+battery.folds[0].means.means("entropy").mean  # layer 0, per head
+```
+
+`FusedBattery` takes scores in blocks of rows while they are in the cache: softmax, statistics and
+output come from one visit. The C engine is compiled once per machine, at the first use, with the
+compiler that is there (`$CC`, `cc`, `gcc` or `clang`); without one the engine in torch and numpy
+does the same. `battery.engine.name` tells which. What neither can do (a bias, gaps in a mask, a
+violated mask, float64, a GPU) goes through the plain folds, which are the reference of both.
+
+`TokenBattery` has every fold: besides these, the last token's row, all metrics without sinks,
+scores of heads, distances between heads, the variation over queries, each of which visits the
+weights again. Its memory grows in proportion to the text, too.
+"""
+
+
+def page(result: dict[str, Any]) -> str:
+    """Return the page."""
+    machine = result["machine"]
+    versions = ", ".join(f"{k} {machine[k]}" for k in ("torch", "numpy", "transformers"))
+    text = HEAD.format(machine=f"{machine['processor']}, {machine['cores']} cores, {versions}")
+    times = result["times"]
+    lengths = sorted({row["tokens"] for row in times})
+    layers = {row["tokens"]: row["layers"] for row in times}
+    heads = [f"N = {n}, {layers[n]} layer{'s' if layers[n] > 1 else ''}" for n in lengths]
+    text += "\n## Time, as a ratio to the forward pass\n\n"
+    text += _table(heads, times, lengths, "ratio", "{:.2f}")
+    floor = [r for r in times if r["method"] == "sdpa"]
+    least = ", ".join(f"{min(r['seconds']):.2f} s at N = {r['tokens']}" for r in floor)
+    text += f"\nThe forward pass alone took {least}.\n"
+    text += "\n## Peak memory of the same passes, MB above the loaded model\n\n"
+    text += _table(heads, times, lengths, "peak_mb", "{:.0f}")
+    text += _growth(result["memory"])
+    return (text + USE).rstrip()
+
+
+def _growth(rows: Sequence[dict[str, Any]]) -> str:
+    lengths = sorted({row["tokens"] for row in rows})
+    text = "\n## Memory over length, one layer, MB above the loaded model\n\n"
+    text += _table([f"N = {n}" for n in lengths], rows, lengths, "peak_mb", "{:.0f}", exponent=True)
+    text += (
+        "\nThe exponent is the slope of log memory over log N by least squares: 1 is "
+        "proportional. At the longest text the forward pass took "
+    )
+    seconds = {row["method"]: row["seconds"] for row in rows if row["tokens"] == lengths[-1]}
+    fused = seconds["fused, C"]
+    text += f"{seconds['sdpa']:.0f} CPU-seconds, the fused one {fused:.0f}.\n"
+    weights = 12 * 4 * lengths[-1] ** 2 / 1e9
+    return text + f"All weights of this one layer would be {weights:.0f} GB.\n"
+
+
+def _table(
+    heads: Sequence[str],
+    rows: Sequence[dict[str, Any]],
+    lengths: Sequence[int],
+    column: str,
+    form: str,
+    *,
+    exponent: bool = False,
+) -> str:
+    found = {(row["method"], row["tokens"]): row[column] for row in rows}
+    methods = [name for name in NAMES if any(method == name for method, _ in found)]
+    titles = ["", *heads, *(["exponent"] if exponent else [])]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    for method in methods:
+        values = [found.get((method, n)) for n in lengths]
+        cells = ["" if v is None else form.format(v) for v in values]
+        if exponent:
+            cells.append(f"{np.polyfit(np.log(lengths), np.log(values), 1)[0]:.2f}")
+        lines.append(f"| {NAMES[method]} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
