@@ -38,16 +38,19 @@ def fake_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) 
     monkeypatch.setenv("CC", str(path))
 
 
-def test_the_hash_is_that_of_the_source() -> None:
-    assert hashlib.sha256(module.SOURCE.read_bytes()).hexdigest() == module.SHA256
+def test_the_hash_is_that_of_the_sources() -> None:
+    files = sorted(module.SOURCES[0].parent.glob("*.[ch]"))
+    assert files == sorted(module.SOURCES)
+    content = b"".join(path.read_bytes() for path in module.SOURCES)
+    assert hashlib.sha256(content).hexdigest() == module.SHA256
 
 
 def test_a_changed_source_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    changed = tmp_path / "rows.c"
-    changed.write_bytes(module.SOURCE.read_bytes() + b"\n")
-    monkeypatch.setattr(module, "SOURCE", changed)
+    changed = tmp_path / "ranks.h"
+    changed.write_bytes(module.SOURCES[1].read_bytes() + b"\n")
+    monkeypatch.setattr(module, "SOURCES", (module.SOURCES[0], changed))
     for kind in (None, "native"):
-        with pytest.raises(UserError, match=r"has SHA-256 .* and should have .*: install"):
+        with pytest.raises(UserError, match=r"have SHA-256 .*, not .*: install"):
             FusedBattery(MetricsSpec(), kind)
     assert FusedBattery(MetricsSpec(), "array").engine.name == "array"
 

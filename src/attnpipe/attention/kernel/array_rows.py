@@ -48,7 +48,7 @@ class ArrayRows:
         """Turn scores into weights, in place, and add up; see `engine.Engine`."""
         width, stop_query = scores.shape[1], query + len(first)
         start, stop = (x.astype(np.int64) - low for x in (first, last))
-        _hide(scores, start, stop)
+        _hide(scores, start, stop, -torch.inf)
         peak = scores.numpy().argmax(-1)
         largest = np.take_along_axis(scores.numpy(), peak[:, None], -1)
         depth = torch.sub(scores, torch.from_numpy(largest), out=self._like(scores, "depth"))
@@ -83,6 +83,10 @@ class ArrayRows:
         offset = np.vecdot(p, lag.numpy()).astype(np.float64)
         pull = torch.mul(weights, lag, out=self._like(weights, "other"))
         square = np.vecdot(pull.numpy(), lag.numpy())
+        share = torch.from_numpy((1.0 / n).astype(np.float32))
+        apart = torch.sub(weights, share[:, None], out=self._like(weights, "other"))
+        _hide(apart, start, stop, 0.0)
+        uneven = n * np.vecdot(apart.numpy(), apart.numpy())
         ascending = self._like(weights, "other").copy_(weights).numpy()
         ascending.sort(axis=-1)
         middle = (width - 1) / 2.0
@@ -92,7 +96,7 @@ class ArrayRows:
         newest = edges.since(stop[:, None] - most.T)
         columns = {
             "entropy": np.clip(np.log(total) - energy, 0.0, np.log(n)),
-            "squares": np.vecdot(p, p),
+            "unevenness": uneven,
             "ascending": ranked + middle + 1.0 - (width - n),
             "largest": 1.0 / total,
             "second": ascending[:, max(0, width - 2)] * (n > 1),
@@ -134,13 +138,14 @@ def _hide(
     scores: Float[Tensor, "row width"],
     start: Int64[np.ndarray, " row"],
     stop: Int64[np.ndarray, " row"],
+    value: float,
 ) -> None:
-    """Put −∞ where a row does not see; only columns that some row does not see are visited."""
+    """Put a value where a row does not see; only columns that some row does not see are visited."""
     key, width = np.arange(scores.shape[1]), scores.shape[1]
     left, right = min(width, int(start.max())), max(0, int(stop.min()))
     if left > 0:
         hidden = torch.from_numpy(key[:left] < start[:, None])
-        scores[:, :left].masked_fill_(hidden, -torch.inf)
+        scores[:, :left].masked_fill_(hidden, value)
     if right < width:
         hidden = torch.from_numpy(key[right:] >= stop[:, None])
-        scores[:, right:].masked_fill_(hidden, -torch.inf)
+        scores[:, right:].masked_fill_(hidden, value)

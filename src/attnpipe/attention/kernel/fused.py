@@ -24,8 +24,9 @@ class FusedBattery(LayerFolds[StreamingBattery]):
 
     In ``observing(FusedBattery(options))`` inside `adapter.context.adapted`, each block of
     scores becomes weights, statistics and output while it is in the cache. Elementwise work
-    is in float32, sums in float64. What it cannot do (see `supports`), it leaves to the
-    plain folds, to which it shows the rows.
+    is in float32, sums in float64; weights below e⁻⁸⁷ of the largest in a row are 0, so that
+    `recent_distant_ratio` may be undefined in a row where float64 has a value. What it cannot
+    do (see `supports`), it leaves to the plain folds, to which it shows the rows.
 
     Parameters
     ----------
@@ -102,41 +103,44 @@ class FusedBattery(LayerFolds[StreamingBattery]):
         self, battery: StreamingBattery, scores: Scores, found: Ranges
     ) -> Float[Tensor, "sample head query vdim"]:
         samples, heads, queries, _ = scores.q.shape
+        shared = heads // scores.k.shape[1]
         context = torch.empty(samples, heads, queries, scores.v.shape[-1])
         positions = scores.query_positions.numpy(), scores.key_positions.numpy()
+        buffer = torch.empty(min(self.engine.block_rows, queries) * scores.k.shape[2])
         reduced: list[Reduced] = []
         for sample in range(samples):
             own = sample if len(found.first) > 1 else 0
             seen = Seen(found.first[own], found.last[own], found.counted[own], *positions)
-            each = [
-                self._head(scores, sample, head, seen, context[sample, head])
-                for head in range(heads)
-            ]
+            each = []
+            for head in range(heads):
+                if head % shared == 0:
+                    k, v = (x[sample, head // shared].float() for x in (scores.k, scores.v))
+                    k, v = k.contiguous(), v.contiguous()
+                q = scores.q[sample, head].float() * scores.scale
+                out = context[sample, head]
+                each.append(self._head(q, k, v, scores.softcap, seen, buffer, out))
             reduced.append(reduce(self._layout, seen, each))
         record(battery, scores.samples.numpy(), seen, reduced)
         return context
 
     def _head(
         self,
-        scores: Scores,
-        sample: int,
-        head: int,
+        q: Float[Tensor, "query dim"],
+        k: Float[Tensor, "key dim"],
+        v: Float[Tensor, "key vdim"],
+        softcap: float | None,
         seen: Seen,
+        buffer: Float[Tensor, " _"],
         context: Float[Tensor, "query vdim"],
     ) -> Sums:
-        """Fill the output of one head of one sample; return its sums."""
-        shared = scores.q.shape[1] // scores.k.shape[1]
-        q = scores.q[sample, head].float() * scores.scale
-        k, v = (x[sample, head // shared].float().contiguous() for x in (scores.k, scores.v))
+        """Fill the output of one head of one sample, whose scores are ``q @ k.T``; sum up."""
         queries, keys = len(q), len(k)
         sums = Sums(
             table=np.full((queries, self._layout.columns), np.nan),
             mass=np.zeros(keys),
             by_step=np.zeros(queries + keys - 1),
         )
-        step = self.engine.block_rows
-        buffer = torch.empty(min(step, queries) * keys)
-        for rows in row_blocks(queries, step):
+        for rows in row_blocks(queries, self.engine.block_rows):
             first, last, counted = seen.first[rows], seen.last[rows], seen.counted[rows]
             sees = first < last
             if not sees.any():
@@ -146,8 +150,8 @@ class FusedBattery(LayerFolds[StreamingBattery]):
             shape = (len(first), high - low)
             weights = buffer[: shape[0] * shape[1]].view(shape)
             torch.mm(q[rows], k[low:high].T, out=weights)
-            if scores.softcap is not None:
-                weights.div_(scores.softcap).tanh_().mul_(scores.softcap)
+            if softcap is not None:
+                weights.div_(softcap).tanh_().mul_(softcap)
             self.engine.rows(weights, first, last, counted, low=low, query=rows.start, sums=sums)
             torch.mm(weights, v[low:high], out=context[rows])
         return sums

@@ -1,4 +1,4 @@
-"""Compile `rows.c` with the machine's C compiler, once, and load it."""
+"""Compile `rows.c` and `ranks.h` with the machine's C compiler, once, and load it."""
 
 import ctypes
 import hashlib
@@ -18,9 +18,9 @@ from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import write_bytes
 from attnpipe.io.wheel import default_cache
 
-SOURCE = Path(__file__).with_name("rows.c")
-SHA256 = "dd48b6afaaaac958b547ffdac148e4e832a648007b801353f48ed4fd4c7aa86b"
-"""Of `SOURCE`, checked before use: fingerprints of stages cover Python source, and so both."""
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("rows.c", "ranks.h"))
+SHA256 = "051ab168b3f7c69fdc695803752af6efd5052cad1f95bdd781d6c881f276dd35"
+"""Of all `SOURCES`, checked before use: fingerprints of stages cover Python, and so these too."""
 
 _FAST = ("-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd")
 FLAGS = ((*_FAST, "-march=native"), (*_FAST, "-mcpu=native"), ("-O2",))
@@ -58,7 +58,7 @@ def native() -> Native:
     Raises
     ------
     UserError
-        `rows.c` is not the file that belongs to this module.
+        The sources are not the files that belong to this module.
     """
     with _LOCK:
         return _native()
@@ -66,11 +66,11 @@ def native() -> Native:
 
 @cache
 def _native() -> Native:
-    source = SOURCE.read_bytes()
+    source = b"".join(path.read_bytes() for path in SOURCES)
     if (found := hashlib.sha256(source).hexdigest()) != SHA256:
         raise UserError(
-            f"'{SOURCE}' has SHA-256 {found} and should have {SHA256}: install attnpipe again "
-            "(if you changed the file, put its hash into native.py)"
+            f"the C sources in '{SOURCES[0].parent}' have SHA-256 {found}, not {SHA256}: "
+            "install attnpipe again (if you changed them, put their hash into native.py)"
         )
     compiler = _compiler()
     if compiler is None:
@@ -133,7 +133,7 @@ def _processor() -> str:
 
 def _compile(compiler: list[str], target: Path) -> None:
     for flags in FLAGS:
-        command = [*compiler, *flags, "-shared", "-fPIC", str(SOURCE), "-o", str(target), "-lm"]
+        command = [*compiler, *flags, "-shared", "-fPIC", str(SOURCES[0]), "-o", str(target), "-lm"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)
         if done.returncode == 0:
             return

@@ -1,7 +1,5 @@
 """The engine in C."""
 
-import ctypes
-
 import numpy as np
 from jaxtyping import Bool, Float, Int32
 from torch import Tensor
@@ -59,5 +57,5 @@ class NativeRows:
         )  # fmt: skip
 
 
-def _pointer(array: np.ndarray) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)
+def _pointer(array: np.ndarray) -> int:
+    return array.ctypes.data

@@ -53,7 +53,7 @@ class Reduced:
     entropy: Float[np.ndarray, " head"]
     log_n: Float[np.ndarray, " head"]
     several: Float[np.ndarray, " head"]
-    peaks: tuple[Int[np.ndarray, " peak"], ...]
+    peaks: tuple[Int[np.ndarray, " _"], ...]
 
 
 def reduce(layout: Layout, seen: Seen, heads: Sequence[Sums]) -> Reduced:

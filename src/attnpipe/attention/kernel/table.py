@@ -13,7 +13,7 @@ from attnpipe.schema.analysis import MetricsSpec
 
 FIXED = (
     "entropy",  # nats
-    "squares",  # Σ p²
+    "unevenness",  # n·Σ p² − 1
     "ascending",  # Σ i·p₍ᵢ₎, p ascending, i from 1
     "largest",
     "second",
@@ -99,13 +99,13 @@ class Table:
         n, options = self.n, self.layout.options
         several = np.where(n > 1, n - 1.0, 0.0)
         log_n = np.log(np.maximum(n, 1.0))
-        entropy, squares = self["entropy"], self["squares"]
+        entropy, uneven = self["entropy"], self["unevenness"]
         yield entropy
         yield divide(entropy, log_n)
         yield np.exp(entropy)
-        yield divide(np.ones_like(squares), squares)
+        yield n / (1.0 + uneven)
         yield log_n - entropy
-        yield np.sqrt(divide(np.maximum(n * squares - 1.0, 0.0), several))
+        yield np.sqrt(divide(uneven, several))
         yield divide(np.maximum(2.0 * self["ascending"] - n - 1.0, 0.0), several)
         yield from (self.top(k) for k in options.top_k)
         yield from (self._excess(self.top(k), k) for k in options.top_k)

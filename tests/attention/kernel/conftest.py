@@ -1,0 +1,6 @@
+"""Models of the parity table are used: `benchmarks` lies beside `tests`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[3]))
