@@ -48,11 +48,11 @@ def row_similarity(weights: Sequence[Weights], support: Support) -> RowSimilarit
         Keys that a query may see; axes of size 1 stand for "the same for all".
     """
     visible = np.broadcast_to(support, weights[0].shape)
-    means = [_position_mean(w, visible) for w in weights]
+    means = [position_mean(w, visible) for w in weights]
     centred, residual = _PairMean(len(weights)), _PairMean(len(weights))
-    for part in _chunks(weights[0].shape, len(weights)):
+    for part in chunks(weights[0].shape, len(weights)):
         seen = visible[part]
-        raw = np.stack([_finite(w[part], seen) for w in weights])
+        raw = np.stack([finite(w[part], seen) for w in weights])
         scale = np.linalg.norm(raw, axis=-1)
         centred.add(*_unit_rows(raw, scale, seen))
         raw -= np.where(seen, np.stack(means)[:, None], 0.0)
@@ -102,29 +102,29 @@ def _unit_rows(
     return np.where(defined[..., None], centred / safe, 0.0), defined
 
 
-def _position_mean(
+def position_mean(
     weights: Weights, visible: Bool[np.ndarray, "sample query key"]
 ) -> Float[np.ndarray, "query key"]:
     """Return the mean weight per query and key, over samples that see the key."""
     total = np.zeros(weights.shape[1:])
     count = np.zeros(weights.shape[1:])
-    for part in _chunks(weights.shape, 1):
+    for part in chunks(weights.shape, 1):
         seen = visible[part]
-        values = _finite(weights[part], seen)
+        values = finite(weights[part], seen)
         total += values.sum(axis=0)
         count += (seen & values.any(axis=-1, keepdims=True)).sum(axis=0)
     return np.divide(total, count, out=np.zeros_like(total), where=count > 0)
 
 
-def _finite(
+def finite(
     weights: Weights, seen: Bool[np.ndarray, "sample query key"]
 ) -> Float[np.ndarray, "sample query key"]:
     """Return weights in float64, zero off the support and in rows that are not finite."""
-    finite = np.isfinite(weights).all(axis=-1, keepdims=True)
-    return np.where(seen & finite, weights, 0.0).astype(np.float64)
+    known = np.isfinite(weights).all(axis=-1, keepdims=True)
+    return np.where(seen & known, weights, 0.0).astype(np.float64)
 
 
-def _chunks(shape: tuple[int, ...], seeds: int) -> Iterator[slice]:
+def chunks(shape: tuple[int, ...], seeds: int) -> Iterator[slice]:
     """Yield slices over samples that keep memory bounded."""
     samples, *rest = shape
     size = max(1, CHUNK_VALUES // max(1, seeds * int(np.prod(rest))))
