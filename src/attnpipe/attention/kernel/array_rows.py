@@ -88,12 +88,10 @@ class ArrayRows:
         _hide(apart, start, stop, 0.0)
         uneven = n * np.vecdot(apart.numpy(), apart.numpy())
         ascending = self._like(weights, "other").copy_(weights).numpy()
-        ascending.sort(axis=-1)
+        ascending.view(np.int32).sort(axis=-1)  # same order, as none is negative, and faster
         middle = (width - 1) / 2.0
         ranked = np.vecdot(ascending, (place - middle).numpy()).astype(np.float64)
         edges, top, recent = Edges(weights), self._layout.top, self._layout.recent
-        most = np.minimum([n // 4, *(np.minimum(n, k) for k in recent)], stop)
-        newest = edges.since(stop[:, None] - most.T)
         columns = {
             "entropy": np.clip(np.log(total) - energy, 0.0, np.log(n)),
             "unevenness": uneven,
@@ -103,15 +101,18 @@ class ArrayRows:
             "peak": peak + low,
             "offset": offset,
             "spread": np.sqrt(np.maximum(square - offset**2, 0.0)),
-            "newest": newest[:, 0],
-            "oldest": edges.before((start + n // 4)[:, None])[:, 0],
+            "newest": edges.between(stop - n // 4, stop),
+            "oldest": edges.between(start, start + n // 4),
         }
+        key = stop[:, None] - 1 - np.arange(min(max(recent, default=0), width))
+        newest = np.take_along_axis(p, np.maximum(key, 0), -1) * (key >= start[:, None])
+        newest = newest.cumsum(-1, dtype=np.float64)
         largest = ascending[:, ::-1][:, : max(top, default=0)].cumsum(-1, dtype=np.float64)
         return np.column_stack(
             [
                 *(columns[name] for name in FIXED),
                 largest[:, np.minimum(top, width) - 1],
-                newest[:, 1:],
+                newest[:, np.minimum(recent, width) - 1],
             ]
         )
 

@@ -1,4 +1,4 @@
-"""Mass at both ends of many rows at once, each sum taken over the wanted keys only."""
+"""Mass of ranges of keys of many rows at once."""
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -8,7 +8,7 @@ _CHUNK = 32
 
 
 class Edges:
-    """Sums over keys before and from any key, from sums over chunks of keys.
+    """Sums over ranges of keys, from sums over chunks of keys.
 
     No sum is a difference of others, so that small masses keep their digits.
 
@@ -20,39 +20,27 @@ class Edges:
 
     def __init__(self, weights: Float[Tensor, "row width"]) -> None:
         self._weights = weights.numpy()
-        rows, width = weights.shape
-        whole = width // _CHUNK
-        sums = np.zeros((rows, whole + 2))  # 0 before and after
-        part = weights[:, : whole * _CHUNK].unflatten(-1, (whole, _CHUNK)).sum(-1) if whole else 0
-        sums[:, 1 : whole + 1] = part
-        self._before = np.cumsum(sums[:, :-1], axis=1)
-        sums[:, whole + 1] = weights[:, whole * _CHUNK :].sum(-1)
-        self._from = np.cumsum(sums[:, :0:-1], axis=1)[:, ::-1]
+        self._chunks = weights.shape[1] // _CHUNK
+        whole = weights[:, : self._chunks * _CHUNK].unflatten(-1, (self._chunks, _CHUNK))
+        self._sums = whole.sum(-1).numpy()
 
-    def before(self, key: Int64[np.ndarray, "row place"]) -> Float[np.ndarray, "row place"]:
-        """Return the mass of all keys before each of `key`."""
-        chunk = key // _CHUNK
-        whole: np.ndarray = np.take_along_axis(self._before, chunk, 1)
-        whole += self._rest(chunk * _CHUNK, key)
-        return whole
+    def between(
+        self, start: Int64[np.ndarray, " row"], stop: Int64[np.ndarray, " row"]
+    ) -> Float[np.ndarray, " row"]:
+        """Return the mass of the keys ``start … stop − 1`` of each row; 0 if there are none."""
+        first, last = -(-start // _CHUNK), np.minimum(stop // _CHUNK, self._chunks)
+        chunk = np.arange(self._chunks)
+        inside = (chunk >= first[:, None]) & (chunk < last[:, None])
+        mass: np.ndarray = np.vecdot(self._sums, inside.astype(np.float32))
+        head_stop = np.minimum(first * _CHUNK, stop)
+        tail = self._few(np.maximum(last * _CHUNK, head_stop), stop)
+        return mass.astype(np.float64) + self._few(start, head_stop) + tail
 
-    def since(self, key: Int64[np.ndarray, "row place"]) -> Float[np.ndarray, "row place"]:
-        """Return the mass of each of `key` and all later keys."""
-        chunk, last = -(-key // _CHUNK), self._from.shape[1] - 1
-        beyond = chunk > last  # within the keys after the last whole chunk
-        found = np.take_along_axis(self._from, np.minimum(chunk, last), 1)
-        whole: np.ndarray = np.where(beyond, 0.0, found)
-        whole += self._rest(key, chunk * _CHUNK)
-        return whole
-
-    def _rest(
-        self, start: Int64[np.ndarray, "row place"], stop: Int64[np.ndarray, "row place"]
-    ) -> Float[np.ndarray, "row place"]:
-        """Return the mass of less than a chunk of keys."""
-        rows, width = self._weights.shape
-        key = start[..., None] + np.arange(_CHUNK)
-        inside = (key < stop[..., None]) & (key < width)
-        row = width * np.arange(rows)[:, None, None]
-        some = np.take(self._weights.reshape(-1), row + np.minimum(key, width - 1))
-        mass: np.ndarray = np.vecdot(some, inside.astype(some.dtype))
+    def _few(
+        self, start: Int64[np.ndarray, " row"], stop: Int64[np.ndarray, " row"]
+    ) -> Float[np.ndarray, " row"]:
+        """Return the same for less than a chunk of keys."""
+        key = start[:, None] + np.arange(_CHUNK)
+        some = np.take_along_axis(self._weights, np.minimum(key, self._weights.shape[1] - 1), 1)
+        mass: np.ndarray = np.vecdot(some, (key < stop[:, None]).astype(np.float32))
         return mass.astype(np.float64)
