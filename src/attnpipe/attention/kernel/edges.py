@@ -34,7 +34,7 @@ class Edges:
         mass: np.ndarray = np.vecdot(self._sums, inside.astype(np.float32))
         head_stop = np.minimum(first * _CHUNK, stop)
         tail = self._few(np.maximum(last * _CHUNK, head_stop), stop)
-        return mass.astype(np.float64) + self._few(start, head_stop) + tail
+        return np.asarray(mass.astype(np.float64) + self._few(start, head_stop) + tail)
 
     def _few(
         self, start: Int64[np.ndarray, " row"], stop: Int64[np.ndarray, " row"]
