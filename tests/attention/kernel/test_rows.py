@@ -94,6 +94,7 @@ def deviation(values: dict[str, float], n: int) -> float:
 @example(scores=clusters(300, 0.0, -1e-3, width=0.0))
 @example(scores=clusters(301, *[-3.0] * 99, 2.0, width=0.5))
 @example(scores=clusters(60, 0.0, -1e-38, width=0.0))
+@example(scores=np.float32([[*np.linspace(0.001, 0.01, 10), *[0.0] * 290]]))
 @example(scores=np.float32([[-3e38, 3e38, 3e38, -3e38]]))
 def test_any_row(kind: Kind, scores: np.ndarray) -> None:
     sums, weights = run(kind, scores)
@@ -112,6 +113,15 @@ def test_any_row(kind: Kind, scores: np.ndarray) -> None:
     np.testing.assert_allclose(sums.mass, p.sum(0), 0, 1e-6 * len(p))
     by_step = [p.diagonal(step).sum() for step in range(1 - len(p), n)]
     np.testing.assert_allclose(sums.by_step, by_step, 0, 1e-6 * len(p))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scale", [0.01, 1.0, 3.0])
+def test_ranks_of_usual_rows_are_closer_than_promised(scale: float, kind: Kind) -> None:
+    scores = np.random.default_rng(4).normal(0.0, scale, (4, 900)).astype(np.float32)
+    for got, row in zip(run(kind, scores)[0].table, scores, strict=True):
+        values = dict(zip(NAMES, got.tolist(), strict=True))
+        assert gini(values, 900) == pytest.approx(gini(expected(row), 900), abs=5e-7)
 
 
 @pytest.mark.parametrize("kind", KINDS)
