@@ -17,10 +17,14 @@ from attnpipe.schema.analysis import MetricsSpec
 pytestmark = pytest.mark.skipif(module._compiler() is None, reason="no C compiler")
 
 
+QUICK = (("-O0",),)
+
+
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Give each test a cache of its own."""
+    """Give each test a cache of its own, and a compiler that is quick."""
     monkeypatch.setenv("ATTNPIPE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(module, "FLAGS", QUICK)
     module._native.cache_clear()
     yield
     module._native.cache_clear()
@@ -108,13 +112,17 @@ def test_a_library_without_the_functions_is_told(
 
 
 def test_an_old_compiler_gets_plain_flags(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(module, "FLAGS", (("-march=native",), *QUICK))
     refuse = 'case "$*" in *native*) echo no such processor >&2; exit 1;; esac'
     fake_compiler(monkeypatch, tmp_path, f'{refuse}\nexec cc "$@"')
     assert module.native().library is not None
 
 
 def test_processes_may_compile_at_the_same_time(tmp_path: Path) -> None:
-    code = "from attnpipe.attention.kernel.native import native; print(native().note)"
+    code = (
+        "from attnpipe.attention.kernel import native; "
+        f"native.FLAGS = {QUICK}; print(native.native().note)"
+    )
     env = os.environ | {"ATTNPIPE_CACHE": str(tmp_path / "shared")}
     started = [
         subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, text=True)
