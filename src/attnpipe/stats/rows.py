@@ -49,18 +49,18 @@ def row_similarity(weights: Sequence[Weights], support: Support) -> RowSimilarit
     """
     visible = np.broadcast_to(support, weights[0].shape)
     means = [position_mean(w, visible) for w in weights]
-    centred, residual = _PairMean(len(weights)), _PairMean(len(weights))
+    centred, residual = PairMean(len(weights)), PairMean(len(weights))
     for part in chunks(weights[0].shape, len(weights)):
         seen = visible[part]
         raw = np.stack([finite(w[part], seen) for w in weights])
         scale = np.linalg.norm(raw, axis=-1)
-        centred.add(*_unit_rows(raw, scale, seen))
+        centred.add(*unit_rows(raw, scale, seen))
         raw -= np.where(seen, np.stack(means)[:, None], 0.0)
-        residual.add(*_unit_rows(raw, scale, seen))
+        residual.add(*unit_rows(raw, scale, seen))
     return RowSimilarity(centred.result(), residual.result())
 
 
-class _PairMean:
+class PairMean:
     """Mean over rows within samples, then over samples, for every pair of seeds."""
 
     def __init__(self, seeds: int) -> None:
@@ -71,21 +71,25 @@ class _PairMean:
         self,
         units: Float[np.ndarray, "seed sample query key"],
         defined: Bool[np.ndarray, "seed sample query"],
+        others: Float[np.ndarray, "seed sample query key"] | None = None,
     ) -> None:
-        flat = units.reshape(*units.shape[:2], -1).transpose(1, 0, 2)
+        """Add samples: rows of length 1, or 0 where undefined; `others` stand on the right side."""
+        right = units if others is None else others
+        flat, flat_right = (x.reshape(*x.shape[:2], -1).transpose(1, 0, 2) for x in (units, right))
         counts = defined.astype(np.float64).transpose(1, 0, 2)
-        products = flat @ flat.transpose(0, 2, 1)
+        products = flat @ flat_right.transpose(0, 2, 1)
         rows = counts @ counts.transpose(0, 2, 1)
         self.total += np.divide(products, rows, out=np.zeros_like(rows), where=rows > 0).sum(axis=0)
         self.samples += (rows > 0).sum(axis=0)
 
     def result(self) -> Float[np.ndarray, "seed seed"]:
+        """Return the means, NaN where no row counted."""
         mean = np.full_like(self.total, np.nan)
         np.divide(self.total, self.samples, out=mean, where=self.samples > 0)
         return np.clip(mean, -1, 1)
 
 
-def _unit_rows(
+def unit_rows(
     rows: Float[np.ndarray, "seed sample query key"],
     scale: Float[np.ndarray, "seed sample query"],
     seen: Bool[np.ndarray, "sample query key"],
