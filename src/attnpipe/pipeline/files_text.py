@@ -70,7 +70,7 @@ class TextFiles(StageFiles):
     def _report(self) -> Inputs:
         models = self._study.spec.models
         exports = [self.out("export_text", model=model)["export"] for model in models]
-        return {**super()._report(), "exports": exports}
+        return {**super()._report(), "exports": exports, "texts": self._data("texts")}
 
     def _export_text(self, model: str) -> Inputs:
         return self.out("aggregate_text", model=model)

@@ -184,6 +184,7 @@ HEAD_DISTANCES = Table("head_distances", "distance between heads over the same r
 
 MAPS = Table("maps", "attention between tokens of the representative question", {
     **WHO, "variant": VARIANT,
+    "item": ITEM,
     "view": Column(TEXT, "`last_layer` (mean over its heads), `mean` and `max` (over all layers and heads), or `l<layer>h<head>`"),
     "query": Column(INT, "token that attends"),
     "key": Column(INT, "token attended to"),

@@ -271,10 +271,10 @@ def tokens(plan: Plan) -> pl.DataFrame:
 
 def maps(plan: Plan) -> pl.DataFrame:
     rows = [
-        {"model": model, "checkpoint": "pretrained", "variant": variant, "view": "last_layer",
-         "query": q, "key": k, "value": 1 / (q + 1)}
+        {"model": model, "checkpoint": "pretrained", "variant": variant, "item": item,
+         "view": "last_layer", "query": q, "key": k, "value": 1 / (q + 1)}
         for model in plan.models
-        for variant in plan.shown
+        for item, variant in enumerate(plan.shown)
         for q in range(6)
         for k in range(q + 1)
     ]  # fmt: skip

@@ -354,7 +354,8 @@ def maps(plan: Plan) -> pl.DataFrame:
                 frames.append(schema.MAPS.conform(pl.DataFrame(
                     {"query": query, "key": key, "value": weights.ravel()}
                 ).with_columns(model=pl.lit(model), checkpoint=pl.lit("pretrained"),
-                               variant=pl.lit(variant), view=pl.lit(view))))  # fmt: skip
+                               variant=pl.lit(variant), item=pl.lit(item_of(plan, variant, 0)),
+                               view=pl.lit(view))))  # fmt: skip
     return pl.concat(frames)
 
 

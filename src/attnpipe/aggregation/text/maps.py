@@ -15,13 +15,13 @@ Map = Float[np.ndarray, "query key"]
 
 
 def maps(
-    model: str, checkpoint: str, variant: str, full: Full, views: Sequence[str]
+    model: str, checkpoint: str, variant: str, item: int, full: Full, views: Sequence[str]
 ) -> pl.DataFrame:
     """Return the views of one text, all queries and keys.
 
     Parameters
     ----------
-    model, checkpoint, variant
+    model, checkpoint, variant, item
         Whose they are.
     full
         All weights of the text.
@@ -50,6 +50,7 @@ def maps(
                     model=pl.lit(model),
                     checkpoint=pl.lit(checkpoint),
                     variant=pl.lit(variant),
+                    item=pl.lit(item),
                     view=pl.lit(view),
                 )
             )

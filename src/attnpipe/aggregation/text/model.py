@@ -76,7 +76,10 @@ def aggregate_text(
         distances.append(head_distances(model, checkpoint, far, per_layer, len(full)))
         labels = head_clusters(far, min(options.clusters, layers * per_layer))
         clusters[checkpoint] = labels.reshape(layers, per_layer)
-        pictures += [maps(model, checkpoint, v, of, options.views) for v, of in full.items()]
+        pictures += [
+            maps(model, checkpoint, variant, item, full[variant], options.views)
+            for variant, item in shown
+        ]
     return TextModelTables(
         inventory=listed,
         text_summary=summary,

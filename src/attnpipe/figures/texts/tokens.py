@@ -47,7 +47,7 @@ def shown_texts(tables: Tables, model: str) -> dict[str, int]:
     own = pl.col("model") == model
     texts = tables["answers"].filter(own).sort("question", "item")
     maps = tables["maps"].filter(own) if "maps" in tables else texts.clear()
-    if "item" in maps.columns and maps.height:
+    if maps.height:
         texts = texts.filter(pl.col("item").is_in(maps["item"].unique().implode()))
     first = texts.group_by("variant", maintain_order=True).agg(pl.col("item").first())
     return dict(first.iter_rows())

@@ -106,7 +106,7 @@ def _prompt(
         if row[column] is not None:
             facts.append((name, f"{row[column]:.3f} nats per token"))
     listings = [
-        token_listing(tables, item, variant),
+        token_listing(tables, item),
         keyword_listing(tables, variant),
         *head_listings(tables, variant),
     ]

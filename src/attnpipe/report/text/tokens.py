@@ -11,7 +11,7 @@ ATTENDED = "last_layer"
 """View whose last row stands beside the tokens: the last layer, mean over its heads."""
 
 
-def token_listing(tables: Mapping[str, pl.DataFrame], item: int, variant: str) -> Listing | None:
+def token_listing(tables: Mapping[str, pl.DataFrame], item: int) -> Listing | None:
     """Return every token with its id, characters, spans, and the last token's attention to it."""
     own = tables["tokens"].filter(pl.col("item") == item).sort("position")
     if own.is_empty():
@@ -23,7 +23,7 @@ def token_listing(tables: Mapping[str, pl.DataFrame], item: int, variant: str) -
         characters=pl.format("{}–{}", "start", "end"),
         special=pl.when(pl.col("special")).then(pl.lit("special")),
         spans=_shown("spans"),
-    ).join(_attention(tables, variant), on="position", how="left", maintain_order="left")
+    ).join(_attention(tables, item), on="position", how="left", maintain_order="left")
     text = (
         "Every token; · is a space, ⏎ a line break. Attention: the last token’s, last layer, mean "
         "over heads."
@@ -31,12 +31,12 @@ def token_listing(tables: Mapping[str, pl.DataFrame], item: int, variant: str) -
     return listing("Tokens", "tokens.csv", text, frame)
 
 
-def _attention(tables: Mapping[str, pl.DataFrame], variant: str) -> pl.DataFrame:
+def _attention(tables: Mapping[str, pl.DataFrame], item: int) -> pl.DataFrame:
     maps = tables.get("maps")
     if maps is None:
         return pl.DataFrame(schema={"position": pl.Int64, "attention": pl.Float64})
     view = maps.filter(
-        (pl.col("variant") == variant)
+        (pl.col("item") == item)
         & (pl.col("view") == ATTENDED)
         & (pl.col("checkpoint") == "pretrained")
     )
