@@ -1,24 +1,11 @@
-"""The factory of synthetic studies as a fixture: test folders are no packages."""
+"""The factory of synthetic studies as a fixture."""
 
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-
-def load_factory() -> ModuleType:
-    name = "attnpipe_study_factory"
-    if name not in sys.modules:
-        spec = spec_from_file_location(name, Path(__file__).parents[1] / "figures" / "factory.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+from tests.figures import factory as studies
 
 
 @pytest.fixture(scope="session")
 def factory() -> ModuleType:
-    return load_factory()
+    return studies
