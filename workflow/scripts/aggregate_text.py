@@ -8,7 +8,7 @@ from attnpipe.io.outcome import read_outcome
 from attnpipe.io.parquet import read_table, scan_table, write_table
 from attnpipe.io.weights import open_text_weights
 from attnpipe.pipeline.job import job
-from attnpipe.schema.analysis import TextSpec
+from attnpipe.schema.analysis import MetricsSpec, TextSpec
 from attnpipe.tables.text import ANSWERS, SEGMENTS, SPANS, TEXT_METRICS, TEXT_TABLES, TEXTS, TOKENS
 
 with job(snakemake) as ctx:
@@ -27,6 +27,7 @@ with job(snakemake) as ctx:
             read_table(ctx.read.texts, TEXTS),
             read_table(ctx.read.spans, SPANS),
             TextSpec.model_validate(ctx.spec["text"]),
+            MetricsSpec.model_validate(ctx.spec["metrics"]),
             read_outcome(ctx.read.outcome),
         )
     for path in ctx.write:

@@ -55,7 +55,8 @@ class TextParams(StudyParams):
         }
 
     def _aggregate_text(self, model: str) -> Values:
-        return {"model": model, "text": self._config["analysis"]["text"]}
+        analysis = self._config["analysis"]
+        return {"model": model, "text": analysis["text"], "metrics": analysis["metrics"]}
 
     def _export_text(self, model: str) -> Values:
         return {"model": model}

@@ -38,7 +38,7 @@ class ContrastSpec(Section):
     """A forecast is accurate when its absolute error is below this (units of the target); every study sets its own."""
 
 
-View = Annotated[str, Field(pattern=r"^(last_layer|mean|max|l[0-9]{1,4}h[0-9]{1,4})$")]
+View = Annotated[str, Field(pattern=r"^(last_layer|mean|max|rollout|l[0-9]{1,4}h[0-9]{1,4})$")]
 
 
 class TextSpec(Section):
@@ -48,8 +48,8 @@ class TextSpec(Section):
     """Keys that count as sinks: `special` tokens that the tokenizer added, the `first` token. Every metric is also given without them."""
     representative_question: Annotated[int, Field(ge=0)] = 0
     """Question whose texts are shown token by token and stored in full."""
-    views: Annotated[list[View], Field(min_length=1)] = ["last_layer", "mean", "max"]
-    """What its maps show: `last_layer` (mean over heads), `mean` and `max` over all layers and heads, or one head as `l3h2`."""
+    views: Annotated[list[View], Field(min_length=1)] = ["last_layer", "mean", "max", "rollout"]
+    """What its maps show: `last_layer` (mean over heads), `mean` and `max` over all layers and heads, `rollout` through all layers (Abnar and Zuidema 2020), or one head as `l3h2`."""
     head_metrics: list[str] = [
         "entropy", "entropy_normalized", "effective_keys_n1", "kl_uniform", "gini", "max_weight",
         "lag_mean", "lag_mean_ratio",

@@ -166,6 +166,9 @@ HEAD_TABLE = Table("heads", "what single heads do with the last token's row", {
     "entropy_hi95": Column(REAL, "its upper end"),
     "entropy_normalized": Column(REAL, "mean of entropy / ln n"),
     "max_weight": Column(REAL, "mean of the row's largest weight"),
+    "position_information": Column(REAL, "mean divergence from uniform that the position alone explains, ln n − H(p̄), nats; null where texts differ in length"),
+    "content_information": Column(REAL, "the rest: information that questions carry about keys, H(p̄) − mean H, nats, corrected for few questions"),
+    "content_share": Column(REAL, "its share of both; null below the noise floor"),
     "focus_position": Column(INT, "most frequent position of the largest weight"),
     "focus_token": Column(TEXT, "most frequent token there"),
     "focus_share": Column(REAL, "share of questions whose largest weight lies on that token"),
@@ -185,7 +188,7 @@ HEAD_DISTANCES = Table("head_distances", "distance between heads over the same r
 MAPS = Table("maps", "attention between tokens of the representative question", {
     **WHO, "variant": VARIANT,
     "item": ITEM,
-    "view": Column(TEXT, "`last_layer` (mean over its heads), `mean` and `max` (over all layers and heads), or `l<layer>h<head>`"),
+    "view": Column(TEXT, "`last_layer` (mean over its heads), `mean` and `max` (over all layers and heads), `rollout` (through all layers), or `l<layer>h<head>`"),
     "query": Column(INT, "token that attends"),
     "key": Column(INT, "token attended to"),
     "value": Column(REAL, "weight; rows of `max` do not sum to 1"),

@@ -2,6 +2,7 @@ import pytest
 from tests.aggregation.text.factory import MODEL, study
 
 from attnpipe.aggregation.text.model import aggregate_text
+from attnpipe.schema.analysis import MetricsSpec
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +16,8 @@ def aggregate():
     """The function that folds a study of the factory."""
 
     def fold(of, options=None):
-        return aggregate_text(MODEL, of.run, of.texts, of.spans, options or of.options, of.outcome)
+        chosen = options or of.options
+        return aggregate_text(MODEL, of.run, of.texts, of.spans, chosen, MetricsSpec(), of.outcome)
 
     return fold
 

@@ -14,6 +14,7 @@ from attnpipe.aggregation.text.model import aggregate_text
 from attnpipe.aggregation.text.run import TextModelTables
 from attnpipe.core.errors import UserError
 from attnpipe.core.outcome import Outcome
+from attnpipe.schema.analysis import MetricsSpec
 from attnpipe.tables.text import TEXT_TABLES
 
 
@@ -27,7 +28,9 @@ def test_every_table_has_its_columns(made, tables, aggregate, kind):
         tables = aggregate(study(variants=("sentences",)))
     elif kind == "failed":
         outcome = Outcome("failed", "the model could not be read")
-        tables = aggregate_text(MODEL, None, made.texts, made.spans, made.options, outcome)
+        tables = aggregate_text(
+            MODEL, None, made.texts, made.spans, made.options, MetricsSpec(), outcome
+        )
     for name, table in TEXT_TABLES.items():
         assert dict(getattr(tables, name).schema) == table.schema, name
 
@@ -63,7 +66,9 @@ def test_untrained_weights_are_a_checkpoint_beside(aggregate):
 
 def test_a_failed_run_is_in_the_inventory_alone(made):
     outcome = Outcome("failed", "the model could not be read")
-    tables = aggregate_text(MODEL, None, made.texts, made.spans, made.options, outcome)
+    tables = aggregate_text(
+        MODEL, None, made.texts, made.spans, made.options, MetricsSpec(), outcome
+    )
     row = tables.inventory.row(0, named=True)
     assert (row["outcome"], row["reason"]) == ("failed", "the model could not be read")
     assert (row["checkpoints"], row["rows_valid"], row["final"]) == (0, None, None)
@@ -75,7 +80,7 @@ def test_texts_of_other_models_are_left_alone(made, tables):
         pl.concat([frame, frame.with_columns(model=pl.lit("other"))])
         for frame in (made.texts, made.spans)
     ]
-    again = aggregate_text(MODEL, made.run, *doubled, made.options, made.outcome)
+    again = aggregate_text(MODEL, made.run, *doubled, made.options, MetricsSpec(), made.outcome)
     for name, frame in vars(tables).items():
         assert frame.equals(getattr(again, name)), name
 

@@ -19,6 +19,7 @@ def heads(
     tokens: pl.DataFrame,
     items: pl.DataFrame,
     clusters: Mapping[str, Int[np.ndarray, "layer head"]],
+    splits: pl.DataFrame,
 ) -> pl.DataFrame:
     """Return entropy, focus, rank and cluster of every head, variant by variant.
 
@@ -36,6 +37,8 @@ def heads(
         As of `items.items_of`.
     clusters
         Checkpoint → cluster of each head, −1 for none; absent: null.
+    splits
+        As of `split.last_row_splits`.
     """
     rows = summary.filter(
         (pl.col("rows") == "last")
@@ -53,6 +56,7 @@ def heads(
     found = found.join(
         _clusters(clusters), on=HEAD[:1] + HEAD[2:], how="left", maintain_order="left"
     )
+    found = found.join(splits, on=HEAD, how="left", maintain_order="left")
     ranks = (
         pl.col(by).rank("ordinal").over("checkpoint", "variant").cast(pl.Int64).alias(rank)
         for rank, by in (("focused_rank", "entropy_normalized"), ("published_rank", "entropy"))

@@ -8,6 +8,7 @@ import polars as pl
 from jaxtyping import Float
 
 from attnpipe.core.errors import UserError
+from attnpipe.metrics.tokens.rollout import rollout
 from attnpipe.tables.text import MAPS
 
 Full = Float[np.ndarray, "layer head query key"]
@@ -59,7 +60,7 @@ def maps(
 
 
 def view_of(full: Full, view: str) -> Map:
-    """Return one view: ``last_layer``, ``mean``, ``max`` or ``l<layer>h<head>``."""
+    """Return one view: ``last_layer``, ``mean``, ``max``, ``rollout`` or ``l<layer>h<head>``."""
     weights = full.astype(np.float64)
     if view == "last_layer":
         return np.asarray(weights[-1].mean(axis=0))
@@ -67,6 +68,8 @@ def view_of(full: Full, view: str) -> Map:
         return np.asarray(weights.mean(axis=(0, 1)))
     if view == "max":
         return np.asarray(weights.max(axis=(0, 1)))
+    if view == "rollout":
+        return np.asarray(rollout(list(weights.mean(axis=1))))
     layer, head = (int(number) for number in re.findall(r"[0-9]+", view))
     layers, heads = full.shape[:2]
     if layer >= layers or head >= heads:

@@ -14,9 +14,10 @@ from attnpipe.aggregation.text.metrics import text_summary
 from attnpipe.aggregation.text.run import TextModelTables, TextRun
 from attnpipe.aggregation.text.segments import segment_summary
 from attnpipe.aggregation.text.shared import shared_tokens
+from attnpipe.aggregation.text.split import last_row_splits
 from attnpipe.core.errors import UserError
 from attnpipe.core.outcome import Outcome
-from attnpipe.schema.analysis import TextSpec
+from attnpipe.schema.analysis import MetricsSpec, TextSpec
 from attnpipe.tables.text import ANSWERS, HEAD_DISTANCES, MAPS, TEXT_TABLES, TOKENS
 
 
@@ -26,6 +27,7 @@ def aggregate_text(
     texts: pl.DataFrame,
     spans: pl.DataFrame,
     options: TextSpec,
+    metrics: MetricsSpec,
     outcome: Outcome,
 ) -> TextModelTables:
     """Fold a model's texts together: the question is the unit of all statistics.
@@ -40,6 +42,8 @@ def aggregate_text(
         `tables.TEXTS` and `tables.SPANS` of the study.
     options
         ``analysis.text`` of the config.
+    metrics
+        ``analysis.metrics``: the tolerance of rows.
     outcome
         How the run ended.
 
@@ -67,6 +71,7 @@ def aggregate_text(
     derived = derived_segments(model, checkpoints, run.tokens, shared, run.attention, options.sinks)
     segments = pl.concat([run.segments, derived.lazy()])
     summary = text_summary(model, run.metrics, items)
+    splits = last_row_splits(checkpoints, items, run.attention, metrics)
 
     clusters, distances, pictures = {}, [HEAD_DISTANCES.frame()], [MAPS.frame()]
     for checkpoint in checkpoints:
@@ -86,7 +91,7 @@ def aggregate_text(
         segment_summary=segment_summary(model, segments, items, texts),
         text_contrasts=text_contrasts(model, run, segments, items, shared, checkpoints, options),
         accuracy=accuracy(model, run.answers),
-        heads=heads(model, summary, run.metrics, run.tokens, items, clusters),
+        heads=heads(model, summary, run.metrics, run.tokens, items, clusters, splits),
         head_distances=pl.concat(distances),
         maps=pl.concat(pictures),
         tokens=TOKENS.conform(run.tokens),

@@ -39,6 +39,7 @@ NAMES = {
     "last_layer": "last layer, mean over heads",
     "mean": "mean over all layers and heads",
     "max": "maximum over all layers and heads",
+    "rollout": "rollout through all layers",
 }
 VALUES = "maps of attention"
 TITLE = "Which tokens attend to which? The representative text, token by token"
