@@ -12,7 +12,7 @@ from attnpipe.stats.jackknife import pairwise_mean
 from attnpipe.stats.rotation import rotated_likeness
 from attnpipe.stats.rows import Support
 
-EXCESS = 0.1
+EXCESS = 0.15
 """Likeness above the mean of the null that counts, whatever p: see `Matching.above_null`."""
 LEVEL = 0.05
 MOST_PHASES = 32
@@ -72,7 +72,7 @@ class Matching:
 
     @property
     def above_null(self) -> bool:
-        """Whether heads are more alike than independent ones: p ≤ .05 and excess ≥ 0.1.
+        """Whether heads are more alike than independent ones: p ≤ .05 and excess ≥ 0.15.
 
         p alone is right for rough or periodic profiles. Profiles that are smooth over a
         quarter of the keys or more lose likeness at the seam of a rotation: by up to

@@ -1,0 +1,112 @@
+"""The figures of `docs/statistics.md` hold what is claimed, and what is simulated anew."""
+
+from math import sqrt
+from pathlib import Path
+
+import pytest
+from benchmarks.coverage import (
+    DRAWS,
+    ERRORS,
+    INTERVALS,
+    REPETITIONS,
+    SEEDS,
+    simulate,
+    wilson_coverage,
+)
+from benchmarks.coverage_matching import MATCHING, Case, rates
+
+PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
+AGAIN = 400
+CELLS = [line.strip("|").split("|") for line in PAGE.read_text().split("\n") if line[:1] == "|"]
+ROWS = [[cell.strip() for cell in cells] for cells in CELLS]
+FIGURES = {
+    (row[0], int(row[2]), kind): (float(share), float(row[1]))
+    for row in ROWS
+    if row[0] in INTERVALS | ERRORS
+    for kind, share in zip(DRAWS, row[3:], strict=True)
+}
+"""(quantity, seeds, data) → (share, nominal share)."""
+BY_CASE = {
+    tuple(row[:4]): [float(cell) for cell in row[4:]]
+    for row in ROWS
+    if row[0][:-1].isdigit() and row[0][-1] == "%"
+}
+SYMMETRIC = ("normal", "heavy")
+
+
+def documented(name, kinds):
+    return [FIGURES[name, n, kind] for n in SEEDS for kind in kinds]
+
+
+def key(case):
+    return (f"{case.shared:.0%}", f"{case.seeds} × {case.heads}", str(case.keys), f"{case.width:g}")
+
+
+def test_the_page_has_every_quantity():
+    assert set(FIGURES) == {
+        (q, n, kind) for q in INTERVALS | ERRORS for n in SEEDS for kind in DRAWS
+    }
+    assert set(BY_CASE) == {key(case) for case in MATCHING}
+
+
+@pytest.mark.parametrize("name", INTERVALS | ERRORS)
+def test_simulated_anew_the_figures_are_those_of_the_page(name):
+    for n in SEEDS:
+        for kind in DRAWS:
+            share = FIGURES[name, n, kind][0]
+            spread = sqrt(max(share * (1 - share), 0.01) * (1 / AGAIN + 1 / REPETITIONS))
+            again = simulate(name, n, kind, AGAIN)
+            assert again == pytest.approx(share, abs=4 * spread), (n, kind)
+
+
+@pytest.mark.parametrize("name", INTERVALS)
+def test_intervals_cover_data_with_symmetric_tails(name):
+    for share, nominal in documented(name, SYMMETRIC):
+        assert nominal - 0.02 <= share <= nominal + 0.035
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors_on_data_with_symmetric_tails_are_at_most_those_allowed(name):
+    for share, nominal in documented(name, SYMMETRIC):
+        assert share <= nominal + 3.5 * sqrt(nominal * (1 - nominal) / REPETITIONS)
+
+
+def test_skewed_seeds_are_covered_too_rarely_where_nothing_cancels():
+    assert all(0.78 < share < 0.87 for share, _ in documented("mean over seeds, 95 %", ["skewed"]))
+    assert all(0.73 < share < 0.82 for share, _ in documented("mean over seeds, 90 %", ["skewed"]))
+    assert all(0.87 < share < 0.93 for share, _ in documented("seeds × units, 95 %", ["skewed"]))
+    assert all(share > 0.1 for share, _ in documented("“beyond” at the margin", ["skewed"]))
+
+
+def test_pairing_and_logarithms_repair_what_skew_breaks():
+    assert all(share >= 0.95 for share, _ in documented("paired difference, 95 %", ["skewed"]))
+    lognormal = documented("log-ratio of losses, 95 %", ["normal"])
+    assert all(share >= 0.93 for share, _ in lognormal)
+
+
+def test_wilson_covers_but_for_the_jumps_of_few_trials():
+    rows = {int(row[0]): row[1:] for row in ROWS if row[0].isdigit()}
+    for trials, shares in rows.items():
+        exact = [wilson_coverage(trials, p) for p in (0.5, 0.8, 0.95)]
+        assert [float(share) for share in shares] == pytest.approx(exact, abs=6e-4)
+        assert min(exact) > 0.91
+
+
+def test_independent_heads_are_seldom_called_alike_and_alike_heads_always():
+    for case in MATCHING:
+        _, _, by_p, above = BY_CASE[key(case)]
+        if case.shared:
+            assert above > 0.95
+        else:
+            assert above <= 0.11
+            assert by_p < (0.11 if case.heads == 1 or case.width == 0 else 0.45)
+
+
+@pytest.mark.parametrize("case", [Case(5, 1, 16, 0), Case(5, 8, 16, 4), Case(5, 4, 24, 2, 0.9)])
+def test_matching_anew_is_that_of_the_page(case):
+    found, times = rates(case, 40), 40
+    likeness, null, by_p, above = BY_CASE[key(case)]
+    assert (found.likeness, found.null) == pytest.approx((likeness, null), abs=0.06)
+    for again, share in ((found.by_p, by_p), (found.above, above)):
+        spread = sqrt(max(share * (1 - share), 0.01) * (1 / times + 1 / 200))
+        assert again == pytest.approx(share, abs=4 * spread)
