@@ -16,7 +16,7 @@ from benchmarks.coverage import (
 from benchmarks.coverage_matching import MATCHING, Case, rates
 
 PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
-AGAIN = 400
+AGAIN = 250
 CELLS = [line.strip("|").split("|") for line in PAGE.read_text().split("\n") if line[:1] == "|"]
 ROWS = [[cell.strip() for cell in cells] for cells in CELLS]
 FIGURES = {

@@ -176,4 +176,6 @@ def _mean(by_head: ByHead) -> Pairs:
     known[np.diag_indices(len(by_head))] = False
     total = np.where(known, by_head, 0.0).sum(axis=-1)
     count = known.sum(axis=-1)
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    mean = np.full_like(total, np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    return np.asarray(mean)
