@@ -25,8 +25,9 @@ class SeedsNeeded:
     distance
         Between the estimate and the nearest margin, in the unit of the data.
     floor
-        Half-width that would remain with ever so many seeds: that of the units. Where it
-        exceeds `distance`, more test data are needed, and no number of seeds is enough.
+        Half-width that would remain with ever so many seeds: that of the units. Where
+        `seeds` is None and it exceeds `distance`, more test data are needed: no number of
+        seeds is enough.
     """
 
     seeds: int | None
