@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.capturing.environment import lens_python, machine, one_thread
+from benchmarks.capturing.environment import environment, machine, one_thread
 from benchmarks.capturing.model import save
 from benchmarks.capturing.page import page
 
@@ -161,12 +161,13 @@ def main() -> None:
     parser.add_argument("--without-lens", action="store_true", help="no TransformerLens")
     parser.add_argument("--small", action="store_true", help="512 tokens, written nowhere")
     args = parser.parse_args()
-    lens = None if args.without_lens else lens_python()
+    lens = None if args.without_lens else environment("transformer-lens")
     lengths = {512: 2} if args.small else TIMES
     result = {
         "machine": machine(),
         "times": [r for n, layers in lengths.items() for r in times(n, layers, args.rounds, lens)],
         "memory": memory((512, 1024) if args.small else MEMORY),
+        "kernels": json.loads((ROOT / "benchmarks" / "kernels.json").read_text()),
     }
     if args.small:
         print(page(result))

@@ -7,7 +7,6 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-REQUIREMENTS = Path(__file__).with_name("lens-requirements.txt")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 
 
@@ -16,16 +15,17 @@ def one_thread() -> dict[str, str]:
     return os.environ | dict.fromkeys(THREADS, "1") | {"HF_HUB_OFFLINE": "1"}
 
 
-def lens_python() -> str:
-    """Return the Python of an environment with TransformerLens, made if it is not there."""
-    folder = Path.home() / ".cache" / "attnpipe" / "benchmark-transformer-lens"
+def environment(name: str) -> str:
+    """Return the Python of an environment with `<name>-requirements.txt`, made if need be."""
+    requirements = Path(__file__).with_name(f"{name}-requirements.txt")
+    folder = Path.home() / ".cache" / "attnpipe" / f"benchmark-{name}"
     python, done = folder / "bin" / "python", folder / "installed.txt"
-    wanted = REQUIREMENTS.read_text()
+    wanted = requirements.read_text()
     if not done.exists() or done.read_text() != wanted:
-        print("installing TransformerLens …", file=sys.stderr)
+        print(f"installing {name} …", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "-r", str(REQUIREMENTS)], check=True)
+        subprocess.run([*pip, "-r", str(requirements)], check=True)
         done.write_text(wanted)
     return str(python)
 

@@ -56,6 +56,16 @@ scores of heads, distances between heads, the variation over queries, each of wh
 weights again. Its memory grows in proportion to the text, too.
 """
 
+CHOICE = """
+## Why C
+
+The row pass alone, ns per weight (`python benchmarks/kernels.py`; first use: import and
+compilation, the C library also being kept for later). C needs a compiler, which most machines for
+such work have, and falls back where there is none; numba brings 200 MB and pins numpy and Python,
+torch.compile needs a C++ compiler and compiles in every process. Only C counts ranks in buckets
+beside the exponentials; the others sort, and torch.compile leaves the sums over lags out.
+"""
+
 
 def page(result: dict[str, Any]) -> str:
     """Return the page."""
@@ -74,7 +84,17 @@ def page(result: dict[str, Any]) -> str:
     text += "\n## Peak memory of the same passes, MB above the loaded model\n\n"
     text += _table(heads, times, lengths, "peak_mb", "{:.0f}")
     text += _growth(result["memory"])
-    return (text + USE).rstrip()
+    return (text + USE + _kernels(result["kernels"])).rstrip()
+
+
+def _kernels(found: dict[str, dict[str, Any]]) -> str:
+    lengths = list(found["C"]["ns"])
+    text = CHOICE + f"\n| | {' | '.join(f'N = {n}' for n in lengths)} | first use |\n"
+    text += "|---" * (len(lengths) + 2) + "|\n"
+    for name in ("C", "numba", "torch.compile", "torch and numpy"):
+        cells = [f"{found[name]['ns'][n]:.1f}" for n in lengths]
+        text += f"| {name} | {' | '.join(cells)} | {found[name]['compile']:.1f} s |\n"
+    return text
 
 
 def _growth(rows: Sequence[dict[str, Any]]) -> str:
