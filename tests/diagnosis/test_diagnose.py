@@ -392,6 +392,19 @@ def test_context_is_read_from_a_jobs_config() -> None:
     assert list(context.labels) == ["b", "a"]
     assert context.margins == (0.01, 0.02, 0.03, 0.05)
     assert (context.window, diagnosis_context(spec, {}).window) == (50, 0)
+    assert context.seeds_of("a") == (3,)
+
+
+def test_saved_weights_have_their_own_seeds_for_each_model() -> None:
+    spec = {"title": "T", "context": {
+        "labels": {"a": "A", "b": "B", "c": "C"}, "attention_models": ["a", "b", "c"],
+        "baselines": {}, "seeds": [1, 2, 3], "delta": 0.02,
+    }}  # fmt: skip
+    stored = {"a": {"seeds": [1, 2, 3]}, "b": {"seeds": [2, 9]}, "c": {"seeds": []}}
+    context = diagnosis_context(spec, {"models": stored})
+    assert context.seeds_of("a") == (1, 2, 3)
+    assert context.seeds_of("b") == (2,)
+    assert context.seeds_of("c") == (1, 2, 3)
 
 
 def test_diagnosis_imports_neither_matplotlib_nor_scipy_nor_torch() -> None:

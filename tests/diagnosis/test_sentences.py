@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType
 
 import polars as pl
@@ -10,6 +11,7 @@ import pytest
 from attnpipe.diagnosis.registry import PREDICATES
 from attnpipe.diagnosis.run import diagnose
 from attnpipe.diagnosis.schema import Diagnosis, Finding
+from attnpipe.report.overview import overview
 
 Tables = dict[str, pl.DataFrame]
 MODEL = "lstm_small_simple"
@@ -161,6 +163,28 @@ def test_the_study_groups_what_did_not_end_well(factory: ModuleType) -> None:
         "the inventory says why."
     )
     assert reason in found(diagnosis, f"runs.{MODEL}").sentence
+
+
+def test_a_seed_that_was_never_saved_for_a_model_is_no_gap(factory: ModuleType) -> None:
+    plan = factory.Plan()
+    kept, dropped = plan.seeds[:2], list(plan.seeds[2:])
+    tables = factory.study(plan)
+    never = (pl.col("model") == MODEL) & pl.col("seed").is_in(dropped)
+    tables = tables | {"inventory": tables["inventory"].filter(~never)}
+    context = factory.diagnosis_context(plan)
+
+    lost = diagnose(tables, context)
+    assert f"record of run {MODEL}.{dropped[0]}" in found(lost, "gaps.study").missing
+    assert found(lost, f"runs.{MODEL}").status == "INCONCLUSIVE"
+
+    whole = diagnose(tables, replace(context, stored_seeds={MODEL: kept}))
+    assert found(whole, "gaps.study").status == "YES"
+    total = len(plan.models) * len(plan.seeds) - len(dropped)
+    assert found(whole, "gaps.study").sentence == f"All {total} runs ended well."
+    assert found(whole, f"runs.{MODEL}").status == "YES"
+    assert found(whole, f"seeds.{MODEL}").n_seeds == 2
+    rows = {model.name: cells for model, cells in overview(whole).rows}
+    assert "2 of 2" in [cell.text for cell in rows[MODEL]]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from attnpipe.core.errors import UserError
+from attnpipe.io.outside.declared import check_size
 from attnpipe.io.outside.read import read_array, read_shape
 from attnpipe.io.outside.source import Source
 
@@ -129,6 +130,12 @@ def test_shape_is_told_and_the_limit_is_exact(tmp_path, name, content):
     assert read_array(tmp_path, name, limit_bytes=96).shape == (2, 3, 4)
     with pytest.raises(UserError, match="would take"):
         read_array(tmp_path, name, limit_bytes=95)
+
+
+def test_sizes_are_never_written_as_powers_of_ten():
+    source = Source(Path("a.npy"), "a.npy")
+    with pytest.raises(UserError, match="would take 12345 MB of the 10000 MB left"):
+        check_size(12_345_000_000, 10_000_000_000, source)
 
 
 def test_half_precision_counts_as_the_float32_it_becomes(tmp_path):

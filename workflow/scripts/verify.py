@@ -13,6 +13,7 @@ with job(snakemake) as ctx:
         runs = ", ".join(
             f"{r['model']}/seed-{r['seed']} {r['outcome']}" for r in bad.to_dicts()[:5]
         )
+        runs += f" and {len(bad) - 5} more" if len(bad) > 5 else ""
         total = f"{len(inventory)} run{'s' if len(inventory) > 1 else ''}"
         raise UserError(f"{len(bad)} of {total} did not end well: {runs}; see {ctx.read.report}")
     write_text(ctx.write.marker, f"{len(inventory)} runs ok\n")

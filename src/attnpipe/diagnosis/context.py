@@ -1,7 +1,7 @@
 """What predicates must know beside the tables."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from attnpipe.diagnosis.schema import Kind
@@ -53,6 +53,8 @@ class DiagnosisContext:
         Model → its baseline, or None.
     seeds
         Seeds of the study.
+    stored_seeds
+        Model → its seeds, where saved weights have not all of them for every model.
     window
         Keys in a window; 0 where unknown.
     delta
@@ -68,10 +70,15 @@ class DiagnosisContext:
     attention_models: tuple[str, ...]
     baselines: Mapping[str, str | None]
     seeds: tuple[int, ...]
+    stored_seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     window: int = 0
     delta: float = 0.02
     forecasts: bool = True
     texts: TextContext | None = None
+
+    def seeds_of(self, model: str) -> tuple[int, ...]:
+        """Return the seeds of which the model must have a run."""
+        return self.stored_seeds.get(model, self.seeds)
 
     @property
     def kind(self) -> Kind:
@@ -95,11 +102,23 @@ def diagnosis_context(spec: Mapping[str, Any], description: Mapping[str, Any]) -
         attention_models=tuple(study["attention_models"]),
         baselines=dict(study["baselines"]),
         seeds=tuple(study["seeds"]),
+        stored_seeds=_stored(study["seeds"], description.get("models") or {}),
         window=description.get("window") or 0,
         delta=study["delta"],
         forecasts="target" in description,
         texts=_texts(study["text"], description["texts"]) if "text" in study else None,
     )
+
+
+def _stored(
+    seeds: Sequence[int], models: Mapping[str, Mapping[str, Any]]
+) -> dict[str, tuple[int, ...]]:
+    """Return, for each model with a seed axis, those of the study's seeds that were saved."""
+    return {
+        model: tuple(s for s in seeds if s in of["seeds"])
+        for model, of in models.items()
+        if of.get("seeds")
+    }
 
 
 def _texts(options: Mapping[str, Any], described: Mapping[str, Any]) -> TextContext:

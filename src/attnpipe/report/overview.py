@@ -33,7 +33,7 @@ def overview(diagnosis: Diagnosis) -> Overview:
     """Return the overview of a study of trained models or of saved weights."""
     by_id = {f.id: f for f in diagnosis.findings}
     evidence = {e.id: e for e in diagnosis.evidence}
-    rows = [(m, _row(m, by_id, evidence, len(diagnosis.seeds))) for m in diagnosis.models]
+    rows = [(m, _row(m, by_id, evidence)) for m in diagnosis.models]
     return Overview(COLUMNS, rows)
 
 
@@ -41,12 +41,11 @@ def _row(
     model: ModelEntry,
     findings: Mapping[str, Finding],
     evidence: Mapping[str, Evidence],
-    seeds: int,
 ) -> list[Cell]:
     of = {f.predicate: f for f in findings.values() if f.model == model.name}
     if not model.attention:
         none = Cell("–")
-        return [cell_of(of.get("skill")), none, none, none, _runs(of, evidence, seeds), none]
+        return [cell_of(of.get("skill")), none, none, none, _runs(of, evidence), none]
     profile = evidence.get(f"metric.{model.name}.profile_entropy_normalized")
     said = of.get("published_entropy")
     note = ""
@@ -61,7 +60,7 @@ def _row(
         cell_of(of.get("gain"), sign=True),
         rows,
         cell_of(of.get("stability")),
-        _runs(of, evidence, seeds),
+        _runs(of, evidence),
         Cell("", status=verdict.status) if verdict else Cell("unknown"),
     ]
 
@@ -76,11 +75,11 @@ def cell_of(finding: Finding | None, *, sign: bool = False) -> Cell:
     return Cell(number(finding.effect, sign=sign), interval, finding.status)
 
 
-def _runs(of: Mapping[str, Finding], evidence: Mapping[str, Evidence], seeds: int) -> Cell:
+def _runs(of: Mapping[str, Finding], evidence: Mapping[str, Evidence]) -> Cell:
     """Return how many runs count: those that ended well and are no copy of another."""
     runs = of.get("runs")
     if runs is None or runs.missing:
         return Cell("unknown", status=runs.status if runs else None)
     found = [evidence[i].facts for i in runs.evidence]
     good = [f for f in found if f["outcome"] == "ok" and f["identical_to"] is None]
-    return Cell(f"{len(good)} of {seeds}", status=runs.status)
+    return Cell(f"{len(good)} of {len(found)}", status=runs.status)

@@ -10,7 +10,7 @@ def convergence(case: Case) -> Finding:
 
     A run that settles only there is censored: it might still change.
     """
-    runs = [case.book.get(f"run.{case.name}.{seed}") for seed in case.context.seeds]
+    runs = [case.book.get(f"run.{case.name}.{seed}") for seed in case.context.seeds_of(case.name)]
     expected = [
         e.row["seed"]
         for e in runs

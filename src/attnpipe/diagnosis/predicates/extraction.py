@@ -10,7 +10,7 @@ LIMIT = 0.01
 
 def extraction(case: Case) -> Finding:
     """NO: more than 1 % of the rows are invalid, or any has mass on keys it must not see."""
-    ids = [f"run.{case.name}.{seed}" for seed in case.context.seeds]
+    ids = [f"run.{case.name}.{seed}" for seed in case.context.seeds_of(case.name)]
     known = [case.book[i] for i in ids if i in case.book]
     good = [e for e in known if e.facts["outcome"] == "ok"]
     counts = [(e.facts["rows_valid"], e.facts["rows_excluded"]) for e in good]

@@ -101,7 +101,7 @@ def heterogeneity(case: Case) -> Finding | None:
         return None
     unit = case.book.get(f"gain.{case.name}.mse")
     margin = None if unit is None else unit.facts["margin"]
-    runs = [case.book.get(f"run.{case.name}.{seed}") for seed in case.context.seeds]
+    runs = [case.book.get(f"run.{case.name}.{seed}") for seed in case.context.seeds_of(case.name)]
     expected = [int(str(e.row["seed"])) for e in runs if e and e.facts["outcome"] == "ok"]
     wanted = [(f"score.{m}.{s}.mse", s) for s in expected for m in (case.name, baseline)]
     scores = {i: case.book[i] for i, _ in wanted if i in case.book}

@@ -8,7 +8,7 @@ from attnpipe.diagnosis.words import count, every, listed, named
 
 def _known(case: Case) -> tuple[list[Evidence], list[str]]:
     """Return the runs on record, and what is missing: one entry per seed without a record."""
-    ids = [f"run.{case.name}.{seed}" for seed in case.context.seeds]
+    ids = [f"run.{case.name}.{seed}" for seed in case.context.seeds_of(case.name)]
     known = [case.book[i] for i in ids if i in case.book]
     return known, [f"record of run {i.removeprefix('run.')}" for i in ids if i not in case.book]
 
@@ -21,7 +21,8 @@ def runs(case: Case) -> Finding:
     """YES: every seed's run ended well; NO: some did not, each named with its reason."""
     known, missing = _known(case)
     if missing:
-        sentence = f"{len(missing)} of {count(len(case.context.seeds), 'run')} left no record."
+        expected = count(len(known) + len(missing), "run")
+        sentence = f"{len(missing)} of {expected} left no record."
         return case.lacking(sentence, missing, known)
     bad = [e for e in known if e.facts["outcome"] != "ok"]
     if not bad:

@@ -64,7 +64,7 @@ def gaps(case: Case) -> Finding:
     of_runs = [f for f in case.found.values() if f.predicate == "runs"]
     cited = [case.book[i] for f in of_runs for i in f.evidence]
     if all(f.status == "YES" for f in of_runs):
-        total = len(case.context.labels) * len(case.context.seeds)
+        total = sum(len(case.context.seeds_of(model)) for model in case.context.labels)
         return case.answer("YES", f"{every(total, 'run').capitalize()} ended well.", cited)
     said = " ".join(_grouped(case))
     lost = [m for f in of_runs if f.status == "INCONCLUSIVE" for m in f.missing]
@@ -75,7 +75,7 @@ def _grouped(case: Case) -> Iterator[str]:
     """Yield one sentence per outcome that is not ok, naming models and seeds."""
     bad: dict[str, dict[str, list[str]]] = {}
     for model, label in case.context.labels.items():
-        for seed in case.context.seeds:
+        for seed in case.context.seeds_of(model):
             run = case.book.get(f"run.{model}.{seed}")
             outcome = "left no record" if run is None else str(run.facts["outcome"])
             if outcome != "ok":

@@ -75,10 +75,15 @@ def check_size(wanted: int, limit_bytes: int, source: Source) -> None:
     """Raise the error for an array above the limit."""
     if wanted > limit_bytes:
         raise source.fault(
-            f"would take {wanted / 1e6:.4g} MB of the {limit_bytes / 1e6:.4g} MB left of "
+            f"would take {_megabytes(wanted)} MB of the {_megabytes(limit_bytes)} MB left of "
             "data.max_megabytes",
             "raise that limit or store fewer samples",
         )
+
+
+def _megabytes(size: int) -> str:
+    """Return a size in MB to four digits, never as a power of ten."""
+    return f"{size / 1e6:.0f}" if size >= 1e9 else f"{size / 1e6:.4g}"
 
 
 def choose(names: list[str], array: str | None, source: Source) -> str:
