@@ -11,7 +11,7 @@ import pytest
 from attnpipe.diagnosis.registry import PREDICATES
 from attnpipe.diagnosis.run import diagnose
 from attnpipe.diagnosis.schema import Diagnosis, Finding
-from attnpipe.report.overview import overview
+from attnpipe.report.overview import cell_of, overview
 
 Tables = dict[str, pl.DataFrame]
 MODEL = "lstm_small_simple"
@@ -185,6 +185,14 @@ def test_a_seed_that_was_never_saved_for_a_model_is_no_gap(factory: ModuleType) 
     assert found(whole, f"seeds.{MODEL}").n_seeds == 2
     rows = {model.name: cells for model, cells in overview(whole).rows}
     assert "2 of 2" in [cell.text for cell in rows[MODEL]]
+
+
+def test_the_overview_gives_the_range_over_several_heads(factory: ModuleType) -> None:
+    finding = found(judged(factory), f"sharpness.{MODEL}")
+    several = finding.model_copy(
+        update={"effect": None, "lo95": None, "hi95": None, "effect_range": (0.25, 0.75)}
+    )
+    assert cell_of(several).text == "0.250 to 0.750 over heads"
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,13 @@ def _row(
 
 
 def cell_of(finding: Finding | None, *, sign: bool = False) -> Cell:
-    """Return a finding's estimate with its interval and answer."""
+    """Return a finding's estimate with its interval, or its range over heads, and its answer."""
     if finding is None:
         return Cell("unknown")
+    if finding.effect is None and finding.effect_range is not None:
+        low, high = finding.effect_range
+        of_heads = f"{number(low, sign=sign)} to {number(high, sign=sign)} over heads"
+        return Cell(of_heads, status=finding.status)
     interval = ""
     if finding.lo95 is not None and finding.hi95 is not None:
         interval = f"[{number(finding.lo95)}, {number(finding.hi95)}]"
