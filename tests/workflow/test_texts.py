@@ -1,6 +1,10 @@
 """Prompts under a pretrained model, through Snakemake to the report."""
 
 import json
+import shlex
+import shutil
+import subprocess
+import sys
 
 import polars as pl
 import pytest
@@ -92,7 +96,8 @@ def test_findings_answer_the_three_questions_with_evidence(finished):
 @pytest.mark.parametrize(
     ("change", "jobs"),
     [
-        ("analysis.text.mass_margin=0.05", ["aggregate_text tiny", "compare_text", "diagnose",
+        ("analysis.text.mass_margin=0.05", ["diagnose", "report", "verify"]),
+        ("analysis.text.clusters=3", ["aggregate_text tiny", "compare_text", "diagnose",
          "export_text tiny", "figure layer_entropy", "figure prompt_maps", "report", "verify"]),
         ("models.tiny.label=Other", ["diagnose", "figure layer_entropy", "figure prompt_maps",
          "report", "verify"]),
@@ -103,6 +108,24 @@ def test_findings_answer_the_three_questions_with_evidence(finished):
 )  # fmt: skip
 def test_only_what_changed_runs_again(finished, change, jobs):
     assert plan(finished, f"{OVERRIDES} {change}") == sorted(jobs)
+
+
+def test_describe_counts_parameters_of_the_models_of_this_study_only(finished):
+    def parameters(*changes):
+        done = subprocess.run(
+            [sys.executable, "-m", "attnpipe", "describe", "study=prompts", "--json",
+             *shlex.split(OVERRIDES), *changes],
+            cwd=finished.folder, env=finished.environment(),
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        (model,) = json.loads(done.stdout)["models"]
+        return model["parameters"]
+
+    facts = results(finished) / "models" / "tiny" / "attnpipe.json"
+    assert parameters() == json.loads(facts.read_text())["parameters"]
+    other = finished.folder / "other"
+    shutil.copytree(finished.folder / "model", other, dirs_exist_ok=True)
+    assert parameters("models.tiny.source.path=other") is None
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from attnpipe.pipeline.estimate import (
     text_bytes,
 )
 from attnpipe.pipeline.plan import Plan
-from attnpipe.pipeline.staleness import stale_jobs
+from attnpipe.pipeline.staleness import Stale, stale_jobs
 from attnpipe.schema.model import ModelSpec
 from attnpipe.schema.pretrained import PretrainedModel
 
@@ -26,7 +27,7 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
     study, spec = plan.study, plan.study.spec
     jobs = list(plan.jobs())
     stale = list(stale_jobs(jobs, root))
-    parameters = _parameters(plan, root)
+    parameters = _parameters(plan, root, stale)
     return {
         "study": spec.name,
         "title": spec.title,
@@ -68,21 +69,22 @@ def _source(model: ModelSpec) -> str | None:
     return f"{source['kind']} {named}" + (f" {version}" if version else "")
 
 
-def _obtained(plan: Plan, root: Path) -> dict[str, int]:
-    """Parameters of the pretrained models that are there already."""
+def _obtained(plan: Plan, root: Path, stale: Sequence[Stale]) -> dict[str, int]:
+    """Parameters of the pretrained models that are there already, as this study wants them."""
+    other = {s.job.wildcards["model"] for s in stale if s.job.stage == "obtain_model"}
     found = {}
-    for name in plan.study.spec.models:
+    for name in plan.study.spec.models.keys() - other:
         facts = root / plan.out("obtain_model", model=name)["facts"]
         if facts.is_file():
             found[name] = int(json.loads(facts.read_text("utf-8"))["parameters"])
     return found
 
 
-def _parameters(plan: Plan, root: Path) -> dict[str, int]:
+def _parameters(plan: Plan, root: Path, stale: Sequence[Stale]) -> dict[str, int]:
     """Trainable parameters of each model; needs torch, which is imported only here."""
     spec, features = plan.study.spec, plan.study.features
     if plan.study.mode == "text":
-        return _obtained(plan, root)
+        return _obtained(plan, root, stale)
     if features is None:
         return {}
     from attnpipe.models.build import count_parameters

@@ -55,8 +55,9 @@ class TextParams(StudyParams):
         }
 
     def _aggregate_text(self, model: str) -> Values:
-        analysis = self._config["analysis"]
-        return {"model": model, "text": analysis["text"], "metrics": analysis["metrics"]}
+        keys = ("sinks", "representative_question", "views", "accuracy_range", "clusters")
+        metrics = self._config["analysis"]["metrics"]
+        return {"model": model, "text": self._text(*keys), "metrics": metrics}
 
     def _export_text(self, model: str) -> Values:
         return {"model": model}

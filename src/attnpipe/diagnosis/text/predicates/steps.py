@@ -50,6 +50,11 @@ def steps(case: Case) -> Finding | None:
     )
 
 
+def relative_mass(case: Case) -> Evidence | None:
+    """Return the difference over what uniform attention gives, if it is known."""
+    return case.book.get(_name(case, RELATIVE))
+
+
 def _name(case: Case, measure: str) -> str:
     return key("contrast", case.name, "steps", STEPS, PLAIN, SHARED, measure)
 

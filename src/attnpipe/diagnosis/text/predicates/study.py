@@ -6,6 +6,7 @@ from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Finding, Status
 from attnpipe.diagnosis.text.predicates.heads import above_chance, in_short
 from attnpipe.diagnosis.text.predicates.layers import most_sensitive
+from attnpipe.diagnosis.text.predicates.steps import relative_mass
 from attnpipe.diagnosis.text.words import between
 from attnpipe.diagnosis.words import number
 
@@ -74,7 +75,16 @@ def _said(case: Case, finding: Finding) -> str:
     if finding.lo95 is not None and finding.hi95 is not None:
         ends = (number(end, sign=True) for end in (finding.lo95, finding.hi95))
         interval = f" [{', '.join(ends)}]"
-    return f"{says} ({number(finding.effect, sign=True)}{interval} {finding.unit})"
+    size = f"{number(finding.effect, sign=True)}{interval} {finding.unit}"
+    return f"{says} ({size}{_relative(case, finding)})"
+
+
+def _relative(case: Case, finding: Finding) -> str:
+    """Say what the length of the longer prompt hides: a loss of mass may be a gain over uniform."""
+    found = relative_mass(case) if finding.predicate == "steps" else None
+    if found is None or found.estimate is None:
+        return ""
+    return f"; {number(found.estimate, sign=True)} relative to uniform attention"
 
 
 def _heads(case: Case) -> Finding:
