@@ -31,7 +31,8 @@ def main(arguments: Sequence[str]) -> int:
     )
     command.add_argument("--json", action="store_true", help="machine-readable output")
     commands.add_parser("docs", help="write the pages of docs/ that are generated from the code")
-    options = parser.parse_args(arguments)
+    # argparse takes no overrides after a flag that stands between them
+    options = parser.parse_args(sorted(arguments, key=lambda argument: argument == "--json"))
     try:
         root = Path.cwd()
         if not (root / "Snakefile").is_file() or not (root / "config").is_dir():
