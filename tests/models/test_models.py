@@ -65,7 +65,9 @@ def test_parameter_count_at_published_scale(name: str) -> None:
 
 
 def test_every_config_of_a_model_is_known_here() -> None:
-    assert {p.stem for p in (CONFIG / "model").glob("*.yaml")} == set(PUBLISHED)
+    configs = {p.stem: OmegaConf.load(p) for p in (CONFIG / "model").glob("*.yaml")}
+    trained = {name for name, config in configs.items() if config.get("kind") in ("mlp", "lstm")}
+    assert trained == set(PUBLISHED)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -54,7 +54,7 @@ def compose_container(
     return dict(container)  # type: ignore[arg-type]
 
 
-def _with_added(choices: list[str], parsed: Sequence[Override]) -> DictConfig:
+def _with_added(choices: list[str], parsed: Sequence[Override]) -> Any:
     """Return the config with the models that overrides add, where those can be composed."""
     added = [o.input_line for o in parsed if o.is_add() and o.input_line is not None]
     try:
