@@ -26,9 +26,9 @@ without language model head, float32, no padding, one thread. What is measured: 
 (entropy, effective keys, Gini, top and recent masses, lags …), the peaks, what each key receives
 and the profile over lags. All methods must give the same numbers, else the benchmark stops.
 
-Every method is a process of its own, and all take turns in every round. A ratio is the least CPU
-time over that of the forward pass alone. Memory is what the pass adds to the process with its
-model loaded.
+Every method is a process of its own, and all take turns in every round (slow ones run once). A
+ratio is the least CPU time over that of the forward pass alone. Memory is what the pass adds to the
+process with its model loaded.
 """
 USE = """
 ## The fast path
