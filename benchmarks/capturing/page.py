@@ -27,8 +27,9 @@ without language model head, float32, no padding, one thread. What is measured: 
 and the profile over lags. All methods must give the same numbers, else the benchmark stops.
 
 Every method is a process of its own, and all take turns in every round (slow ones run once). A
-ratio is the least CPU time over that of the forward pass alone. Memory is what the pass adds to the
-process with its model loaded.
+ratio is CPU time over that of the forward pass alone in the same round: the median over rounds,
+with the least and the largest. Memory is what the first pass adds to the process with its model
+loaded.
 """
 USE = """
 ## The fast path
@@ -77,7 +78,9 @@ def page(result: dict[str, Any]) -> str:
     layers = {row["tokens"]: row["layers"] for row in times}
     heads = [f"N = {n}, {layers[n]} layer{'s' if layers[n] > 1 else ''}" for n in lengths]
     text += "\n## Time, as a ratio to the forward pass\n\n"
-    text += _table(heads, times, lengths, "ratio", "{:.2f}")
+    text += _table(
+        heads, [r | {"ratio": _ratio(r["ratio"])} for r in times], lengths, "ratio", "{}"
+    )
     floor = [r for r in times if r["method"] == "sdpa"]
     least = ", ".join(f"{min(r['seconds']):.2f} s at N = {r['tokens']}" for r in floor)
     text += f"\nThe forward pass alone took {least}.\n"
@@ -85,6 +88,11 @@ def page(result: dict[str, Any]) -> str:
     text += _table(heads, times, lengths, "peak_mb", "{:.0f}")
     text += _growth(result["memory"])
     return (text + USE + _kernels(result["kernels"])).rstrip()
+
+
+def _ratio(found: Sequence[float]) -> str:
+    median, least, largest = found
+    return f"{median:.2f}" + (f" ({least:.2f}–{largest:.2f})" if least < largest else "")
 
 
 def _kernels(found: dict[str, dict[str, Any]]) -> str:
