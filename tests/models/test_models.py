@@ -67,7 +67,7 @@ def test_parameter_count_at_published_scale(name: str) -> None:
 def test_every_config_of_a_model_is_known_here() -> None:
     configs = {p.stem: OmegaConf.load(p) for p in (CONFIG / "model").glob("*.yaml")}
     trained = {name for name, config in configs.items() if config.get("kind") in ("mlp", "lstm")}
-    assert trained == set(PUBLISHED)
+    assert {name for name in trained if not name.startswith("ground_truth")} == set(PUBLISHED)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -211,6 +211,6 @@ def test_saved_weights_cannot_be_trained() -> None:
 
 
 def test_registries_hold_what_the_schema_allows() -> None:
-    assert set(MODELS) == {"mlp", "lstm"}
-    assert set(ATTENTIONS) == {"simple", "additive", "scaled_dot"}
+    assert set(MODELS) == {"mlp", "lstm", "reader"}
+    assert set(ATTENTIONS) == {"simple", "additive", "scaled_dot", "query", "uniform", "static"}
     assert all(registry.load(name) for registry in (MODELS, ATTENTIONS) for name in registry)

@@ -120,6 +120,40 @@ class CsvData(Windows):
         return self
 
 
+SyntheticCase = Literal[
+    "lag", "last", "mean", "selcopy", "recall", "random", "sink", "lengths", "alone",
+]  # fmt: skip
+
+
+class SyntheticData(Windows):
+    """A made-up task whose right diagnosis is known; every window is a sequence and a unit."""
+
+    kind: Literal["synthetic"]
+    case: SyntheticCase
+    """What the target depends on; see `docs/calibration.md`."""
+    window: Annotated[int, Field(ge=8)] = 16
+    """Steps in a window."""
+    lead: Annotated[int, Field(ge=0, le=0)] = 0
+    """Always 0: the target belongs to the last step."""
+    train_windows: Annotated[int, Field(ge=2)] = 20_000
+    """Windows to train on."""
+    validation_windows: Annotated[int, Field(ge=2)] = 500
+    """Windows for validation, the probe set among them."""
+    test_windows: Annotated[int, Field(ge=2)] = 500
+    """Windows that effects are estimated on."""
+    data_seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the generator: part of the data, not of the runs."""
+
+    @model_validator(mode="after")
+    def _probe_fits(self) -> "SyntheticData":
+        if self.probe_samples > self.validation_windows:
+            raise ValueError(
+                f"probe_samples is {self.probe_samples}, but there are {self.validation_windows} "
+                "validation windows; lower it"
+            )
+        return self
+
+
 SavedAxis = Literal["layer", "head", "sample", "query", "key"]
 
 
@@ -187,16 +221,16 @@ class SavedWeightsData(Section):
         return self
 
 
+Source = GeomagneticData | SteeringData | CsvData | SyntheticData
+"""Where windows come from."""
+
 DataSpec = Annotated[
-    GeomagneticData | SteeringData | CsvData | SavedWeightsData | PromptsData | SentencesData,
-    Field(discriminator="kind"),
+    Source | SavedWeightsData | PromptsData | SentencesData, Field(discriminator="kind")
 ]
 
-_SOURCE: TypeAdapter[GeomagneticData | SteeringData | CsvData] = TypeAdapter(
-    Annotated[GeomagneticData | SteeringData | CsvData, Field(discriminator="kind")]
-)
+_SOURCE: TypeAdapter[Source] = TypeAdapter(Annotated[Source, Field(discriminator="kind")])
 
 
-def parse_source(document: Mapping[str, Any]) -> GeomagneticData | SteeringData | CsvData:
+def parse_source(document: Mapping[str, Any]) -> Source:
     """Return the source of windows that a job's param describes."""
     return _SOURCE.validate_python(document)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, model_validator
 
 from attnpipe.schema.base import Name, Section
+from attnpipe.schema.intervention import Arm
 from attnpipe.schema.pretrained import PretrainedModel
 
 
@@ -29,8 +30,26 @@ class ScaledDotAttention(Section):
     kind: Literal["scaled_dot"]
 
 
+class QueryAttention(Section):
+    """The last step asks all steps: `(W_q h_T)·(W_k h_k) / √size`."""
+
+    kind: Literal["query"]
+    size: Annotated[int, Field(ge=1)] = 32
+    """Width of queries and keys."""
+
+
+class FixedAttention(Section):
+    """Weights that see no content; contexts are averaged or summed over as many queries as steps."""
+
+    kind: Literal["uniform", "static"]
+    """`uniform`: equal weights; `static`: one learned logit per step, the same for every window."""
+    reduce: Literal["mean", "sum"] = "mean"
+    """As the attention it stands for: `sum` for `additive`, else `mean`."""
+
+
 AttentionSpec = Annotated[
-    SimpleAttention | AdditiveAttention | ScaledDotAttention, Field(discriminator="kind")
+    SimpleAttention | AdditiveAttention | ScaledDotAttention | QueryAttention | FixedAttention,
+    Field(discriminator="kind"),
 ]
 
 
@@ -53,7 +72,25 @@ class MlpModel(Forecaster):
     """Width of each hidden layer."""
 
 
-class LstmModel(Forecaster):
+class Attending(Forecaster):
+    """A model that may attend over the states of its steps."""
+
+    attention: AttentionSpec | None = None
+    """Attention over hidden states; null: only the last one is used."""
+    arms: list[Arm] = []
+    """Variants trained anew, to see whether attention helps: `none` (R0) without attention, `uniform` (R1) and `static` (R2) with weights that see no content."""
+
+    @model_validator(mode="after")
+    def _arms_need_attention(self) -> "Attending":
+        if self.arms and self.attention is None:
+            raise ValueError("arms are variants of attention, and this model has none; remove them")
+        twice = sorted({arm for arm in self.arms if self.arms.count(arm) > 1})
+        if twice:
+            raise ValueError(f"arms: '{twice[0]}' is listed twice; list each arm once")
+        return self
+
+
+class LstmModel(Attending):
     """Stacked LSTM; the last hidden state, or attention over all of them, is read out linearly."""
 
     kind: Literal["lstm"]
@@ -63,8 +100,6 @@ class LstmModel(Forecaster):
     """Stacked layers."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout between layers."""
-    attention: AttentionSpec | None = None
-    """Attention over hidden states; null: the last hidden state is used."""
 
     @model_validator(mode="after")
     def _attention_names_its_baseline(self) -> "LstmModel":
@@ -73,22 +108,33 @@ class LstmModel(Forecaster):
         return self
 
 
+class ReaderModel(Attending):
+    """Each step is embedded by itself; the last step, and what attention brings it, is read out."""
+
+    kind: Literal["reader"]
+    width: Annotated[int, Field(ge=1)] = 32
+    """Width of the embedded steps."""
+    mask: Annotated[int, Field(ge=0)] | None = None
+    """Feature that is above 0 for steps that exist; the others are padding. null: all exist."""
+
+
 class SavedModel(Forecaster):
     """A model known only by its saved attention weights."""
 
     kind: Literal["saved"]
 
 
-ModelSpec = Annotated[
-    MlpModel | LstmModel | SavedModel | PretrainedModel, Field(discriminator="kind")
-]
+Trainable = MlpModel | LstmModel | ReaderModel
+"""What can be trained here."""
 
-_MODEL: TypeAdapter[MlpModel | LstmModel | SavedModel] = TypeAdapter(
-    Annotated[MlpModel | LstmModel | SavedModel, Field(discriminator="kind")]
+ModelSpec = Annotated[Trainable | SavedModel | PretrainedModel, Field(discriminator="kind")]
+
+_MODEL: TypeAdapter[Trainable | SavedModel] = TypeAdapter(
+    Annotated[Trainable | SavedModel, Field(discriminator="kind")]
 )
 
 
-def parse_model(document: Mapping[str, Any]) -> MlpModel | LstmModel | SavedModel:
+def parse_model(document: Mapping[str, Any]) -> Trainable | SavedModel:
     """Return the model that a job's param describes; its label and baseline do not matter."""
     attention = document.get("attention") is not None
     unused = {"label": "unused", "baseline": "unused" if attention else None}

@@ -8,6 +8,7 @@ from attnpipe.schema.analysis import AnalysisSpec
 from attnpipe.schema.base import Name, Section
 from attnpipe.schema.data import DataSpec
 from attnpipe.schema.figure import FigureSpec
+from attnpipe.schema.intervention import InterventionSpec
 from attnpipe.schema.model import ModelSpec
 from attnpipe.schema.sizes import SizesSpec
 from attnpipe.schema.training import TrainingSpec
@@ -38,6 +39,8 @@ class StudySpec(Section):
     """How models are trained; null for saved weights."""
     analysis: AnalysisSpec
     """What is measured."""
+    intervention: InterventionSpec = InterventionSpec()
+    """What is done to attention, to see what it is good for."""
     figure: FigureSpec
     """What is drawn."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 NAN = float("nan")
 CONFIDENCE = 0.95
@@ -40,6 +40,18 @@ class Estimate:
         """
         half = t_quantile(self.df, confidence) * np.sqrt(self.variance)
         return float(self.value - half), float(self.value + half)
+
+    def p_value(self, null: float = 0.0) -> float:
+        """Return the two-sided p of ``truth = null``: below 0.05 where the interval leaves it out.
+
+        NaN where the variance is unknown; 0 or 1 where it is 0.
+        """
+        if np.isnan(self.variance):
+            return NAN
+        distance = abs(self.value - null)
+        if self.variance == 0:
+            return float(distance == 0)
+        return float(2 * stdtr(self.df, -distance / np.sqrt(self.variance)))
 
 
 def t_quantile(df: float, confidence: float = CONFIDENCE) -> float:

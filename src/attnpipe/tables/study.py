@@ -2,6 +2,7 @@
 
 from attnpipe.tables.base import FLAG, INT, REAL, TEXT, Column, Table
 from attnpipe.tables.columns import METRIC, RUN, SPREAD, WHERE
+from attnpipe.tables.effects import EFFECTS
 from attnpipe.tables.history import HISTORY
 
 INVENTORY = Table("inventory", "each run and what there is of it", {
@@ -88,4 +89,5 @@ STUDY_TABLES = {
     "convergence": CONVERGENCE,
     "history": HISTORY,
     "comparisons": COMPARISONS,
+    "effects": EFFECTS,
 }

@@ -1,0 +1,248 @@
+"""Causal evidence: effects of interventions and of retrained arms, with their intervals."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float, Int
+
+from attnpipe.aggregation.losses import ModelLosses, PerUnit, SharedSplit, losses_by_unit
+from attnpipe.aggregation.scores import ratio
+from attnpipe.core.errors import UserError
+from attnpipe.stats.duplicates import distinct
+from attnpipe.stats.effect_size import hedges_g
+from attnpipe.stats.equivalence import TOST_CONFIDENCE
+from attnpipe.stats.log_ratio import log_ratio
+from attnpipe.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli, holm
+from attnpipe.stats.seeds_needed import seeds_needed_two_way
+from attnpipe.stats.sign_flip import sign_flip_test
+from attnpipe.stats.two_way import two_way_mean
+from attnpipe.tables.effects import EFFECTS
+from attnpipe.tables.interventions import INTERVENTIONS
+
+CODES = {
+    "output_mean": "E1", "uniform": "E2", "position_mean": "E3", "permuted": "E4",
+}  # fmt: skip
+ARM_CODES = {"none": "R0", "uniform": "R1", "static": "R2"}
+WHERE = ("layer", "head", "removed")
+
+Run = tuple[str, int]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Losses with and without something, of the same seeds and units."""
+
+    keys: Row
+    without: PerUnit
+    model: PerUnit
+    seeds: Int[np.ndarray, " seed"]
+
+
+def effects(
+    evaluations: Mapping[Run, pl.DataFrame],
+    interventions: Mapping[Run, pl.DataFrame],
+    arms: Mapping[str, Mapping[str, str]],
+    delta: float,
+) -> pl.DataFrame:
+    """Estimate what attention is good for in each model.
+
+    Losses are averaged within units first; seeds and units are crossed in the variance
+    (`stats.two_way`). Pairs share seed and unit. In skill units the effect is divided by
+    what the model removes from the loss of the best trivial predictor.
+
+    Parameters
+    ----------
+    evaluations
+        (model, seed) → `tables.EVALUATION`, of models and arms; empty for runs that did
+        not end well.
+    interventions
+        (model, seed) → `tables.INTERVENTIONS` of models with attention.
+    arms
+        Model → arm → model that is the arm.
+    delta
+        Practical margin, in units of skill.
+
+    Returns
+    -------
+    DataFrame
+        `tables.EFFECTS`. An arm without runs, or whose seeds have no counterpart, has a
+        row without value.
+
+    Raises
+    ------
+    UserError
+        If runs were tested on different windows or units.
+    """
+    present = {run: frame for run, frame in evaluations.items() if len(frame)}
+    if not present:
+        return EFFECTS.frame(
+            [_empty(m, arm, run) for m, of in arms.items() for arm, run in of.items()]
+        )
+    split, losses = losses_by_unit(present, 1.0)
+    models = list(dict.fromkeys([m for m, _ in interventions] + list(arms)))
+    rows: list[Row] = []
+    for model in models:
+        for pair in _pairs(model, losses, split, interventions, arms):
+            rows += _rows(model, pair, split, delta)
+    rows += [
+        _empty(model, arm, run)
+        for model, of in arms.items()
+        for arm, run in of.items()
+        if not any(
+            r["model"] == model and r.get("name") == arm and r["kind"] == "arm" for r in rows
+        )
+    ]
+    return _adjusted(EFFECTS.frame(rows)).with_columns(pl.selectors.float().fill_nan(None))
+
+
+def _pairs(
+    model: str,
+    losses: Mapping[str, ModelLosses],
+    split: SharedSplit,
+    interventions: Mapping[Run, pl.DataFrame],
+    arms: Mapping[str, Mapping[str, str]],
+) -> Iterator[_Pair]:
+    if model not in losses:
+        return
+    own = losses[model]
+    good = _independent(own)
+    frames = [
+        interventions[model, int(s)] for s in good if len(interventions.get((model, int(s)), ()))
+    ]
+    if frames:
+        for keys, seeds, loss in _by_unit(pl.concat(frames), split):
+            known = np.intersect1d(good, seeds)
+            yield _Pair(keys, loss[np.isin(seeds, known)], own.at(known).mse, known)
+    for arm, run in arms.get(model, {}).items():
+        if run not in losses:
+            continue
+        known = np.intersect1d(good, _independent(losses[run]))
+        if len(known):
+            keys = {"kind": "arm", "code": ARM_CODES[arm], "name": arm, "against": run}
+            yield _Pair(keys, losses[run].at(known).mse, own.at(known).mse, known)
+
+
+def _independent(losses: ModelLosses) -> Int[np.ndarray, " seed"]:
+    """Return the seeds with finite losses, copies left out."""
+    seeds = losses.known()
+    mse = losses.at(seeds).mse
+    return np.array(
+        distinct({int(s): row for s, row in zip(seeds, mse, strict=True)}), dtype=np.int64
+    )
+
+
+def _by_unit(
+    frame: pl.DataFrame, split: SharedSplit
+) -> Iterator[tuple[Row, Int[np.ndarray, " seed"], Float[np.ndarray, "seed unit"]]]:
+    """Yield each intervention's losses per seed and unit; draws are averaged."""
+    INTERVENTIONS.conform(frame)
+    keys = ["intervention", *WHERE]
+    # The head removed last differs from seed to seed: only their number is common.
+    of_number = pl.col("removed").is_not_null()
+    frame = frame.with_columns(
+        pl.when(of_number).then(None).otherwise(pl.col(c)).alias(c) for c in ("layer", "head")
+    )
+    means = frame.group_by(*keys, "seed", "unit", maintain_order=True).agg(pl.col("loss").mean())
+    for group in means.partition_by(keys, maintain_order=True):
+        row = group.row(0, named=True)
+        table = group.pivot(on="unit", index="seed", values="loss").sort("seed")
+        if set(table.columns) - {"seed"} != set(split.units):
+            raise UserError(
+                f"the units of intervention '{row['intervention']}' are not those of the test "
+                "split: run the intervene stage again"
+            )
+        yield (
+            {"kind": "intervention", "code": _code(row), "name": row["intervention"]}
+            | {k: row[k] for k in WHERE},
+            table["seed"].to_numpy(),
+            table.select(split.units.to_list()).to_numpy(),
+        )
+
+
+def _code(row: Row) -> str | None:
+    whole = all(row[k] is None for k in WHERE)
+    return CODES.get(row["intervention"]) if whole else None
+
+
+def _rows(model: str, pair: _Pair, split: SharedSplit, delta: float) -> list[Row]:
+    shares = split.shares
+    lost = pair.without - pair.model
+    skilled = float((split.trivial - pair.model.mean(axis=0)) @ shares)
+    measures = {
+        "loss": (lost, delta * skilled if skilled > 0 else np.nan),
+        "skill_units": (
+            ratio(lost, split.trivial[None, :] - pair.model, shares),
+            delta if skilled > 0 else np.nan,
+        ),
+    }
+    rows = []
+    for metric, (z, margin) in measures.items():
+        base = {"model": model, **pair.keys, "metric": metric}
+        rows.append(base | {"level": "model"} | _summary(z, shares, margin))
+        rows += [
+            base | {"level": "seed", "seed": int(seed), "value": value, "n_seeds": 1,
+                    "n_units": len(split.items), "margin": margin}
+            for seed, value in zip(pair.seeds, (z @ shares).tolist(), strict=True)
+        ]  # fmt: skip
+    log = log_ratio(pair.without, pair.model, shares).log
+    lo, hi = log.interval()
+    rows.append(
+        {"level": "model", "model": model, **pair.keys, "metric": "log_ratio",
+         "value": log.value, "lo95": lo, "hi95": hi, "df": log.df, "n_seeds": len(pair.seeds),
+         "n_units": len(split.items), "p": log.p_value()}
+    )  # fmt: skip
+    return rows
+
+
+def _summary(z: PerUnit, shares: Float[np.ndarray, " unit"], margin: float) -> Row:
+    estimate = two_way_mean(z, shares)
+    (lo, hi), (lo90, hi90) = estimate.interval(), estimate.interval(TOST_CONFIDENCE)
+    row: Row = {
+        "value": estimate.value, "lo95": lo, "hi95": hi, "lo90": lo90, "hi90": hi90,
+        "df": estimate.df, "n_seeds": len(z), "n_units": z.shape[1], "margin": margin,
+        "p": estimate.p_value(),
+    }  # fmt: skip
+    if len(z) > 1:
+        by_seed = z @ shares
+        test = sign_flip_test(by_seed)
+        row |= {
+            "hedges_g": hedges_g(by_seed), "p_sign_flip": test.p, "p_smallest": test.smallest,
+        }  # fmt: skip
+        if np.isfinite(margin):
+            row["seeds_needed"] = seeds_needed_two_way(z, -margin, margin, weights=shares).seeds
+    return row
+
+
+def _empty(model: str, arm: str, run: str) -> Row:
+    return {
+        "level": "model", "model": model, "kind": "arm", "code": ARM_CODES[arm], "name": arm,
+        "against": run, "metric": "skill_units", "n_seeds": 0, "n_units": 0,
+    }  # fmt: skip
+
+
+def _adjusted(table: pl.DataFrame) -> pl.DataFrame:
+    """Adjust p: codes over models, single heads over heads."""
+    of_model = (pl.col("level") == "model") & pl.col("p").is_not_null()
+    coded = of_model & pl.col("code").is_not_null()
+    single = of_model & (pl.col("name") == "single_head")
+    table = table.with_columns(
+        p_holm=_over(coded, ["code", "metric"], holm),
+        p_bh=_over(single, ["model", "metric"], benjamini_hochberg),
+        p_by=_over(single, ["model", "metric"], benjamini_yekutieli),
+    )
+    return EFFECTS.conform(table)
+
+
+def _over(chosen: pl.Expr, keys: list[str], adjust: Any) -> pl.Expr:
+    p = pl.when(chosen).then(pl.col("p")).otherwise(None).cast(pl.Float64)
+    return (
+        p.map_batches(
+            lambda s: pl.Series(adjust(s.fill_null(np.nan).to_numpy())), return_dtype=pl.Float64
+        )
+        .over(keys)
+        .fill_nan(None)
+    )

@@ -1,0 +1,148 @@
+"""Effects with their intervals, against numpy."""
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.aggregation.builders import UNITS, evaluation
+
+from attnpipe.aggregation.effects import effects
+from attnpipe.core.errors import UserError
+from attnpipe.stats.two_way import two_way_mean
+from attnpipe.tables.effects import EFFECTS
+from attnpipe.tables.interventions import INTERVENTIONS
+
+SEEDS = [3, 1, 2, 5, 8]
+REPEAT = 4
+
+
+def evaluations(**models):
+    return {
+        (model, seed): evaluation(seed, quality, repeat=REPEAT)
+        for model, quality in models.items()
+        for seed in SEEDS
+    }
+
+
+def intervened(of, name="uniform", factor=1.5, **keys):
+    """An intervention that multiplies every loss."""
+    rows = of.select(
+        "item", "unit", loss=pl.col("loss") * factor, delta=pl.col("loss") * (factor - 1)
+    )
+    return INTERVENTIONS.conform(
+        rows.with_columns(
+            model=pl.lit("m"), intervention=pl.lit(name), **{k: pl.lit(v) for k, v in keys.items()}
+        )
+    )
+
+
+def interventions(runs, name="uniform", factor=1.5):
+    return {
+        run: intervened(frame, name, factor).with_columns(seed=pl.lit(run[1], dtype=pl.Int64))
+        for run, frame in runs.items()
+        if run[0] == "m"
+    }
+
+
+def one(table, **where):
+    found = table.filter(
+        *(pl.col(k) == v for k, v in {"level": "model", "model": "m", **where}.items())
+    )
+    assert found.height == 1
+    return found.row(0, named=True)
+
+
+def by_unit(runs, model):
+    """Mean losses [seed, unit] in the order of first appearance, and items per unit."""
+    units, of = list(dict.fromkeys(UNITS)), np.array(UNITS * REPEAT)
+    losses = [runs[model, s]["loss"].to_numpy() for s in sorted(SEEDS)]
+    means = np.array([[row[of == unit].mean() for unit in units] for row in losses])
+    return means, np.array([UNITS.count(u) for u in units], dtype=float)
+
+
+def test_arms_and_interventions_are_differences_of_loss() -> None:
+    runs = evaluations(m=0.9, base=0.5)
+    table = effects(runs, interventions(runs), {"m": {"none": "base"}}, 0.02)
+    assert table.schema == EFFECTS.schema
+    own, items = by_unit(runs, "m")
+    base, _ = by_unit(runs, "base")
+    trivial = runs["m", 3]["trivial_loss"].mean()
+    for code, lost in (("R0", base - own), ("E2", 0.5 * own)):
+        found, want = one(table, code=code, metric="loss"), two_way_mean(lost, items)
+        assert found["value"] == pytest.approx(want.value)
+        assert (found["lo95"], found["hi95"]) == pytest.approx(want.interval())
+        assert (found["lo90"], found["hi90"]) == pytest.approx(want.interval(0.9))
+        assert found["n_seeds"] == 5
+        units = one(table, code=code, metric="skill_units")
+        skilled = trivial - float((own @ items / items.sum()).mean())
+        assert units["value"] == pytest.approx(want.value / skilled)
+        assert units["margin"] == 0.02
+        assert found["margin"] == pytest.approx(0.02 * skilled)
+        seeds = table.filter(
+            (pl.col("level") == "seed") & (pl.col("code") == code) & (pl.col("metric") == "loss")
+        )
+        np.testing.assert_allclose(seeds.sort("seed")["value"], lost @ items / items.sum())
+    assert one(table, code="E2", metric="log_ratio")["value"] == pytest.approx(np.log(1.5))
+
+
+def test_an_effect_beyond_doubt_has_a_small_p_and_no_effect_a_large_one() -> None:
+    runs = evaluations(m=0.9, bad=0.2, same=0.9)
+    runs |= {("same", s): evaluation(s + 100, 0.9, repeat=REPEAT) for s in SEEDS}
+    table = effects(runs, {}, {"m": {"none": "bad", "uniform": "same"}}, 0.02)
+    assert one(table, code="R0", metric="loss")["p"] < 0.05
+    assert one(table, code="R1", metric="loss")["p"] > 0.05
+    assert one(table, code="R1", metric="skill_units")["seeds_needed"] > 5
+
+
+def test_p_is_adjusted_over_models() -> None:
+    runs = evaluations(m=0.9, n=0.8, base=0.5)
+    table = effects(runs, {}, {"m": {"none": "base"}, "n": {"none": "base"}}, 0.02)
+    of = table.filter(
+        (pl.col("code") == "R0") & (pl.col("metric") == "loss") & (pl.col("level") == "model")
+    )
+    p, adjusted = of["p"].to_list(), of["p_holm"].to_list()
+    low, high = sorted(p)
+    assert sorted(adjusted) == pytest.approx([2 * low, max(2 * low, high)])
+
+
+def test_copies_of_a_run_count_once() -> None:
+    runs = evaluations(m=0.9, base=0.5)
+    runs["m", 8] = runs["m", 3]
+    table = effects(runs, interventions(runs), {"m": {"none": "base"}}, 0.02)
+    assert one(table, code="E2", metric="loss")["n_seeds"] == 4
+    assert one(table, code="R0", metric="loss")["n_seeds"] == 4
+
+
+def test_seeds_without_counterpart_are_left_out_and_absent_arms_have_no_value() -> None:
+    runs = evaluations(m=0.9, base=0.5)
+    runs["base", 5] = runs["base", 5].clear()
+    table = effects(runs, {}, {"m": {"none": "base", "static": "gone"}}, 0.02)
+    assert one(table, code="R0", metric="loss")["n_seeds"] == 4
+    gone = one(table, code="R2", metric="skill_units")
+    assert (gone["value"], gone["n_seeds"], gone["against"]) == (None, 0, "gone")
+
+
+def test_heads_removed_in_random_orders_are_averaged_over_draws() -> None:
+    runs = evaluations(m=0.9)
+    found = {
+        run: pl.concat([
+            intervened(frame, "random_heads", factor, layer=layer, head=1, removed=2, draw=draw)
+            .with_columns(seed=pl.lit(run[1], dtype=pl.Int64))
+            for draw, (factor, layer) in enumerate([(1.5, 0), (2.5, 1)])
+        ])
+        for run, frame in runs.items()
+    }  # fmt: skip
+    row = one(effects(runs, found, {}, 0.02), name="random_heads", metric="log_ratio")
+    assert row["value"] == pytest.approx(np.log(2.0))
+    assert (row["removed"], row["layer"], row["code"]) == (2, None, None)
+
+
+def test_nothing_trained_gives_rows_without_values() -> None:
+    table = effects({("m", 1): evaluation(1).clear()}, {}, {"m": {"none": "base"}}, 0.02)
+    assert one(table, code="R0")["value"] is None
+
+
+def test_other_units_are_refused() -> None:
+    runs = evaluations(m=0.9)
+    found = {k: v.with_columns(unit=pl.lit("z")) for k, v in interventions(runs).items()}
+    with pytest.raises(UserError, match="units of intervention 'uniform' are not those"):
+        effects(runs, found, {}, 0.02)
