@@ -144,7 +144,8 @@ def test_models_can_be_added_removed_and_varied():
 def test_default_studies_compose_at_both_scales(study, scale):
     loaded = load_study(CONFIG, {"study": study, "scale": scale})
     assert (loaded.spec.name, loaded.spec.scale) == (study, scale)
-    assert len(loaded.runs) == 8 * 5
+    assert len(loaded.spec.models) == 8
+    assert len(loaded.runs) == (8 + 6) * 5  # R1 and R2 of two sizes, and of sums over queries
 
 
 def test_quick_still_means_a_real_model():

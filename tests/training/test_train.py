@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from attnpipe.core.errors import UserError
+from attnpipe.models.build import build_model
+from attnpipe.tables.evaluation import EVALUATION
 from attnpipe.tables.history import HISTORY
 from attnpipe.training.run import train
 
@@ -32,6 +34,27 @@ def test_best_is_the_epoch_with_the_lowest_validation_loss(
     kept = run.checkpoints[f"epoch_{best:03d}"]
     assert all(np.array_equal(kept[k], v) for k, v in run.checkpoints["best"].items())
     assert any(not np.array_equal(run.checkpoints["untrained"][k], v) for k, v in kept.items())
+
+
+@pytest.mark.parametrize("kind", ["mlp", "additive"])
+def test_evaluation_is_the_best_checkpoint_on_the_whole_test_split(
+    make_dataset, make_model, make_training, kind: str
+) -> None:
+    data, model = make_dataset(), make_model(kind)
+    run = train(data, model, make_training(), 7, name="m")
+    ends, table = data.splits["test"], run.evaluation
+    module = build_model(model, data.features.shape[1], data.window, seed=0)
+    best = {k: torch.from_numpy(np.array(v)) for k, v in run.checkpoints["best"].items()}
+    module.load_state_dict(best)
+    with torch.no_grad():
+        outputs = module.eval()(torch.from_numpy(data.windows(ends))).double().numpy()
+    want = outputs * data.target_scale + data.target_mean
+    assert table.schema == EVALUATION.schema
+    assert len(table) == len(ends)
+    np.testing.assert_allclose(table["prediction"], want, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(table["target"], data.target[ends])
+    np.testing.assert_allclose(table["loss"], (want - data.target[ends]) ** 2, rtol=1e-3, atol=1e-4)
+    assert table["trivial_loss"].is_finite().all()
 
 
 def test_history_has_one_row_per_epoch_from_untrained_on(
@@ -135,6 +158,7 @@ def test_diverged_run_ends_with_its_outcome_and_what_it_had(
     spec = make_training(epochs=6, windows_per_epoch=64, clip_norm=clip_norm)
     run = train(replace(data, target=target), make_model(), spec, 3, name="lstm_x")
     assert run.outcome.outcome == "diverged"
+    assert run.evaluation.equals(EVALUATION.frame())
     epoch = run.history["epoch"][-1]
     assert run.outcome.reason == (
         f"the training loss became NaN or infinite in epoch {epoch} (model 'lstm_x', seed 3): "

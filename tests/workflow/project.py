@@ -37,7 +37,7 @@ data:
 models:
   mlp: {hidden: [4]}
   base: {hidden: 4, layers: 1}
-  pool: {hidden: 4, layers: 1, baseline: base, label: Pool, attention: {size: 3}}
+  pool: {hidden: 4, layers: 1, baseline: base, label: Pool, attention: {size: 3}, arms: []}
 training:
   epochs: 2
   windows_per_epoch: 64

@@ -9,15 +9,18 @@ import pytest
 
 END = ["report", "verify"]
 FIGURES = ["figure entropy", "figure forest"]
-STUDY = ["compare", "contrast", "diagnose", *FIGURES, *END]
+STUDY = ["compare", "contrast", "effects", "diagnose", *FIGURES, *END]
 EVERYTHING = [
     "prepare_data csv",
     "train mlp 1", "train mlp 2", "train base 1", "train base 2", "train pool 1", "train pool 2",
-    "extract mlp 1", "extract mlp 2", "extract base 1", "extract base 2",
-    "extract pool 1", "extract pool 2",
+    "extract pool 1", "extract pool 2", "intervene pool 1", "intervene pool 2",
     "measure pool 1", "measure pool 2",
     "aggregate mlp", "aggregate base", "aggregate pool",
     *STUDY,
+]  # fmt: skip
+POOL_TRAINED = [
+    "train pool 1", "train pool 2", "extract pool 1", "extract pool 2",
+    "intervene pool 1", "intervene pool 2",
 ]  # fmt: skip
 POOL_MEASURED = ["measure pool 1", "measure pool 2", "aggregate pool"]
 AFTER_MEASURE = ["compare", "diagnose", *FIGURES, *END]
@@ -25,32 +28,37 @@ AFTER_MEASURE = ["compare", "diagnose", *FIGURES, *END]
 # Overrides on the command line → the jobs of the next run.
 OVERRIDES = {
     "models.pool.hidden=6": [
-        "train pool 1", "train pool 2", "extract pool 1", "extract pool 2", *POOL_MEASURED, *STUDY,
+        *POOL_TRAINED, *POOL_MEASURED, *STUDY,
     ],
     "models.pool.attention.size=4": [
-        "train pool 1", "train pool 2", "extract pool 1", "extract pool 2", *POOL_MEASURED, *STUDY,
+        *POOL_TRAINED, *POOL_MEASURED, *STUDY,
     ],
     "models.pool.label=Pooling": [*FIGURES, "diagnose", *END],
     "analysis.metrics.peak_tolerance=0.01": [*POOL_MEASURED, *AFTER_MEASURE],
     "figure.show.entropy.color='#123456'": ["figure entropy", *END],
     "figure.representative_seed=2": END,  # no figure of this study shows one seed
-    "analysis.contrast.delta=0.05": ["contrast", "diagnose", "figure forest", *END],
+    "analysis.contrast.delta=0.05": ["contrast", "effects", "diagnose", "figure forest", *END],
+    "intervention.window=3": [
+        "intervene pool 1", "intervene pool 2", "effects", "diagnose", *END,
+    ],
+    "models.pool.arms=[none]": ["effects", "diagnose", *END],  # the baseline is that arm
+    "models.pool.arms=[none,uniform]": [
+        "train uniform-0 1", "train uniform-0 2", "aggregate uniform-0", *STUDY,
+    ],
     "title='Another title'": ["diagnose", *END],
     "seeds=[1,2,3]": [
         "train mlp 3", "train base 3", "train pool 3",
-        "extract mlp 3", "extract base 3", "extract pool 3", "measure pool 3",
+        "extract pool 3", "measure pool 3", "intervene pool 3",
         "aggregate mlp", "aggregate base", "aggregate pool", *STUDY,
     ],
     "seeds=[2,1]": END,  # only the config that the report shows
     "seeds=[1]": ["aggregate mlp", "aggregate base", "aggregate pool", *STUDY],
     "+model@models.extra=mlp_last models.extra.hidden=[3] models.extra.label=extra": [
-        "train extra 1", "train extra 2", "extract extra 1", "extract extra 2",
-        "aggregate extra", *STUDY,
+        "train extra 1", "train extra 2", "aggregate extra", *STUDY,
     ],
     "~models.mlp": STUDY,
     "~models.mlp +model@models.mlp2=mlp_last models.mlp2.hidden=[4] models.mlp2.label=mlp2": [
-        "train mlp2 1", "train mlp2 2", "extract mlp2 1", "extract mlp2 2",
-        "aggregate mlp2", *STUDY,
+        "train mlp2 1", "train mlp2 2", "aggregate mlp2", *STUDY,
     ],
     "training.optimizer=adamw": [job for job in EVERYTHING if job != "prepare_data csv"],
     "": [],
@@ -134,7 +142,7 @@ def forget_notes(project):
 POOL_1 = ["measure pool 1", "aggregate pool", *AFTER_MEASURE]
 LSTM_RUNS = [
     "train base 1", "train base 2", "train pool 1", "train pool 2",
-    "extract base 1", "extract base 2", "extract pool 1", "extract pool 2",
+    "extract pool 1", "extract pool 2", "intervene pool 1", "intervene pool 2",
     *POOL_MEASURED, "aggregate base", *STUDY,
 ]  # fmt: skip
 
@@ -165,7 +173,7 @@ EDITS = {
     ),
     "models/mlp.py": (
         edit("src/attnpipe/models/mlp.py", "\n\n\nclass ", "\n\nCHANGED = 1\n\n\nclass "),
-        ["train mlp 1", "train mlp 2", "extract mlp 1", "extract mlp 2", "aggregate mlp", *STUDY],
+        ["train mlp 1", "train mlp 2", "aggregate mlp", *STUDY],
     ),
     "models/lstm.py": (
         edit("src/attnpipe/models/lstm.py", "\n\n\nclass ", "\n\nCHANGED = 1\n\n\nclass "),

@@ -53,3 +53,15 @@ if plan.study.trained:
             "contrast"
         script:
             "../scripts/contrast.py"
+
+    rule effects:
+        input:
+            unpack(inputs("effects")),
+        output:
+            **plan.patterns("effects"),
+        params:
+            spec=spec("effects"),
+        message:
+            "effects"
+        script:
+            "../scripts/effects.py"

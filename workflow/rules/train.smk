@@ -27,6 +27,19 @@ rule train:
         "../scripts/train.py"
 
 
+rule intervene:
+    input:
+        unpack(inputs("intervene")),
+    output:
+        **plan.patterns("intervene"),
+    params:
+        spec=spec("intervene"),
+    message:
+        "intervene {wildcards.model} {wildcards.seed}"
+    script:
+        "../scripts/intervene.py"
+
+
 rule extract:
     input:
         unpack(inputs("extract")),

@@ -1,4 +1,7 @@
-"""Train one model at one seed; an interrupted training goes on from its last epoch."""
+"""Train one model at one seed and forecast the test split.
+
+An interrupted training goes on from its last epoch.
+"""
 
 from attnpipe.data.storage import from_tensors
 from attnpipe.io.checkpoints import write_checkpoints
@@ -9,6 +12,7 @@ from attnpipe.io.tensors import read_tensors
 from attnpipe.pipeline.job import job
 from attnpipe.schema.model import parse_model
 from attnpipe.schema.training import TrainingSpec
+from attnpipe.tables.evaluation import EVALUATION
 from attnpipe.tables.history import HISTORY
 from attnpipe.training.progress import ProgressLine
 from attnpipe.training.run import train
@@ -23,5 +27,6 @@ with job(snakemake) as ctx:
     run = train(dataset, spec, training, seed, name=model, resume=resume, progress=progress)
     write_checkpoints(ctx.write.checkpoints, run.checkpoints, {"model": model, "seed": seed})
     write_table(ctx.write.history, run.history, HISTORY)
+    write_table(ctx.write.evaluation, run.evaluation, EVALUATION)
     write_outcome(ctx.write.outcome, run.outcome)
 resume.clear()

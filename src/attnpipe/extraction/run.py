@@ -4,24 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from jaxtyping import Int64
-from torch import nn
 
 from attnpipe.core.fold import Fold
 from attnpipe.core.outcome import Outcome
 from attnpipe.core.record import LayerRecord, Probe
 from attnpipe.data.dataset import SequenceDataset
 from attnpipe.extraction.capture import capture, elements_per_sample, samples_that_fit
-from attnpipe.extraction.load import load_checkpoint
 from attnpipe.metrics.registry import FOLDS
 from attnpipe.models.build import build_model
 from attnpipe.models.determinism import deterministic
+from attnpipe.models.load import load_checkpoint
 from attnpipe.schema.analysis import CaptureSpec, MetricsSpec
-from attnpipe.schema.model import LstmModel, MlpModel, SavedModel
-from attnpipe.tables.evaluation import EVALUATION
+from attnpipe.schema.model import SavedModel, Trainable
 from attnpipe.tasks.forecast import ForecastTask
-from attnpipe.tasks.predict import predict
 from attnpipe.tasks.task import Batch
 
 Checkpoints = Mapping[str, Mapping[str, np.ndarray]]
@@ -36,9 +32,6 @@ class Extracted:
 
     Attributes
     ----------
-    evaluation
-        Table `EVALUATION`: forecasts of checkpoint ``best`` for the whole test split;
-        empty if the run did not end well.
     records
         Layers of each checkpoint, ``untrained`` first, ``best`` last; none for a model
         without attention.
@@ -46,14 +39,13 @@ class Extracted:
         The inputs on which attention was captured.
     """
 
-    evaluation: pl.DataFrame
     records: list[LayerRecord]
     probe: Probe
 
 
 def extract(
     dataset: SequenceDataset,
-    model: MlpModel | LstmModel | SavedModel,
+    model: Trainable | SavedModel,
     checkpoints: Checkpoints,
     outcome: Outcome,
     capture_spec: CaptureSpec,
@@ -110,19 +102,9 @@ def extract(
         for name in sorted(checkpoints, key=_order) if per_sample else []:
             load_checkpoint(module, checkpoints[name], run=run, checkpoint=name)
             records += capture(module, probe, len(dataset.probe), samples, name, battery)
-        evaluation = _evaluate(task, module, checkpoints, outcome, run)
     published_row = getattr(module, "published_row", "only")
-    return Extracted(evaluation, records, Probe(dataset.halves, published_row=published_row))
+    return Extracted(records, Probe(dataset.halves, published_row=published_row))
 
 
 def _order(checkpoint: str) -> tuple[int, str]:
     return (0 if checkpoint == "untrained" else 2 if checkpoint == "best" else 1, checkpoint)
-
-
-def _evaluate(
-    task: ForecastTask, module: nn.Module, checkpoints: Checkpoints, outcome: Outcome, run: str
-) -> pl.DataFrame:
-    if outcome.outcome != "ok":
-        return EVALUATION.frame()
-    load_checkpoint(module, checkpoints["best"], run=run, checkpoint="best")
-    return task.scores("test", predict(task, module, "test"))

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import ValidationError
 
@@ -15,7 +16,9 @@ from attnpipe.pipeline.compose import compose_container
 from attnpipe.pipeline.explain import explain
 from attnpipe.pipeline.overrides import split_overrides
 from attnpipe.saved_weights.discover import RunFiles, discover
+from attnpipe.schema.arms import Arms, derive_arms
 from attnpipe.schema.data import SavedWeightsData, Windows
+from attnpipe.schema.model import ModelSpec
 from attnpipe.schema.study import StudySpec
 
 Mode = Literal["trained", "saved", "text"]
@@ -56,17 +59,37 @@ class Study:
         """Whether runs are trained here."""
         return self.mode == "trained"
 
+    @cached_property
+    def arms(self) -> Arms:
+        """The variants that are trained beside the models."""
+        return derive_arms(self.spec.models)
+
+    @cached_property
+    def models(self) -> Mapping[str, ModelSpec]:
+        """All that has runs: the models in config order, then their arms."""
+        derived = cast("Mapping[str, ModelSpec]", self.arms.derived)
+        return {**self.spec.models, **derived}
+
     @property
     def runs(self) -> list[tuple[str, int]]:
-        """All (model, seed) pairs, in config order."""
-        return [(model, seed) for model in self.spec.models for seed in self.seeds_of(model)]
+        """All (model, seed) pairs, in config order, arms last."""
+        return [(model, seed) for model in self.models for seed in self.seeds_of(model)]
 
     def seeds_of(self, model: str) -> list[int]:
         """Return the seeds of a model's runs: all, or those whose weights were saved."""
         return sorted(self.saved[model] if self.mode == "saved" else self.spec.seeds)
 
+    @property
+    def intervened(self) -> list[tuple[str, int]]:
+        """The (model, seed) pairs whose attention is replaced."""
+        if not self.trained or not self.spec.intervention.names:
+            return []
+        return [run for run in self.runs if self.has_attention(run[0])]
+
     def has_attention(self, model: str) -> bool:
-        """Return whether a model has attention weights at all."""
+        """Return whether a model has attention weights to look at; those of arms are known."""
+        if model in self.arms.derived:
+            return False
         spec = self.spec.models[model]
         observed = spec.kind in ("saved", "pretrained")
         return observed or getattr(spec, "attention", None) is not None

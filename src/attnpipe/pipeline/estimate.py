@@ -1,11 +1,13 @@
 """How much a study will store, before anything runs."""
 
-from attnpipe.schema.model import LstmModel
+from attnpipe.schema.model import Attending
 from attnpipe.schema.study import StudySpec
 from attnpipe.schema.text import PromptsData
 from attnpipe.schema.training import TrainingSpec
 
 FLOAT32 = 4
+ONE_ROW = ("simple", "query", "uniform", "static")
+"""Attention without queries."""
 
 
 def kept_checkpoints(training: TrainingSpec) -> int:
@@ -17,12 +19,12 @@ def kept_checkpoints(training: TrainingSpec) -> int:
 
 def attention_bytes(spec: StudySpec, model: str) -> int:
     """Return the bytes of the full attention weights of one run (0 if unknown or none)."""
-    chosen = spec.models[model]
-    if not isinstance(chosen, LstmModel) or chosen.attention is None or spec.training is None:
+    chosen = spec.models.get(model)  # None: an arm, whose weights are not looked at
+    if not isinstance(chosen, Attending) or chosen.attention is None or spec.training is None:
         return 0
     window = spec.data.window  # type: ignore[union-attr]
     samples = spec.data.probe_samples  # type: ignore[union-attr]
-    rows = 1 if chosen.attention.kind == "simple" else window
+    rows = 1 if chosen.attention.kind in ONE_ROW else window
     return kept_checkpoints(spec.training) * samples * rows * window * FLOAT32
 
 

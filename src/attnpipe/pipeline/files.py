@@ -6,7 +6,9 @@ from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.files_base import Inputs, StageFiles
 from attnpipe.tables.study import STUDY_TABLES
 
-FORECAST_TABLES = ("comparisons", "history")  # saved weights have none
+FORECAST_TABLES = ("comparisons", "effects", "history")  # saved weights have none
+OWN_STAGE = {"comparisons": "contrast", "effects": "effects"}
+"""Table → stage that writes it; `compare` writes the others."""
 
 
 class SeededFiles(StageFiles):
@@ -22,15 +24,16 @@ class SeededFiles(StageFiles):
             "import_weights": self._import_weights,
             "train": self._train,
             "extract": self._extract,
+            "intervene": self._extract,
             "measure": self._measure,
             "aggregate": self._aggregate,
             "compare": self._compare,
             "contrast": self._contrast,
+            "effects": self._effects,
         }
 
     def _table(self, name: str) -> str:
-        stage = "contrast" if name == "comparisons" else "compare"
-        return self.out(stage)[f"{name}_parquet"]
+        return self.out(OWN_STAGE.get(name, "compare"))[f"{name}_parquet"]
 
     def _data(self, key: str) -> str:
         stage = "prepare_data" if self._study.trained else "list_weights"
@@ -63,7 +66,9 @@ class SeededFiles(StageFiles):
 
     def _run(self, model: str, seed: int | str) -> dict[str, str]:
         """Return everything that exists of one run before it is measured."""
-        stages = ("train", "extract") if self._study.trained else ("import_weights",)
+        stages = ["train"] if self._study.trained else ["import_weights"]
+        if self._study.trained and self._study.has_attention(model):
+            stages.append("extract")
         parts = [self.out(stage, model=model, seed=seed) for stage in stages]
         return {name: path for part in parts for name, path in part.items()}
 
@@ -82,8 +87,12 @@ class SeededFiles(StageFiles):
         return {name: [run[name] for run in runs] for name in runs[0] if name not in unused}
 
     def _compare(self) -> Inputs:
-        parts = [self.out("aggregate", model=model) for model in self._study.spec.models]
+        parts = [self.out("aggregate", model=model) for model in self._study.models]
         return {name: [part[name] for part in parts] for name in parts[0]}
+
+    def _effects(self) -> Inputs:
+        runs = [self.out("intervene", model=m, seed=s) for m, s in self._study.intervened]
+        return {**self._contrast(), "interventions": [run["interventions"] for run in runs]}
 
     def _contrast(self) -> Inputs:
         runs = self._study.runs

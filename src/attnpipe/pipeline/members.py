@@ -7,27 +7,26 @@ from attnpipe.data.registry import SOURCES
 from attnpipe.figures.registry import FIGURES
 from attnpipe.metrics.registry import FOLDS
 from attnpipe.models.registry import ATTENTIONS, MODELS
+from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.estimate import stores_states
-from attnpipe.schema.model import LstmModel
-from attnpipe.schema.study import StudySpec
+from attnpipe.schema.model import Attending
 from attnpipe.training.registry import OPTIMIZERS
 
 
-def members(stage: str, wildcards: Mapping[str, Any], spec: StudySpec) -> list[str]:
+def members(stage: str, wildcards: Mapping[str, Any], study: Study) -> list[str]:
     """Return the dotted modules of the registry members that a job uses."""
+    spec = study.spec
     if stage == "prepare_data":
         return [SOURCES.module(spec.data.kind)]
     if stage == "figure":
         return [FIGURES.module(wildcards["figure"])]
-    if stage in ("extract", "aggregate") and stores_states(spec, wildcards["model"]):
-        states = [FOLDS.module("battery")]
-    else:
-        states = []
-    if stage not in ("train", "extract"):
+    folded = stage in ("extract", "aggregate") and stores_states(spec, wildcards["model"])
+    states = [FOLDS.module("battery")] if folded else []
+    if stage not in ("train", "extract", "intervene"):
         return states
-    model = spec.models[wildcards["model"]]
+    model = study.models[wildcards["model"]]
     modules = [MODELS.module(model.kind)]
-    if isinstance(model, LstmModel) and model.attention is not None:
+    if isinstance(model, Attending) and model.attention is not None:
         modules.append(ATTENTIONS.module(model.attention.kind))
     if stage == "train" and spec.training is not None:
         modules.append(OPTIMIZERS.module(spec.training.optimizer))

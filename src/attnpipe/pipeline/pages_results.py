@@ -5,6 +5,7 @@ from attnpipe.pipeline.paths import OUTPUTS
 from attnpipe.schema.analysis import MetricsSpec
 from attnpipe.tables.base import Table
 from attnpipe.tables.evaluation import EVALUATION
+from attnpipe.tables.interventions import INTERVENTIONS
 from attnpipe.tables.metrics import METRICS
 from attnpipe.tables.study import STUDY_TABLES
 from attnpipe.tables.text import SEGMENTS, SPANS, TEXT_METRICS, TEXT_TABLES, TEXTS
@@ -20,6 +21,7 @@ FILES = {
     "key] float32, with `support`, `query_positions`, `key_positions`, `samples`, and fold states "
     "where the weights exceed `analysis.capture.max_megabytes`",
     "probe": "halves of the probe set, final checkpoint, what is unknowable",
+    "interventions": "table `interventions`",
     "metrics": "table `metrics` of the run, or over seeds",
     "config": "the model's architecture, as transformers reads it",
     "weights": "the model's weights",
@@ -73,7 +75,8 @@ def results_page() -> str:
         for stage, files in OUTPUTS.items()
         for name, path in files.items()
     ]
-    tables = {"evaluation": EVALUATION, "metrics of a run": METRICS, **STUDY_TABLES}
+    tables = {"evaluation": EVALUATION, "metrics of a run": METRICS}
+    tables |= {"interventions": INTERVENTIONS, **STUDY_TABLES}
     tables |= {t.name: t for t in (TEXTS, SPANS, TEXT_METRICS, SEGMENTS)} | TEXT_TABLES
     sections = [_table(name, table) for name, table in tables.items()]
     return HEAD + "\n".join(rows) + "\n\n" + "\n".join(sections) + "\n" + _metrics()

@@ -7,6 +7,7 @@ from typing import Any
 from attnpipe.figures.registry import NEEDS, ONE_SEED
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.estimate import stores_states
+from attnpipe.schema.arms import computed
 
 Values = dict[str, Any]
 
@@ -24,10 +25,12 @@ class StudyParams:
             "import_weights": self._import_weights,
             "train": self._train,
             "extract": self._extract,
+            "intervene": self._intervene,
             "measure": self._measure,
             "aggregate": self._aggregate,
             "compare": self._compare,
             "contrast": self._contrast,
+            "effects": self._effects,
             "figure": self._figure,
             "diagnose": self._diagnose,
             "report": self._report,
@@ -46,22 +49,21 @@ class StudyParams:
         return {"model": model, "seed": int(seed), "shape": shape, "data": self._config["data"]}
 
     def _run(self, model: str, seed: str) -> Values:
-        """Return what a run computes; its label and baseline are no part of that."""
-        spec = self._config["models"][model]
-        computed = {key: spec[key] for key in spec if key not in ("label", "baseline")}
-        return {"model": model, "seed": int(seed), "spec": computed}
+        """Return what a run computes; its label, baseline and arms are no part of that."""
+        return {"model": model, "seed": int(seed), "spec": computed(self._study.models[model])}
 
     def _train(self, model: str, seed: str) -> Values:
         return self._run(model, seed) | {"training": self._config["training"]}
 
     def _extract(self, model: str, seed: str) -> Values:
-        param = self._run(model, seed)
         analysis = self._config["analysis"]
-        if self._study.has_attention(model):
-            param["capture"] = analysis["capture"]
-            if stores_states(self._study.spec, model):
-                param["metrics"] = analysis["metrics"]
+        param = self._run(model, seed) | {"capture": analysis["capture"]}
+        if stores_states(self._study.spec, model):
+            param["metrics"] = analysis["metrics"]
         return param
+
+    def _intervene(self, model: str, seed: str) -> Values:
+        return self._run(model, seed) | {"intervention": self._config["intervention"]}
 
     def _measure(self, model: str, seed: str) -> Values:
         return {"model": model, "seed": int(seed), "metrics": self._config["analysis"]["metrics"]}
@@ -70,7 +72,7 @@ class StudyParams:
         return {"model": model, "seeds": self._study.seeds_of(model)}
 
     def _compare(self) -> Values:
-        return {"models": list(self._study.spec.models)}
+        return {"models": list(self._study.models)}
 
     @property
     def _baselines(self) -> dict[str, str | None]:
@@ -79,8 +81,16 @@ class StudyParams:
     def _contrast(self) -> Values:
         return {
             "runs": [list(run) for run in self._study.runs],
-            "baselines": self._baselines,
+            "baselines": self._baselines | dict.fromkeys(self._study.arms.derived),
             "contrast": self._config["analysis"]["contrast"],
+        }
+
+    def _effects(self) -> Values:
+        return {
+            "runs": [list(run) for run in self._study.runs],
+            "intervened": [list(run) for run in self._study.intervened],
+            "arms": self._study.arms.of,
+            "delta": self._study.spec.analysis.contrast.delta,
         }
 
     @property
@@ -93,11 +103,13 @@ class StudyParams:
             "baselines": self._baselines,
             "seeds": sorted(spec.seeds),
             "delta": spec.analysis.contrast.delta,
+            "arms": {model: list(of) for model, of in self._study.arms.of.items()},
         }
 
     def _figure(self, figure: str) -> Values:
         context = self._context
-        if "comparisons" not in NEEDS[figure]:
+        del context["arms"]
+        if not {"comparisons", "effects"} & {*NEEDS[figure]}:
             del context["delta"]
         spec = self._config["figure"]
         chosen = spec["representative_seed"]
@@ -119,7 +131,11 @@ class StudyParams:
         data = dict(self._config["data"])
         if data.get("path") is not None:
             data["path"] = Path(data["path"]).name  # a report names no place on a machine
-        return {"config": self._config | {"data": data}, "tables": self._tables}
+        return {
+            "choice": dict(self._study.choice),
+            "config": self._config | {"data": data},
+            "tables": self._tables,
+        }
 
     def _verify(self) -> Values:
         return {}

@@ -14,13 +14,14 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "train": {
         "checkpoints": "runs/{model}/seed-{seed}/checkpoints.safetensors",
         "history": "runs/{model}/seed-{seed}/history.parquet",
+        "evaluation": "runs/{model}/seed-{seed}/evaluation.parquet",
         "outcome": "runs/{model}/seed-{seed}/outcome.json",
     },
     "extract": {
-        "evaluation": "runs/{model}/seed-{seed}/evaluation.parquet",
         "attention": "runs/{model}/seed-{seed}/attention.safetensors",
         "probe": "runs/{model}/seed-{seed}/probe.json",
     },
+    "intervene": {"interventions": "runs/{model}/seed-{seed}/interventions.parquet"},
     "import_weights": {
         "attention": "runs/{model}/seed-{seed}/attention.safetensors",
         "probe": "runs/{model}/seed-{seed}/probe.json",
@@ -43,6 +44,10 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "contrast": {
         "comparisons_parquet": "aggregate/comparisons.parquet",
         "comparisons_csv": "aggregate/comparisons.csv",
+    },
+    "effects": {
+        "effects_parquet": "aggregate/effects.parquet",
+        "effects_csv": "aggregate/effects.csv",
     },
     "obtain_model": {
         "config": "models/{model}/config.json",

@@ -72,14 +72,14 @@ class Plan:
         values = self._params.values(stage, wildcards)
         if stage == "report":  # it shows what source made the study
             values["fingerprints"] = self.fingerprints()
-        used = members(stage, wildcards, self.study.spec)
+        used = members(stage, wildcards, self.study)
         return canonical(values | {"fingerprint": self._fingerprint(f"{stage}.py", used)})
 
     def fingerprints(self) -> dict[str, str]:
         """Return every fingerprint of the study: script and members → hash."""
         found: dict[str, str] = {}
         for stage, wildcards in self._tasks():
-            used = members(stage, wildcards, self.study.spec)
+            used = members(stage, wildcards, self.study)
             script = f"{stage}.py"
             found[fingerprint_key(script, used)] = self._fingerprint(script, used)
         return found
@@ -100,15 +100,19 @@ class Plan:
         yield "prepare_data" if trained else "list_weights", {"dataset": spec.data.name}
         for model, seed in self.study.runs:
             run = {"model": model, "seed": str(seed)}
-            for stage in ("train", "extract") if trained else ("import_weights",):
-                yield stage, run
+            yield "train" if trained else "import_weights", run
             if self.study.has_attention(model):
+                if trained:
+                    yield "extract", run
                 yield "measure", run
-        for model in spec.models:
+            if (model, seed) in self.study.intervened:
+                yield "intervene", run
+        for model in self.study.models:
             yield "aggregate", {"model": model}
         yield "compare", {}
         if trained:
             yield "contrast", {}
+            yield "effects", {}
 
     def _text_tasks(self) -> Iterator[tuple[str, dict[str, str]]]:
         spec = self.study.spec

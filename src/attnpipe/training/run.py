@@ -4,17 +4,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+import torch
+from torch import nn
 
 from attnpipe.core.outcome import Outcome
 from attnpipe.data.dataset import SequenceDataset
 from attnpipe.models.build import build_model
-from attnpipe.schema.model import LstmModel, MlpModel, SavedModel
+from attnpipe.models.determinism import deterministic
+from attnpipe.schema.model import SavedModel, Trainable
 from attnpipe.schema.training import TrainingSpec
+from attnpipe.tables.evaluation import EVALUATION
 from attnpipe.tables.history import HISTORY
 from attnpipe.tasks.forecast import ForecastTask
+from attnpipe.tasks.predict import predict
 from attnpipe.training.fit import Progress, fit
 from attnpipe.training.resume import ResumeStore
 from attnpipe.training.seeds import Seeds
+from attnpipe.training.state import TrainingState
 
 
 @dataclass(frozen=True)
@@ -27,18 +33,22 @@ class TrainedRun:
         ``untrained``, ``epoch_NNN`` in order, ``best`` → tensor name → float32 array.
     history
         Table `HISTORY`.
+    evaluation
+        Table `EVALUATION`: forecasts of checkpoint ``best`` for the whole test split; empty
+        if the run did not end well.
     outcome
         ``ok`` or ``diverged``.
     """
 
     checkpoints: dict[str, dict[str, np.ndarray]]
     history: pl.DataFrame
+    evaluation: pl.DataFrame
     outcome: Outcome
 
 
 def train(
     dataset: SequenceDataset,
-    model: MlpModel | LstmModel | SavedModel,
+    model: Trainable | SavedModel,
     training: TrainingSpec,
     seed: int,
     *,
@@ -93,6 +103,7 @@ def train(
     return TrainedRun(
         checkpoints={c: w for c, w in state.kept.items() if c != "best"} | best,
         history=HISTORY.frame(rows),
+        evaluation=EVALUATION.frame() if divergence else _evaluate(task, module, state),
         outcome=Outcome(
             "ok" if divergence is None else "diverged",
             reason=reason,
@@ -100,3 +111,11 @@ def train(
             best_epoch=state.best_epoch,
         ),
     )
+
+
+def _evaluate(task: ForecastTask, module: nn.Module, state: TrainingState) -> pl.DataFrame:
+    """Return the scores of the best weights; the module keeps them."""
+    best = {name: torch.from_numpy(np.array(w)) for name, w in state.kept["best"].items()}
+    module.load_state_dict(best)
+    with deterministic():
+        return task.scores("test", predict(task, module, "test"))

@@ -1,0 +1,24 @@
+"""Replace a run's attention in every way asked for, and score the whole test split."""
+
+from attnpipe.data.storage import from_tensors
+from attnpipe.interventions.run import intervene
+from attnpipe.io.checkpoints import read_checkpoints
+from attnpipe.io.outcome import read_outcome
+from attnpipe.io.parquet import write_table
+from attnpipe.io.tensors import read_tensors
+from attnpipe.pipeline.job import job
+from attnpipe.schema.intervention import InterventionSpec
+from attnpipe.schema.model import parse_model
+from attnpipe.tables.interventions import INTERVENTIONS
+
+with job(snakemake) as ctx:
+    table = intervene(
+        from_tensors(*read_tensors(ctx.read.dataset)),
+        parse_model(ctx.spec["spec"]),
+        read_checkpoints(ctx.read.checkpoints),
+        read_outcome(ctx.read.outcome),
+        InterventionSpec.model_validate(ctx.spec["intervention"]),
+        name=ctx.spec["model"],
+        seed=ctx.spec["seed"],
+    )
+    write_table(ctx.write.interventions, table, INTERVENTIONS)
