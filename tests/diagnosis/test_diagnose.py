@@ -58,7 +58,9 @@ ROWS = AT | {"metric": "entropy_normalized"}
 CENTRED = AT | {"level": "model", "measure": "centred_cosine"}
 COSINE = AT | {"level": "model", "measure": "profile_cosine"}
 SKILL = {"model": MODEL, "level": "skill"}
+EFFECT = {"model": MODEL, "level": "model", "metric": "skill_units"}
 RUN = {"model": MODEL, "seed": 42}
+BARE = {"causal": False}
 UNKNOWABLE = {"unknowable": frozenset({MODEL})}
 
 CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
@@ -138,9 +140,20 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
     ("convergence", "YES", {}, []),
     ("convergence", "NO", {"censored": True}, []),
     ("convergence", "INCONCLUSIVE", {}, [drop("convergence", **RUN)]),
-    ("used", "INCONCLUSIVE", {}, []),
-    ("content", "INCONCLUSIVE", {}, []),
-    ("verdict", "INCONCLUSIVE", {}, []),
+    ("used", "YES", {}, []),
+    ("used", "NO", {}, [put("effects", EFFECT, **likeness(0.0, 0.01))]),
+    ("used", "INCONCLUSIVE", BARE, []),
+    ("used", "INCONCLUSIVE", {}, [put("effects", EFFECT | {"code": "E2"}, **likeness(0.02, 0.01))]),
+    ("content", "YES", {}, []),
+    ("content", "INCONCLUSIVE", BARE, []),
+    ("content", "INCONCLUSIVE", {}, [
+        put("effects", EFFECT | {"code": "E4"}, **likeness(0.0, 0.01)),
+    ]),
+    ("benefit", "YES", {}, []),
+    ("benefit", "HARM", {}, [put("effects", EFFECT | {"kind": "arm"}, **likeness(-0.1, 0.01))]),
+    ("benefit", "INCONCLUSIVE", BARE, []),
+    ("verdict", "YES", {}, []),
+    ("verdict", "INCONCLUSIVE", BARE, []),
     ("verdict", "INVALID", {"leaks": 1.0}, []),
     ("answer", "DESCRIPTIVE", {}, []),
     ("answer", "INCONCLUSIVE", {"seeds": (1, 2)}, []),
@@ -189,8 +202,7 @@ def test_answer(
 
 def test_every_predicate_and_every_answer_it_can_give_is_in_the_table() -> None:
     assert {p for p, *_ in CASES} == set(PREDICATES)
-    undecidable = {"used", "content", "verdict"}
-    for predicate in set(PREDICATES) - undecidable:
+    for predicate in PREDICATES:
         answers = {s for p, s, *_ in CASES if p == predicate}
         assert len(answers) >= 2, predicate
 
@@ -255,8 +267,12 @@ def test_without_any_one_of_its_rows_a_decision_becomes_inconclusive(
     tables, context = factory.study(plan), factory.diagnosis_context(plan)
     diagnosis = diagnose(tables, context)
     by_id = {e.id: e for e in diagnosis.evidence}
-    decided = [f for f in diagnosis.findings if f.model == MODEL and f.status in DECISIVE]
-    assert len(decided) >= 9
+    decided = [
+        f
+        for f in diagnosis.findings
+        if f.model == MODEL and f.status in DECISIVE and f.predicate != "verdict"
+    ]
+    assert len(decided) >= 12
     cited = {i for f in decided for i in f.evidence}
     for i in sorted(cited):
         evidence = by_id[i]
@@ -284,15 +300,16 @@ def test_convergence_needs_the_trajectory_of_every_run(factory: ModuleType) -> N
 def test_causal_questions_name_the_interventions_and_arms_that_are_missing(
     factory: ModuleType,
 ) -> None:
-    diagnosis = judged(factory, small(factory))
+    diagnosis = judged(factory, small(factory, causal=False))
     names = {
-        p: [m.partition(":")[0] for m in finding(diagnosis, p).missing]
-        for p in ("used", "content", "verdict")
+        p: sorted(m.partition(":")[0] for m in finding(diagnosis, p).missing)
+        for p in ("used", "content", "benefit", "verdict")
     }
     assert names == {
         "used": ["E1", "E2"],
-        "content": ["E3", "E4", "R0", "R1", "R2"],
-        "verdict": ["E1", "E2", "E3", "E4", "R0", "R1", "R2"],
+        "content": ["E3", "E4"],
+        "benefit": ["R0", "R1"],
+        "verdict": ["E1", "E2", "E3", "E4", "R0", "R1"],
     }
 
 
@@ -302,10 +319,9 @@ def test_every_finding_names_its_evidence(factory: ModuleType) -> None:
     for found in diagnosis.findings:
         assert found.evidence, found.id
         assert set(found.evidence) <= ids
-    for predicate in ("content", "verdict"):
-        judgement = finding(diagnosis, predicate)
-        assert f"gain.{MODEL}.skill_units" in judgement.evidence
-        assert judgement.effect == pytest.approx(factory.GAINS.get(MODEL, 0.015))
+    judgement = finding(diagnosis, "verdict")
+    assert {f"causal.{MODEL}.{c}" for c in factory.CODES} <= set(judgement.evidence)
+    assert judgement.effect == pytest.approx(0.1)  # R0
 
 
 def test_several_heads_give_a_range_and_no_head_stands_for_the_model(factory: ModuleType) -> None:

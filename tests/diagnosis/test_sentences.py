@@ -136,10 +136,11 @@ def test_the_answer_says_of_how_many_models_attention_had_not_settled(factory: M
         return edited(tables, "convergence", where, censored=True)
 
     finding = found(judged(factory, restless), "answer.study")
-    first = finding.sentence.partition(". ")[0]
-    assert first.startswith("Of 4 models with attention — ")
-    assert "attention of 2 of these models had not settled when training ended" in first
-    assert "at this training budget" in first
+    diagnoses, gains, *_ = finding.sentence.split(". ")
+    assert diagnoses.startswith("Of 4 models with attention — CONTENT-BENEFICIAL: 1 (")
+    assert gains.startswith("Against their baselines — ")
+    assert "attention of 2 of these models had not settled when training ended" in gains
+    assert "at this training budget" in gains
     assert f"convergence.{MODEL}.7" in finding.evidence
     assert "settled" not in found(judged(factory), "answer.study").sentence
 

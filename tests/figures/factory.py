@@ -47,6 +47,7 @@ class Plan:
     leaks: float = 0.0
     censored: bool = False
     trained: bool = True
+    causal: bool = True
 
     def baseline(self, model: str) -> str | None:
         if model not in self.attention or not self.plain:
@@ -338,6 +339,50 @@ def comparisons(plan: Plan, half: float = 0.012, skill: float = 0.3) -> pl.DataF
     return schema.COMPARISONS.frame(rows)
 
 
+CODES = ("E1", "E2", "E3", "E4", "R0", "R1", "R2")
+CAUSAL = {
+    "lstm_small_simple": (0.5, 0.3, 0.2, 0.2, 0.1, 0.08, 0.05),  # content, needed
+    "lstm_medium_simple": (0.001, 0.0, -0.001, 0.0, 0.001, 0.001, 0.0),  # not used
+    "lstm_medium_additive": (0.4, 0.1, 0.05, 0.06, -0.09, 0.02, 0.02),  # harmful
+}
+OTHERS = (0.6, 0.001, 0.002, 0.0, 0.15, 0.001, 0.0)  # averaging
+NAMES = {
+    "E1": "output_mean", "E2": "uniform", "E3": "position_mean", "E4": "permuted",
+    "R0": "none", "R1": "uniform", "R2": "static",
+}  # fmt: skip
+
+
+def effects(plan: Plan, half: float = 0.004) -> pl.DataFrame:
+    """Effects in skill units are `CAUSAL` ± `half`, `OTHERS` for the other models."""
+    rows: list[dict[str, object]] = []
+    for model in plan.attention if plan.trained and plan.causal else ():
+        seeds = [s for s in plan.seeds if plan.counts(model, s)]
+        for code, value in zip(CODES, CAUSAL.get(model, OTHERS), strict=True):
+            base = {
+                "model": model, "kind": "intervention" if code[0] == "E" else "arm", "code": code,
+                "name": NAMES[code], "against": f"arm-{code}" if code[0] == "R" else None,
+            }  # fmt: skip
+            if not seeds:
+                continue
+            known, n = len(seeds) > 1, len(seeds)
+            for metric in ("skill_units", "log_ratio"):
+                rows.append(base | {
+                    "level": "model", "metric": metric, "value": value, "n_seeds": n, "n_units": 40,
+                    "lo95": value - half if known else None,
+                    "hi95": value + half if known else None,
+                    "lo90": value - 0.75 * half if known else None,
+                    "hi90": value + 0.75 * half if known else None,
+                    "df": 6.0 if known else None, "p": 0.01 if known else None,
+                    "margin": 0.02, "seeds_needed": 12 if known else None,
+                })  # fmt: skip
+            for k, seed in enumerate(seeds):
+                rows.append(base | {
+                    "level": "seed", "metric": "skill_units", "seed": seed, "n_seeds": 1,
+                    "n_units": 40, "value": value + 0.001 * (k - (n - 1) / 2),
+                })  # fmt: skip
+    return schema.EFFECTS.frame(rows)
+
+
 @lru_cache(maxsize=32)
 def _study(key: str, plan: "Hashed") -> dict[str, pl.DataFrame]:
     values = metric_values(plan.plan)
@@ -345,7 +390,7 @@ def _study(key: str, plan: "Hashed") -> dict[str, pl.DataFrame]:
         "inventory": inventory(plan.plan), "metrics": metrics(plan.plan, values),
         "metric_values": values, "similarity": similarity(plan.plan),
         "convergence": convergence(plan.plan, values), "history": history(plan.plan),
-        "comparisons": comparisons(plan.plan),
+        "comparisons": comparisons(plan.plan), "effects": effects(plan.plan),
     }  # fmt: skip
 
 

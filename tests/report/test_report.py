@@ -196,7 +196,8 @@ def test_figures_that_could_not_be_drawn_are_named(factory: ModuleType) -> None:
     plan = factory.Plan(window=20, epochs=6)
     _, report = reported(factory, plan, drawn=("entropy",))
     text = " ".join(" ".join(Page(report.html).text).split())
-    assert "Figures that could not be drawn: summary, forest, profiles" in text
+    absent = "summary, gates, use_and_benefit, forest, profiles"
+    assert f"Figures that could not be drawn: {absent}" in text
     assert "The figure “summary” could not be drawn." in text
     assert "The figure “summary” could not be drawn." in report.markdown
     assert "../figures/summary.png" not in report.markdown
@@ -204,7 +205,7 @@ def test_figures_that_could_not_be_drawn_are_named(factory: ModuleType) -> None:
 
 
 def test_gaps_stand_at_the_top(factory: ModuleType) -> None:
-    plan = factory.Plan(window=20, epochs=6, diverged=frozenset({("lstm_small", 7)}))
+    plan = factory.Plan(window=20, epochs=6, diverged=frozenset({("lstm_small", 7)}), causal=False)
     _, report = reported(factory, plan)
     for text in (report.html, report.markdown):
         top = text[: text.index("Entropy of rows")].replace("\\", "")

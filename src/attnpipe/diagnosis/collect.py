@@ -35,6 +35,7 @@ def collect(tables: Tables) -> Book:
             *_similarity(tables["similarity"], finals),
             *_convergence(tables["convergence"]),
             *_comparisons(tables["comparisons"]),
+            *causal(tables["effects"]),
         ]
     )
 
@@ -156,6 +157,37 @@ def _convergence(convergence: pl.DataFrame) -> Iterator[Evidence]:
                 "threshold": row["threshold"],
             },
         )  # fmt: skip
+
+
+def causal(effects: pl.DataFrame) -> Iterator[Evidence]:
+    """Yield what gates ask for: effects in units of skill, over seeds and of single seeds."""
+    metric, level = pl.col("metric"), pl.col("level")
+    coded = effects.filter(pl.col("code").is_not_null() & (metric == "skill_units"))
+    logs = effects.filter(
+        (metric == "log_ratio") & (level == "model") & pl.col("code").is_not_null()
+    )
+    log_of = {(r["model"], r["code"]): r for r in logs.iter_rows(named=True)}
+    facts = (
+        "lo90", "hi90", "margin", "hedges_g", "p", "p_holm", "p_sign_flip", "p_smallest",
+        "seeds_needed",
+    )  # fmt: skip
+    for row in coded.iter_rows(named=True):
+        of_seed = row["level"] == "seed"
+        kind, end = ("causal_seed", f".{row['seed']}") if of_seed else ("causal", "")
+        log = log_of.get((row["model"], row["code"]), {})
+        ratio = {f"log_ratio_{k}": log.get(k) for k in ("value", "lo95", "hi95")}
+        yield Evidence(
+            id=f"{kind}.{row['model']}.{row['code']}{end}",
+            table="effects.csv",
+            row={k: row[k] for k in ("level", "model", "code", "metric", "seed")},
+            estimate=row["value"],
+            lo95=row["lo95"],
+            hi95=row["hi95"],
+            n_seeds=row["n_seeds"],
+            n_units=row["n_units"],
+            unit="of the model's skill",
+            facts={} if of_seed else {f: row[f] for f in facts} | ratio,
+        )
 
 
 def _comparisons(comparisons: pl.DataFrame) -> Iterator[Evidence]:

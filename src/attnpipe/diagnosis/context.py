@@ -70,6 +70,7 @@ class DiagnosisContext:
     attention_models: tuple[str, ...]
     baselines: Mapping[str, str | None]
     seeds: tuple[int, ...]
+    arms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     stored_seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     window: int = 0
     delta: float = 0.02
@@ -102,6 +103,7 @@ def diagnosis_context(spec: Mapping[str, Any], description: Mapping[str, Any]) -
         attention_models=tuple(study["attention_models"]),
         baselines=dict(study["baselines"]),
         seeds=tuple(study["seeds"]),
+        arms={model: tuple(of) for model, of in study.get("arms", {}).items()},
         stored_seeds=_stored(study["seeds"], description.get("models") or {}),
         window=description.get("window") or 0,
         delta=study["delta"],

@@ -4,6 +4,8 @@ A gate is YES when the interval lies above its threshold, NO when it lies below 
 undecided otherwise: what is not significant is not thereby absent.
 """
 
+from collections.abc import Sequence
+
 from attnpipe.diagnosis.schema import Evidence, Status
 from attnpipe.diagnosis.words import count
 
@@ -55,6 +57,15 @@ def margin_gate(evidence: Evidence, margin: float) -> Status:
     return "INCONCLUSIVE"
 
 
+def use_gate(evidence: Evidence, margin: float) -> Status:
+    """Answer whether the loss grows by more than the margin.
+
+    YES: the interval lies above the margin; NO: it lies below it, so that a loss that
+    shrinks is no use either.
+    """
+    return gate(evidence, margin)
+
+
 def equivalence_interval(evidence: Evidence) -> tuple[float, float]:
     """Return the 90 % interval, or the wider one where the table has none."""
     low, high = evidence.facts.get("lo90"), evidence.facts.get("hi90")
@@ -85,6 +96,11 @@ def undecided(evidence: Evidence, threshold: float) -> str:
             f"{ENOUGH} are the minimum."
         )
     return "the interval does not settle it."
+
+
+def undecided_between(codes: Sequence[str]) -> str:
+    """Say that gates with answers do not agree, which no further run can mend."""
+    return f"one answer: {' and '.join(codes)} differ, so that the verdict weighs each by itself"
 
 
 def few_seeds(evidence: Evidence, *, replicates: bool = True) -> list[str]:

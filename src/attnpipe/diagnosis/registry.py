@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from attnpipe.diagnosis.book import Case
-from attnpipe.diagnosis.predicates.causal import content, used, verdict
+from attnpipe.diagnosis.predicates.causal import benefit, content, used
 from attnpipe.diagnosis.predicates.convergence import convergence
 from attnpipe.diagnosis.predicates.extraction import extraction
 from attnpipe.diagnosis.predicates.gain import gain, heterogeneity
@@ -18,6 +18,7 @@ from attnpipe.diagnosis.predicates.shape import focus, sharpness
 from attnpipe.diagnosis.predicates.skill import skill
 from attnpipe.diagnosis.predicates.stability import published_stability, stability
 from attnpipe.diagnosis.predicates.study import answer, gaps
+from attnpipe.diagnosis.predicates.verdict import verdict
 from attnpipe.diagnosis.schema import Finding
 
 Scope = Literal["model", "attention", "study"]
@@ -78,7 +79,10 @@ PREDICATES: dict[str, Predicate] = {
         "Did attention settle before training ended?", "attention", convergence
     ),
     "used": Predicate("Does the model use its attention?", "attention", used),
-    "content": Predicate("Does it help because of what attention looks at?", "attention", content),
+    "content": Predicate("Does it matter what attention looks at?", "attention", content),
+    "benefit": Predicate(
+        "Would a model trained without this attention do worse?", "attention", benefit
+    ),
     "verdict": Predicate("What is attention good for in this model?", "attention", verdict),
     "answer": Predicate("Does attention help?", "study", answer),
     "gaps": Predicate("Is the study complete?", "study", gaps),

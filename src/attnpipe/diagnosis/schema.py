@@ -48,6 +48,29 @@ class Evidence(Document):
     """Other cells of the row that findings rest on."""
 
 
+class GateRow(Document):
+    """One gate of a verdict: what was asked, and the effect that answers it at δ."""
+
+    code: str
+    """`E1` to `E4`, `R0` to `R2`."""
+    question: str
+    """What was asked."""
+    status: Status
+    """The answer; INCONCLUSIVE also where there is no evidence."""
+    effect: float | None = None
+    """Loss of skill, as a share of the model's skill, when attention is replaced."""
+    lo95: float | None = None
+    """Lower end of its interval."""
+    hi95: float | None = None
+    """Upper end of its interval."""
+    n_seeds: int | None = None
+    """Seeds behind it."""
+    n_units: int | None = None
+    """Units behind it."""
+    evidence: str | None = None
+    """Id of the evidence."""
+
+
 class Finding(Document):
     """One sentence of the report: emitted by a predicate, never printed by default."""
 
@@ -85,6 +108,18 @@ class Finding(Document):
     """Verdict word of the earlier published rules, quoted and not ours."""
     missing: list[str] = []
     """What must be run, or which evidence is lacking, to decide."""
+    diagnosis: str | None = None
+    """Name of the diagnosis, for verdicts."""
+    recommendation: str | None = None
+    """What follows from it."""
+    gates: list[GateRow] = []
+    """The gates that it was decided by."""
+    flags: dict[str, str] = {}
+    """Flag → what it says."""
+    at_margins: dict[str, str] = {}
+    """Practical margin δ → the diagnosis it would give."""
+    next_overrides: list[str] = []
+    """What to run next, in the grammar of `overrides`."""
 
 
 class ModelEntry(Document):

@@ -2,7 +2,7 @@
 
 import math
 
-from attnpipe.diagnosis.schema import Evidence
+from attnpipe.diagnosis.schema import Evidence, GateRow
 
 
 def number(value: float | None, *, sign: bool = False) -> str:
@@ -25,6 +25,14 @@ def estimate(evidence: Evidence, *, sign: bool = False) -> str:
     text = number(evidence.estimate, sign=sign)
     if evidence.lo95 is not None and evidence.hi95 is not None:
         text += f" [{number(evidence.lo95)}, {number(evidence.hi95)}]"
+    return text
+
+
+def gate_estimate(gate: GateRow) -> str:
+    """Return the effect of a gate with its interval, and its sign."""
+    text = number(gate.effect, sign=True)
+    if gate.lo95 is not None and gate.hi95 is not None:
+        text += f" [{number(gate.lo95)}, {number(gate.hi95)}]"
     return text
 
 

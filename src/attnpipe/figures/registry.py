@@ -13,6 +13,8 @@ WINDOWS: dict[str, tuple[str, ...]] = {
     "summary": ("inventory", "metrics", "metric_values", "similarity", "comparisons"),
     "loss_curves": ("inventory", "history"),
     "forest": ("inventory", "comparisons"),
+    "gates": ("inventory", "effects"),
+    "use_and_benefit": ("inventory", "effects"),
 }
 """Figures of models on windows of series, and of saved weights."""
 

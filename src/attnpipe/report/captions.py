@@ -22,6 +22,22 @@ CAPTIONS: dict[str, Caption] = {
         "content share, likeness of seeds, skill, and gain over the baseline.",
         ("metrics.csv", "similarity.csv", "comparisons.csv"),
     ),
+    "gates": Caption(
+        "Is attention used, and does it help?",
+        "What a model loses, in units of its skill, when attention is replaced at frozen weights "
+        "(E1 output by its mean, E2 equal weights, E3 mean weights of the position, E4 rows of "
+        "other samples), and what models lose that were trained in its place (R0 without "
+        "attention, R1 with equal weights, R2 with learned weights per position). The band is ±δ.",
+        "One dot plot per model with attention: seven effects with their seeds and intervals.",
+        ("effects.csv",),
+    ),
+    "use_and_benefit": Caption(
+        "Used is not beneficial",
+        "Each model by what it loses without its attention (to the right) and by what simpler "
+        "models, trained in the same way, lose against it (upwards).",
+        "Scatter plot of models: use against benefit, with intervals in both directions.",
+        ("effects.csv",),
+    ),
     "forest": Caption(
         "Gain and skill",
         "Gain over the baseline in units of the model's skill, with the interval over seeds and "

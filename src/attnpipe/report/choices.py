@@ -38,6 +38,18 @@ CHOICES: dict[str, Choice] = {
         ["level", "model", "baseline", "metric", "value", "lo95", "hi95", "n_seeds", "n_units",
          "hedges_g", "p_sign_flip", "p_smallest", "margin", "equivalence"],
     ),
+    "effects": Choice(
+        "What models lose when their attention is replaced, or was trained in another way, over "
+        "seeds, in units of skill and as log-ratios of the loss; differences of the loss and "
+        "single seeds are in the file.",
+        lambda frame, _: frame.filter(
+            (pl.col("level") == "model") & (pl.col("metric") != "loss")
+            & pl.col("layer").is_null() & pl.col("removed").is_null()
+        ),
+        ["model", "code", "name", "against", "metric", "value", "lo95", "hi95", "lo90", "hi90",
+         "n_seeds", "n_units", "hedges_g", "p", "p_holm", "p_sign_flip", "p_smallest", "margin",
+         "seeds_needed"],
+    ),
     "metrics": Choice(
         "Metrics of the final weights over seeds, without those per key position; other "
         "checkpoints are in the file.",

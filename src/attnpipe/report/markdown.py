@@ -25,6 +25,13 @@ def path(value: object) -> Markup:
     return Markup(quote(str(value)))
 
 
+def code(text: str) -> Markup:
+    """Return code within a line, whose fence is longer than any run of backticks in it."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    return Markup(f"{fence} {BREAK.sub(' ', text)} {fence}")
+
+
 def fenced(text: str, language: str = "json") -> Markup:
     """Return a code block whose fence is longer than any run of backticks in it."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)

@@ -13,12 +13,16 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the overview: a number, its interval, its status and a remark, if any."""
+    """One cell of the overview: a number, its interval, its status and a remark, if any.
+
+    `chip` is what stands for the status, if not its own word.
+    """
 
     text: str
     interval: str = ""
     status: Status | None = None
     note: str = ""
+    chip: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,14 +58,13 @@ def _row(
         if said is not None and said.as_published:
             note += f", published as “{said.as_published}”"
     rows = replace(cell_of(said), status=None, note=note)
-    verdict = of.get("verdict")
     return [
         cell_of(of.get("skill")),
         cell_of(of.get("gain"), sign=True),
         rows,
         cell_of(of.get("stability")),
         _runs(of, evidence),
-        Cell("", status=verdict.status) if verdict else Cell("unknown"),
+        _verdict(of.get("verdict")),
     ]
 
 
@@ -77,6 +80,13 @@ def cell_of(finding: Finding | None, *, sign: bool = False) -> Cell:
     if finding.lo95 is not None and finding.hi95 is not None:
         interval = f"[{number(finding.lo95)}, {number(finding.hi95)}]"
     return Cell(number(finding.effect, sign=sign), interval, finding.status)
+
+
+def _verdict(finding: Finding | None) -> Cell:
+    if finding is None:
+        return Cell("unknown")
+    flags = ", ".join(finding.flags).lower().replace("-", " ")
+    return Cell("", status=finding.status, note=flags, chip=finding.diagnosis or "")
 
 
 def _runs(of: Mapping[str, Finding], evidence: Mapping[str, Evidence]) -> Cell:

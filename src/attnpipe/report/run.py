@@ -11,9 +11,10 @@ import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from attnpipe.diagnosis.schema import Diagnosis
-from attnpipe.diagnosis.words import estimate
+from attnpipe.diagnosis.words import estimate, gate_estimate
+from attnpipe.report.command import command
 from attnpipe.report.listing import cell
-from attnpipe.report.markdown import escape, fenced, path
+from attnpipe.report.markdown import code, escape, fenced, path
 from attnpipe.report.view import SAYS, Images, view
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -76,6 +77,9 @@ def _environment(**options: Any) -> Environment:
         keep_trailing_newline=True,
         **options,
     )
-    environment.globals |= {"says": SAYS}
-    environment.filters |= {"cell": cell, "estimate": estimate, "path": path}
+    environment.globals |= {"says": SAYS, "command": command}
+    environment.filters |= {
+        "cell": cell, "estimate": estimate, "estimate_of": gate_estimate, "path": path,
+        "code": code,
+    }  # fmt: skip
     return environment

@@ -55,6 +55,7 @@ class View:
     """The whole report."""
 
     title: str
+    choice: Mapping[str, str]
     answer: str
     remarks: str
     quotes: str
@@ -85,6 +86,7 @@ def view(
     answer = by_id.get("answer.study")
     return View(
         title=diagnosis.title,
+        choice=provenance.get("choice") or {},
         answer=answer.sentence if answer else "No finding answers this study's question.",
         remarks=remarks(diagnosis, provenance),
         quotes=QUOTES[diagnosis.kind],
@@ -117,7 +119,10 @@ def _gaps(
     if absent:
         lines.append(f"Figures that could not be drawn: {', '.join(absent)}.")
     causal = [f for f in diagnosis.findings if f.predicate == "verdict"]
-    wanted = sorted({m.partition(":")[0] for f in causal for m in f.missing if ":" in m})
+    if any(f.gates for f in causal):
+        wanted = sorted({g.code for f in causal for g in f.gates if g.evidence is None})
+    else:
+        wanted = sorted({m.partition(":")[0] for f in causal for m in f.missing if ":" in m})
     if wanted:
         kinds = "interventions" + (
             " and retrained arms" if any(w[0] == "R" for w in wanted) else ""

@@ -1,83 +1,107 @@
 """Questions that only interventions and retrained models can answer."""
 
+from collections.abc import Mapping, Sequence
+
 from attnpipe.diagnosis.book import Case
-from attnpipe.diagnosis.schema import Evidence, Finding
-from attnpipe.diagnosis.words import estimate, span
+from attnpipe.diagnosis.gates import undecided_between
+from attnpipe.diagnosis.schema import Evidence, Finding, Status
+from attnpipe.diagnosis.verdicts.advice import next_runs
+from attnpipe.diagnosis.verdicts.gates import ARMS, INTERVENTIONS, evidence_of, gate_of
+from attnpipe.diagnosis.words import estimate, sample, span
 
-INTERVENTIONS = {
-    "E1": "E1: attention output replaced by its mean",
-    "E2": "E2: uniform weights on the support",
-    "E3": "E3: weights replaced by the mean at their position",
-    "E4": "E4: rows permuted across samples",
+CODES = INTERVENTIONS | ARMS
+DOES: Mapping[str, str] = {
+    "E1": "its output replaced by its mean",
+    "E2": "equal weights",
+    "E3": "each row replaced by the mean row of its position",
+    "E4": "rows of other samples",
+    "R0": "a model trained without attention",
+    "R1": "one trained with equal weights",
+    "R2": "one trained with weights per position",
 }
-ARMS = {
-    "R0": "R0: retrained without attention, matched in parameters and steps",
-    "R1": "R1: retrained with uniform weights",
-    "R2": "R2: retrained with static weights per position",
+SAYS: Mapping[Status, str] = {
+    "YES": "more than δ",
+    "NO": "less than δ",
+    "HARM": "better by more than δ",
+    "INCONCLUSIVE": "undecided",
+    "DESCRIPTIVE": "too few seeds to test it",
 }
-
-
-def _absent(case: Case, names: dict[str, str]) -> list[str]:
-    return [text for name, text in names.items() if f"causal.{case.name}.{name}" not in case.book]
 
 
 def used(case: Case) -> Finding:
-    """Undecided without E1 and E2: shape never shows use."""
-    missing = _absent(case, {k: INTERVENTIONS[k] for k in ("E1", "E2")})
+    """YES: without its output, or with equal weights, the loss grows by more than δ."""
     shape = case.book.heads(f"metric.{case.name}.kl_uniform")
     known = f" ({span(shape, ' nats')} from uniform)" if _known(shape) else ""
-    return case.lacking(
+    return _judge(
+        case,
+        ("E1", "E2"),
         f"How weights look{known} does not show whether the forecast depends on them.",
-        missing,
         shape,
-        effect=shape[0] if shape else None,
     )
 
 
 def content(case: Case) -> Finding:
-    """Undecided without E3, E4 and the arms that retrain with uniform or static weights."""
-    missing = _absent(case, {k: INTERVENTIONS[k] for k in ("E3", "E4")} | ARMS)
-    gain, share = _gain(case), case.book.heads(f"metric.{case.name}.content_share")
-    sentence = "What attention looks at does not show that looking there helps."
-    if _known(gain):
-        size = estimate(gain[0], sign=True)
-        sentence = f"A difference from the baseline ({size}) does not show what it comes from."
-    return case.lacking(
-        sentence,
-        missing,
-        [*gain, *share],
-        effect=gain[0] if gain else None,
+    """YES: mean rows of the position, and rows of other samples, cost more than δ."""
+    share = case.book.heads(f"metric.{case.name}.content_share")
+    return _judge(
+        case,
+        ("E3", "E4"),
+        "That weights vary with the content does not show that it matters.",
+        share,
     )
 
 
-def verdict(case: Case) -> Finding:
-    """INVALID if the extraction is; undecided as long as causal evidence is missing."""
-    captured, skill = case.found.get("extraction"), case.found.get("skill")
-    if captured is not None and captured.status == "NO":
-        sentence = "The captured weights are invalid: nothing can be said of them."
-        cited = [case.book[i] for i in captured.evidence]
-        return case.answer("INVALID", sentence, cited, missing=["a repaired capture"])
-    missing = _absent(case, INTERVENTIONS | ARMS)
-    if skill is None or skill.status != "YES":
-        sentence = "Without skill over a trivial forecast, attention must not be interpreted."
-        if not case.forecasts:
-            sentence = "Weights alone do not tell whether the model forecasts anything at all."
-        cited = [] if skill is None else [case.book[i] for i in skill.evidence]
-        return case.lacking(sentence, [f"skill of {case.label}", *missing], cited)
-    told = [case.found[p] for p in ("skill", "gain", "sharpness") if p in case.found]
-    gain = _gain(case)
-    return case.lacking(
-        "Description and a baseline are not enough for a verdict: causal evidence is missing.",
-        missing,
-        [case.book[i] for finding in told for i in finding.evidence],
-        effect=gain[0] if gain else None,
+def benefit(case: Case) -> Finding:
+    """YES: models trained without attention, and with equal weights, are worse by more than δ."""
+    gain = case.book.get(f"gain.{case.name}.skill_units")
+    return _judge(
+        case,
+        ("R0", "R1", "R2"),
+        "That this model uses attention does not show that another needs it.",
+        [] if gain is None else [gain],
+        decide=("R0", "R1"),
     )
 
 
-def _gain(case: Case) -> list[Evidence]:
-    found = case.book.get(f"gain.{case.name}.skill_units")
-    return [] if found is None else [found]
+def _judge(
+    case: Case,
+    codes: Sequence[str],
+    otherwise: str,
+    described: Sequence[Evidence],
+    decide: Sequence[str] | None = None,
+) -> Finding:
+    """Answer from the gates: YES or NO if all that decide agree."""
+    deciding = decide or codes
+    found = {code: e for code, e in evidence_of(case).items() if code in codes}
+    absent = [code for code in deciding if code not in found]
+    overrides, missing = next_runs(case, found, absent)
+    if not found:
+        effect = described[0] if described else None
+        return case.lacking(otherwise, missing, described, effect=effect, next_overrides=overrides)
+    delta = case.context.delta
+    answers = {code: gate_of(code, e, delta) for code, e in found.items()}
+    said = "; ".join(
+        f"{DOES[code]} {'costs' if code in INTERVENTIONS else 'loses'} {estimate(e, sign=True)} "
+        f"({code}: {SAYS[answers[code]]})"
+        for code, e in found.items()
+    )
+    sentence = f"In units of the model's skill, {said} {sample(next(iter(found.values())))}."
+    kinds = {answers[code] for code in deciding if code in answers}
+    cited = [*found.values(), *described]
+    if absent or len(kinds) > 1 or kinds & {"INCONCLUSIVE"}:
+        open_gates = [
+            c for c in deciding if answers.get(c, "INCONCLUSIVE") not in ("YES", "NO", "HARM")
+        ]
+        overrides, missing = next_runs(case, found, open_gates)
+        if not open_gates:
+            sentence += " They do not agree."
+            missing = [undecided_between(deciding)]
+        return case.lacking(
+            sentence, missing, cited, effect=found.get(deciding[0]), next_overrides=overrides
+        )
+    rests_on = [found[code] for code in deciding]
+    return case.answer(kinds.pop(), sentence, rests_on, effect=found[deciding[0]])
 
 
-def _known(evidence: list[Evidence]) -> bool:
+def _known(evidence: Sequence[Evidence]) -> bool:
     return bool(evidence) and all(e.estimate is not None for e in evidence)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Finding
+from attnpipe.diagnosis.verdicts.gates import ARMS, INTERVENTIONS
 from attnpipe.diagnosis.words import count, every, listed, named
 
 SAYS = {
@@ -33,19 +34,36 @@ def answer(case: Case) -> Finding:
         f"{SAYS[status]}: {len(of)} ({listed(of)})" for status, of in counts.items() if of
     )
     settled, on_settling = _settling(case, [f.model for f in gains])
-    used = [f for f in case.found.values() if f.predicate in ("used", "content")]
-    unknown = sorted({m.partition(":")[0] for f in used for m in f.missing})
-    sentence = f"Of {count(len(gains), 'model')} with attention — {said}{settled}."
+    verdicts = [f for f in case.found.values() if f.predicate == "verdict"]
+    absent = [code for code in (*INTERVENTIONS, *ARMS) if _absent(code, verdicts)]
+    unknown = sorted(absent)
+    sentence = f"Of {count(len(gains), 'model')} with attention — {_diagnoses(case, verdicts)}."
+    sentence += f" Against their baselines — {said}{settled}."
     if unknown:
         sentence += (
-            " Whether attention is used, and whether its content matters, is not known: "
+            " Whether attention is used, and whether it helps, is not known of every model: "
             f"{_causal(unknown)} are missing."
         )
-    cited = [case.book[i] for f in [*gains, *on_settling] for i in f.evidence]
+    cited = [case.book[i] for f in [*gains, *verdicts, *on_settling] for i in f.evidence]
     missing = [f"interventions and arms {', '.join(unknown)}"] if unknown else []
-    if all(f.status in ("INCONCLUSIVE", "DESCRIPTIVE") for f in gains):
+    missing = missing or sorted({line for f in verdicts for line in f.missing})
+    if all(f.status in ("INCONCLUSIVE", "DESCRIPTIVE") for f in [*gains, *verdicts]):
         return case.lacking(sentence, missing, cited)
     return case.answer("DESCRIPTIVE", sentence, cited, missing=missing)
+
+
+def _absent(code: str, verdicts: Sequence[Finding]) -> bool:
+    """Whether any verdict had no evidence for a gate."""
+    return any(gate.evidence is None for f in verdicts for gate in f.gates if gate.code == code)
+
+
+def _diagnoses(case: Case, verdicts: Sequence[Finding]) -> str:
+    """Return the models by their diagnosis, in the order of the config."""
+    by_name: dict[str, list[str]] = {}
+    for f in verdicts:
+        if f.model is not None:
+            by_name.setdefault(f.diagnosis or f.status, []).append(case.context.labels[f.model])
+    return "; ".join(f"{name}: {len(of)} ({listed(of)})" for name, of in by_name.items())
 
 
 def _causal(codes: Sequence[str]) -> str:

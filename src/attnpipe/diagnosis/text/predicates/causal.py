@@ -1,17 +1,17 @@
 """Questions that only interventions can answer."""
 
 from attnpipe.diagnosis.book import Case
-from attnpipe.diagnosis.predicates.causal import INTERVENTIONS
 from attnpipe.diagnosis.schema import Finding
 from attnpipe.diagnosis.text.names import key
 from attnpipe.diagnosis.text.words import extent
+from attnpipe.diagnosis.verdicts.gates import INTERVENTIONS
 
 ABOUT = ("steps", "examples", "sensitive_layers")
 """Findings that describe what prompts change."""
 
 
 def _absent(case: Case, *codes: str) -> list[str]:
-    return [INTERVENTIONS[c] for c in codes if f"causal.{case.name}.{c}" not in case.book]
+    return [f"{c}: {INTERVENTIONS[c]}" for c in codes if f"causal.{case.name}.{c}" not in case.book]
 
 
 def used(case: Case) -> Finding:

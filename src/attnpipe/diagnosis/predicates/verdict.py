@@ -1,0 +1,61 @@
+"""The diagnosis of a model: all gates together."""
+
+from attnpipe.diagnosis.book import Case
+from attnpipe.diagnosis.schema import Finding
+from attnpipe.diagnosis.verdicts.advice import next_runs
+from attnpipe.diagnosis.verdicts.flags import flags
+from attnpipe.diagnosis.verdicts.gates import evidence_of, gate_rows, gates_at, seed_gates
+from attnpipe.diagnosis.verdicts.table import Decision, decide
+from attnpipe.diagnosis.verdicts.texts import MEANS, recommendation
+from attnpipe.diagnosis.words import listed
+
+RESTS_ON = ("extraction", "skill", "sharpness", "stability", "convergence")
+
+
+def verdict(case: Case) -> Finding:
+    """Name what attention is good for, or what keeps that from being known."""
+    delta, evidence = case.context.delta, evidence_of(case)
+    gates = gates_at(case, evidence, delta)
+    found = decide(gates)
+    raised = flags(case, seed_gates(case, gates, delta))
+    told = [case.found[p] for p in RESTS_ON if p in case.found]
+    cited = [*evidence.values(), *(case.book[i] for f in told for i in f.evidence)]
+    overrides, missing = next_runs(case, evidence, found.blocking)
+    if "skill" in found.blocking:  # without it, no other gate has a meaning
+        overrides, missing = _skill_first(case)
+    effect = evidence.get("R0") or evidence.get("R1")
+    status = {"INVALID": "INVALID", "INCONCLUSIVE": "INCONCLUSIVE"}.get(found.name, "YES")
+    return case.answer(
+        status,  # type: ignore[arg-type]
+        f"{MEANS[found.name]}{_open(found)}",
+        cited,
+        effect=effect,
+        missing=missing,
+        diagnosis=found.name,
+        recommendation=recommendation(found.name, gates),
+        gates=gate_rows(evidence, delta),
+        flags=raised,
+        at_margins={
+            f"{m:g}": decide(gates_at(case, evidence, m)).name for m in case.context.margins
+        },
+        next_overrides=overrides,
+    )
+
+
+def _skill_first(case: Case) -> tuple[list[str], list[str]]:
+    skill = case.found.get("skill")
+    words = [f"skill of {case.label}"]
+    return [], words if skill is None else [*words, *skill.missing]
+
+
+def _open(found: Decision) -> str:
+    if found.name != "INCONCLUSIVE":
+        return ""
+    if found.conflict:
+        return (
+            " All gates have an answer, but together they fit no diagnosis: they are in conflict."
+        )
+    return (
+        f" Open: {listed(list(found.blocking), 9)}; their answers would lead to one of "
+        f"{listed(list(found.possible), 9)}."
+    )

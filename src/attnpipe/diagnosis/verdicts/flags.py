@@ -1,0 +1,41 @@
+"""What a reader must know beside a diagnosis."""
+
+from collections.abc import Mapping
+
+from attnpipe.diagnosis.book import Case
+from attnpipe.diagnosis.verdicts.table import Gates, decide
+from attnpipe.diagnosis.words import listed
+
+COLLAPSED = 0.05
+"""Normalised entropy of rows below which attention looks at one key only."""
+NO_CONTENT = 0.01
+"""Share of content below which nothing that E3 could take away varies."""
+
+
+def flags(case: Case, by_seed: Mapping[str, Gates]) -> dict[str, str]:
+    """Return name → sentence of the flags that are raised."""
+    raised = {}
+    names = {seed: decide(gates).name for seed, gates in by_seed.items()}
+    if len(set(names.values())) > 1:
+        of = [
+            f"{name} for {sum(n == name for n in names.values())}"
+            for name in sorted(set(names.values()))
+        ]
+        raised["HETEROGENEOUS"] = f"Seeds taken one by one differ: {listed(of)}."
+    stable, settled = case.found.get("stability"), case.found.get("convergence")
+    if stable is not None and stable.status == "NO":
+        raised["UNSTABLE-PATTERN"] = (
+            "Seeds look at different things: what one of them looks at says nothing of the others."
+        )
+    if settled is not None and settled.status == "NO":
+        raised["NOT-CONVERGED"] = "Attention had not settled when training ended."
+    entropy = [e.estimate for e in case.book.heads(f"metric.{case.name}.entropy_normalized")]
+    if entropy and all(h is not None and h < COLLAPSED for h in entropy):
+        raised["COLLAPSED"] = "Every row looks at one key."
+    share = [e.estimate for e in case.book.heads(f"metric.{case.name}.content_share")]
+    if share and all(s is not None and s < NO_CONTENT for s in share):
+        raised["POSITION-ONLY"] = (
+            "Weights hardly vary with the content of these inputs: E3 and E4 cannot show that "
+            "it matters."
+        )
+    return raised

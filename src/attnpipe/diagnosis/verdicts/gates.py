@@ -1,0 +1,92 @@
+"""From evidence to the answers that the decision table asks for."""
+
+from collections.abc import Mapping
+
+from attnpipe.diagnosis.book import Case
+from attnpipe.diagnosis.gates import margin_gate, use_gate
+from attnpipe.diagnosis.schema import Evidence, GateRow, Status
+from attnpipe.diagnosis.verdicts.table import Answer, Gates
+
+INTERVENTIONS = {
+    "E1": "Is its output used?",
+    "E2": "Do unequal weights matter?",
+    "E3": "Does the content matter, beyond the position?",
+    "E4": "Does it matter whose weights they are?",
+}
+ARMS = {
+    "R0": "Is it better than a model trained without attention?",
+    "R1": "Is it better than one trained with equal weights?",
+    "R2": "Is it better than one trained with weights per position?",
+}
+
+
+def evidence_of(case: Case) -> dict[str, Evidence]:
+    """Return code → effect in units of skill, for the codes that have a value."""
+    found = {code: case.book.get(f"causal.{case.name}.{code}") for code in (*INTERVENTIONS, *ARMS)}
+    return {c: e for c, e in found.items() if e is not None and e.estimate is not None}
+
+
+def gate_of(code: str, evidence: Evidence, margin: float) -> Status:
+    """Return the answer of one gate: of interventions, that it is not used; of arms, either way."""
+    return (use_gate if code in INTERVENTIONS else margin_gate)(evidence, margin)
+
+
+def gates_at(case: Case, evidence: Mapping[str, Evidence], margin: float) -> Gates:
+    """Return all gates of a model at a margin."""
+    answers = {code: _answer(gate_of(code, e, margin)) for code, e in evidence.items()}
+    captured, skill, sharp = (case.found.get(p) for p in ("extraction", "skill", "sharpness"))
+    return Gates(
+        valid="NO" if captured is not None and captured.status == "NO" else "YES",
+        skill="?" if skill is None else _answer(skill.status),
+        D="?" if sharp is None else _answer(sharp.status),
+        **answers,
+    )
+
+
+def seed_gates(case: Case, gates: Gates, margin: float) -> dict[str, Gates]:
+    """Return seed → gates by that seed's effects alone, taken as if they were exact.
+
+    What is known over seeds only (validity, skill, sharpness) is that of the model.
+    """
+    found: dict[str, dict[str, Answer]] = {}
+    for evidence in case.of_model("causal_seed"):
+        _, _, code, seed = evidence.id.split(".")
+        if evidence.estimate is not None:
+            found.setdefault(seed, {})[code] = _exact(code, evidence.estimate, margin)
+    known = {f: getattr(gates, f) for f in ("valid", "skill", "D")}
+    return {seed: Gates(**known, **answers) for seed, answers in found.items()}
+
+
+def gate_rows(evidence: Mapping[str, Evidence], margin: float) -> list[GateRow]:
+    """Return the table of gates, those without evidence included."""
+    rows = []
+    for code, question in (INTERVENTIONS | ARMS).items():
+        e = evidence.get(code)
+        if e is None:
+            rows.append(GateRow(code=code, question=question, status="INCONCLUSIVE"))
+            continue
+        rows.append(
+            GateRow(
+                code=code,
+                question=question,
+                status=gate_of(code, e, margin),
+                effect=e.estimate,
+                lo95=e.lo95,
+                hi95=e.hi95,
+                n_seeds=e.n_seeds,
+                n_units=e.n_units,
+                evidence=e.id,
+            )
+        )
+    return rows
+
+
+def _answer(status: Status) -> Answer:
+    known: dict[Status, Answer] = {"YES": "YES", "NO": "NO", "HARM": "HARM"}
+    return known.get(status, "?")
+
+
+def _exact(code: str, value: float, margin: float) -> Answer:
+    if value > margin:
+        return "YES"
+    return "HARM" if code in ARMS and value < -margin else "NO"

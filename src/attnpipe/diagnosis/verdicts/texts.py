@@ -1,0 +1,56 @@
+"""What each diagnosis means, and what follows from it."""
+
+from collections.abc import Mapping
+
+from attnpipe.diagnosis.verdicts.table import Answer, Gates, Name
+
+MEANS: Mapping[Name, str] = {
+    "INVALID": "The captured weights are no attention: nothing can be said of them.",
+    "NO-SKILL": "The model is no better than a trivial predictor.",
+    "HARMFUL": "A model without this attention, trained in the same way, does better.",
+    "SHARP-BUT-UNUSED": "Weights are sharp, but the model does as well without what they pick out.",
+    "IDLE-UNIFORM": "Weights are practically uniform, and the model does as well without them.",
+    "UNUSED": "The model does as well without what attention gives it.",
+    "AVERAGING": "Attention is used, but equal weights would do: it averages.",
+    "POSITIONAL": "Unequal weights are used, but they need not depend on the content.",
+    "CONTENT-BENEFICIAL": "The model needs weights that depend on the content, and no model "
+    "without them, trained in the same way, does as well.",
+    "CONTENT-REDUNDANT": "This model needs weights that depend on the content, but a simpler "
+    "model, trained in the same way, does as well.",
+    "INCONCLUSIVE": "The evidence does not settle what attention is good for.",
+}
+
+
+def recommendation(name: Name, gates: Gates) -> str:
+    """Return what to do about a diagnosis."""
+    if name == "AVERAGING":
+        return "Mean pooling is enough" + _pooling(gates.R0)
+    if name == "POSITIONAL":
+        return _positional(gates.R2)
+    return {
+        "INVALID": "Repair the capture.",
+        "NO-SKILL": "Do not interpret its attention.",
+        "HARMFUL": "Drop attention.",
+        "SHARP-BUT-UNUSED": "Drop attention; its heatmaps are no evidence of anything.",
+        "IDLE-UNIFORM": "Drop attention.",
+        "UNUSED": "Drop attention.",
+        "CONTENT-BENEFICIAL": "Keep attention.",
+        "CONTENT-REDUNDANT": "Take the simpler model; attention explains this model alone, not "
+        "the task.",
+        "INCONCLUSIVE": "Run what is missing before anything is concluded.",
+    }[name]
+
+
+def _pooling(without: Answer) -> str:
+    return {
+        "YES": "; pooling itself is needed: without it, the model does worse.",
+        "NO": ", and so is no pooling at all.",
+    }.get(without, "; whether pooling is needed at all is not known.")
+
+
+def _positional(static: Answer) -> str:
+    return {
+        "NO": "Learned weights per position, or a window, do as well.",
+        "YES": "Keep attention: weights per position, trained in its place, do worse.",
+        "HARM": "Take learned weights per position: they do better.",
+    }.get(static, "Weights per position may do; whether they do as well is not known.")

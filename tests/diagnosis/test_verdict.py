@@ -1,0 +1,93 @@
+"""Verdicts from tables: each falls with what it needs, and says what to run."""
+
+from types import ModuleType
+
+import pytest
+from tests.diagnosis.test_diagnose import EFFECT, MODEL, drop, finding, judged, likeness, put, small
+
+AVERAGING, UNUSED, HARMFUL = (
+    "lstm_medium_scaled_dot", "lstm_medium_simple", "lstm_medium_additive",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "diagnosis", "advice"),
+    [
+        (MODEL, "CONTENT-BENEFICIAL", "Keep attention."),
+        (UNUSED, "SHARP-BUT-UNUSED", "Drop attention; its heatmaps are no evidence of anything."),
+        (HARMFUL, "HARMFUL", "Drop attention."),
+        (AVERAGING, "AVERAGING",
+         "Mean pooling is enough; pooling itself is needed: without it, the model does worse."),
+    ],
+)  # fmt: skip
+def test_each_model_gets_one_diagnosis(
+    factory: ModuleType, model: str, diagnosis: str, advice: str
+) -> None:
+    found = finding(judged(factory, small(factory)), "verdict", model)
+    assert (found.diagnosis, found.recommendation) == (diagnosis, advice)
+    assert [gate.code for gate in found.gates] == ["E1", "E2", "E3", "E4", "R0", "R1", "R2"]
+    assert set(found.at_margins) == {"0.01", "0.02", "0.05"}
+    assert found.next_overrides == []
+
+
+@pytest.mark.parametrize("code", ["E3", "R0", "R1"])
+def test_without_a_gate_it_needs_a_verdict_is_inconclusive(factory: ModuleType, code: str) -> None:
+    found = finding(
+        judged(factory, small(factory), drop("effects", model=MODEL, code=code)), "verdict"
+    )
+    assert (found.status, found.diagnosis) == ("INCONCLUSIVE", "INCONCLUSIVE")
+    assert any(line.startswith(f"{code}: ") for line in found.missing)
+    wanted = {
+        "E3": "intervention.names=[output_mean,uniform,position_mean,permuted]",
+        "R0": f"models.{MODEL}.arms=[none]",
+        "R1": f"models.{MODEL}.arms=[uniform]",
+    }
+    assert found.next_overrides == [wanted[code]]
+
+
+def test_arms_that_were_asked_for_stay_in_what_to_run(factory: ModuleType) -> None:
+    from attnpipe.diagnosis.run import diagnose
+
+    plan = small(factory)
+    tables = drop("effects", model=MODEL, code="R1")(factory.study(plan))
+    context = factory.diagnosis_context(plan, arms={MODEL: ("none", "static")})
+    found = finding(diagnose(tables, context), "verdict")
+    assert found.next_overrides == [f"models.{MODEL}.arms=[none,uniform,static]"]
+
+
+def test_an_open_gate_asks_for_as_many_seeds_as_would_settle_it(factory: ModuleType) -> None:
+    wide = put("effects", EFFECT | {"code": "R0"}, **likeness(0.03, 0.05))
+    found = finding(judged(factory, small(factory), wide), "verdict")
+    assert found.diagnosis == "INCONCLUSIVE"
+    assert found.missing == ["R0: about 12 seeds (there are 5)"]
+    assert found.next_overrides == ["seeds=[7,42,94,123,231,0,1,2,3,4,5,6]"]
+
+
+def test_swapping_model_and_arm_flips_the_sign(factory: ModuleType) -> None:
+    swapped = put("effects", EFFECT | {"code": "R0"}, **likeness(-0.1, 0.004))
+    assert finding(judged(factory, small(factory), swapped), "verdict").diagnosis == "HARMFUL"
+
+
+def test_the_margin_decides_and_other_margins_are_told(factory: ModuleType) -> None:
+    near = put("effects", EFFECT | {"code": "R1"}, **likeness(0.03, 0.004), lo90=0.027, hi90=0.033)
+    found = finding(judged(factory, small(factory), near), "verdict")
+    assert found.at_margins == {
+        "0.01": "CONTENT-BENEFICIAL", "0.02": "CONTENT-BENEFICIAL", "0.05": "CONTENT-REDUNDANT",
+    }  # fmt: skip
+
+
+def test_seeds_that_disagree_raise_a_flag(factory: ModuleType) -> None:
+    one = put("effects", {"model": MODEL, "level": "seed", "code": "R0", "seed": 42}, value=-0.3)
+    raised = finding(judged(factory, small(factory), one), "verdict").flags
+    assert raised["HETEROGENEOUS"] == (
+        "Seeds taken one by one differ: CONTENT-BENEFICIAL for 4, HARMFUL for 1."
+    )
+    assert "HETEROGENEOUS" not in finding(judged(factory, small(factory)), "verdict").flags
+
+
+@pytest.mark.parametrize("seeds", [(1, 2), (1, 2, 3, 4)])
+def test_few_seeds_settle_nothing_that_is_not_huge(factory: ModuleType, seeds: tuple) -> None:
+    plan = small(factory, seeds=seeds)
+    near = put("effects", EFFECT | {"code": "R1"}, **likeness(0.03, 0.008))
+    found = finding(judged(factory, plan, near), "verdict")
+    assert found.diagnosis == "INCONCLUSIVE"
