@@ -1,12 +1,13 @@
 """The one place where attention weights are computed and used."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from attnpipe.attention.hooks import Hooks, Replacement, current_hooks
+from attnpipe.attention.hooks import Hooks, Output, Replacement, current_hooks
 from attnpipe.core.block import Block
 from attnpipe.core.errors import UserError
 
@@ -65,11 +66,16 @@ def attend(
         visible = support if support.shape[2] == 1 else support[:, :, rows]
         weights = _softmax(score_block(rows), None if everything else visible)
         if hooks.observers or hooks.replacements:
-            weights = _pass_hooks(
-                hooks, layer, weights, visible, query_positions[rows], key_positions
+            weights = pass_weights(
+                hooks, layer, weights, visible, query_positions[rows], key_positions, values
             )
         contexts.append(weights @ values)
-    return contexts[0] if len(contexts) == 1 else torch.cat(contexts, dim=2)
+    context = contexts[0] if len(contexts) == 1 else torch.cat(contexts, dim=2)
+    if hooks.outputs:
+        real = support.any(-1).squeeze(1).expand(-1, len(query_positions))
+        numbers = torch.arange(samples) if hooks.samples is None else hooks.samples
+        return pass_output(hooks, layer, Output(context, real, query_positions, numbers))
+    return context
 
 
 def _slices(length: int, step: int) -> Iterator[slice]:
@@ -89,19 +95,47 @@ def _softmax(
     return logits.masked_fill(hidden, -torch.inf).softmax(-1).masked_fill(hidden, 0.0)
 
 
-def _pass_hooks(
+def pass_output(hooks: Hooks, layer: int, output: Output) -> Float[Tensor, "sample head query dim"]:
+    """Return a layer's output after every hook on outputs had its turn.
+
+    Raises
+    ------
+    UserError
+        A hook returned another shape.
+    """
+    for hook in hooks.outputs:
+        new = hook(layer, output)
+        if new is None:
+            continue
+        if new.shape != output.context.shape:
+            raise UserError(
+                f"an output hook returned shape {tuple(new.shape)} in layer {layer}: return "
+                f"[sample, head, query, dim], here {tuple(output.context.shape)}"
+            )
+        output = replace(output, context=new.to(output.context.dtype))
+    return output.context
+
+
+def pass_weights(
     hooks: Hooks,
     layer: int,
     weights: Float[Tensor, "sample head query key"],
     visible: Bool[Tensor, "#sample 1 #query key"],
     query_positions: Int64[Tensor, " query"],
     key_positions: Int64[Tensor, " key"],
+    values: Float[Tensor, "sample kvhead key dim"],
 ) -> Float[Tensor, "sample head query key"]:
+    """Return some rows' weights after every override acted and every observer looked."""
     samples = torch.arange(weights.shape[0]) if hooks.samples is None else hooks.samples
 
     def block(of: Tensor) -> Block:
         return Block(
-            of.transpose(0, 1), visible.squeeze(1), query_positions, key_positions, samples
+            of.transpose(0, 1),
+            visible.squeeze(1),
+            query_positions,
+            key_positions,
+            samples,
+            values.transpose(0, 1),
         )
 
     for replacement in hooks.replacements:

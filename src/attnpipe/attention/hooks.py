@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
 
 from attnpipe.core.block import Block
 
@@ -42,6 +43,32 @@ class Replacement:
 
 
 @dataclass(frozen=True)
+class Output:
+    """What attention gives back to the model: for each query, the mean of the values.
+
+    Attributes
+    ----------
+    context
+        Weighted means of the values, before any projection.
+    real
+        False for queries of padding.
+    query_positions
+        Absolute.
+    samples
+        Index of each sample in the probe set.
+    """
+
+    context: Float[Tensor, "sample head query dim"]
+    real: Bool[Tensor, "#sample query"]
+    query_positions: Int64[Tensor, " query"]
+    samples: Int64[Tensor, " sample"]
+
+
+OutputHook = Callable[[int, Output], Tensor | None]
+"""``(layer, output) → context`` that acts instead, of the same shape, or None to leave it."""
+
+
+@dataclass(frozen=True)
 class Hooks:
     """All that is attached at a moment.
 
@@ -51,12 +78,15 @@ class Hooks:
         Given each block, in order.
     replacements
         Applied in order, the outermost context first.
+    outputs
+        Given each layer's output, in order, after its weights acted.
     samples
         Index of each sample of the batch in the probe set; None: 0, 1, ….
     """
 
     observers: tuple[Observer, ...] = ()
     replacements: tuple[Replacement, ...] = ()
+    outputs: tuple[OutputHook, ...] = ()
     samples: torch.Tensor | None = None
 
 
@@ -100,6 +130,14 @@ def overriding(override: Override, *, normalize: bool = True) -> Iterator[None]:
     hooks = current_hooks()
     added = Replacement(override, normalize)
     with _attached(replace(hooks, replacements=(*hooks.replacements, added))):
+        yield
+
+
+@contextmanager
+def on_output(hook: OutputHook) -> Iterator[None]:
+    """Look at what each layer's attention gives back inside, or replace it."""
+    hooks = current_hooks()
+    with _attached(replace(hooks, outputs=(*hooks.outputs, hook))):
         yield
 
 

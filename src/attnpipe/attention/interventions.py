@@ -5,11 +5,11 @@ returns the weights that act instead. What they put off the support is dropped, 
 are brought to sum 1, unless `overriding` is told otherwise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from attnpipe.attention.hooks import Override
 from attnpipe.core.block import Block
@@ -48,6 +48,45 @@ def local_window(width: int) -> Override:
         return kept
 
     return override
+
+
+def last_step() -> Override:
+    """Put all weight on the newest key of the support, as a model without attention would."""
+
+    def override(layer: int, block: Block) -> Tensor:
+        newest = block.support.int() * (1 + torch.arange(len(block.key_positions)))
+        last = nn.functional.one_hot(newest.argmax(-1), len(block.key_positions))
+        return last.to(block.weights.dtype).expand(block.weights.shape)
+
+    return override
+
+
+def value_norm() -> Override:
+    """Weigh each key by its share of what is added up: weight times the norm of its value.
+
+    Kobayashi et al. (2020), Attention is not only a weight, §2.3, before the projection.
+
+    Raises
+    ------
+    UserError
+        When it acts: the block carries no values.
+    """
+
+    def override(layer: int, block: Block) -> Tensor:
+        if block.values is None:
+            raise UserError(f"value_norm needs the values of layer {layer}, which are not given")
+        norms = block.values.to(block.weights.dtype).norm(dim=-1)
+        norms = norms.repeat_interleave(len(block.weights) // len(norms), dim=0)
+        weighted: Tensor = block.weights * norms[:, :, None, :]
+        nothing = weighted.sum(-1, keepdim=True) == 0  # values of zero add nothing anyway
+        return torch.where(nothing, block.weights, weighted)
+
+    return override
+
+
+def in_layers(override: Override, layers: Collection[int]) -> Override:
+    """Let an override act in some layers only."""
+    return lambda layer, block: override(layer, block) if layer in layers else None
 
 
 def permuted(shift: int = 1) -> Override:

@@ -23,6 +23,9 @@ class Block:
         ``lag = query_position - key_position`` holds for any block.
     samples
         Integer, ``[sample]``: index of each sample in the probe set.
+    values
+        Real, ``[kvhead, sample, key, dim]``: what the weights average, where it is given;
+        each value head serves ``head / kvhead`` neighbouring heads.
     """
 
     weights: Array
@@ -30,3 +33,4 @@ class Block:
     query_positions: Array
     key_positions: Array
     samples: Array
+    values: Array | None = None

@@ -17,8 +17,16 @@ from attnpipe.data.layout import (
 )
 from attnpipe.data.limits import refuse_single_unit, require_units, require_windows
 from attnpipe.data.split import TEST, TRAIN, by_sequence, chronological
+from attnpipe.data.synthetic.cases import CASES
 from attnpipe.io.header import csv_files, most_rows, read_header, require_columns
-from attnpipe.schema.data import CsvData, GeomagneticData, SteeringData, Windows
+from attnpipe.schema.data import (
+    CsvData,
+    GeomagneticData,
+    Source,
+    SteeringData,
+    SyntheticData,
+    Windows,
+)
 
 PINNED = GeomagneticData.model_fields["sha256"].default
 HEADERS = 200
@@ -43,7 +51,7 @@ class DataFacts:
     rows: int | None
 
 
-def feasibility(spec: GeomagneticData | SteeringData | CsvData) -> DataFacts:
+def feasibility(spec: Source) -> DataFacts:
     """Return the facts, or refuse what cannot work; costs no download and little reading.
 
     Raises
@@ -56,6 +64,9 @@ def feasibility(spec: GeomagneticData | SteeringData | CsvData) -> DataFacts:
         return _geomagnetic(spec)
     if isinstance(spec, SteeringData):
         return _steering(spec)
+    if isinstance(spec, SyntheticData):
+        windows = spec.train_windows + spec.validation_windows + spec.test_windows
+        return DataFacts(CASES[spec.case].features, windows * spec.window)
     columns = [*spec.features, spec.target]
     columns += [name for name in (spec.time, spec.sequence) if name is not None]
     files = _headers(spec.path, columns)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from attnpipe.data.dataset import SequenceDataset
 from attnpipe.data.registry import SOURCES
-from attnpipe.schema.data import CsvData, GeomagneticData, SteeringData
+from attnpipe.schema.data import Source
 
 
-def prepare(spec: GeomagneticData | SteeringData | CsvData, *, cache: Path) -> SequenceDataset:
+def prepare(spec: Source, *, cache: Path) -> SequenceDataset:
     """Read, check, split and scale the data of a study.
 
     The result depends on `spec` and on the bytes of the source alone, never on a seed of

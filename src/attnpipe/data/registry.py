@@ -8,5 +8,6 @@ SOURCES = Registry(
         "geomagnetic": "attnpipe.data.geomagnetic:prepare",
         "steering": "attnpipe.data.steering:prepare",
         "csv": "attnpipe.data.csv:prepare",
+        "synthetic": "attnpipe.data.synthetic.prepare:prepare",
     },
 )

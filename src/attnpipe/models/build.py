@@ -5,11 +5,11 @@ from torch import nn
 
 from attnpipe.core.errors import UserError
 from attnpipe.models.registry import MODELS
-from attnpipe.schema.model import LstmModel, MlpModel, SavedModel
+from attnpipe.schema.model import SavedModel, Trainable
 
 
 def build_model(
-    spec: MlpModel | LstmModel | SavedModel, n_features: int, window: int, *, seed: int
+    spec: Trainable | SavedModel, n_features: int, window: int, *, seed: int
 ) -> nn.Module:
     """Return a freshly initialised forecaster.
 
@@ -44,7 +44,7 @@ def build_model(
     return module
 
 
-def count_parameters(spec: MlpModel | LstmModel | SavedModel, n_features: int, window: int) -> int:
+def count_parameters(spec: Trainable | SavedModel, n_features: int, window: int) -> int:
     """Return the number of trainable parameters, without allocating them."""
     with torch.device("meta"):
         module = build_model(spec, n_features, window, seed=0)

@@ -28,7 +28,7 @@ class Lstm(nn.Module):
         self.attention: Pooling | None = None
         if spec.attention is not None:
             pooling = ATTENTIONS.load(spec.attention.kind)
-            self.attention = pooling(spec.attention, spec.hidden, layer=0)
+            self.attention = pooling(spec.attention, spec.hidden, layer=0, window=window)
 
     @property
     def published_row(self) -> PublishedRow:

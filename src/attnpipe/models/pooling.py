@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 PublishedRow = Literal["only", "last_query", "mean_query"]
@@ -22,10 +22,16 @@ class Pooling(nn.Module, ABC):
     published_row: ClassVar[PublishedRow]
 
     @abstractmethod
-    def forward(self, hidden: Float[Tensor, "sample step size"]) -> Float[Tensor, "sample size"]:
-        """Return the context."""
+    def forward(
+        self,
+        hidden: Float[Tensor, "sample step size"],
+        exists: Bool[Tensor, "sample step"] | None = None,
+    ) -> Float[Tensor, "sample size"]:
+        """Return the context; steps that do not exist get no weight."""
 
 
-def visible_everywhere() -> Tensor:
-    """Return the support of attention without a mask, ``[1, 1, 1, 1]``."""
-    return torch.ones(1, 1, 1, 1, dtype=torch.bool)
+def support_of(exists: Bool[Tensor, "sample step"] | None) -> Bool[Tensor, "#sample 1 1 #step"]:
+    """Return the keys that every query may see: those that exist, or all."""
+    if exists is None:
+        return torch.ones(1, 1, 1, 1, dtype=torch.bool)
+    return exists[:, None, None, :]

@@ -7,6 +7,7 @@ MODELS = Registry(
     {
         "mlp": "attnpipe.models.mlp:Mlp",
         "lstm": "attnpipe.models.lstm:Lstm",
+        "reader": "attnpipe.models.reader:Reader",
     },
 )
 """Kind → class made as ``cls(spec, n_features, window)``."""
@@ -17,6 +18,9 @@ ATTENTIONS = Registry(
         "simple": "attnpipe.models.simple:SimplePooling",
         "additive": "attnpipe.models.additive:AdditivePooling",
         "scaled_dot": "attnpipe.models.scaled_dot:ScaledDotPooling",
+        "query": "attnpipe.models.query:QueryPooling",
+        "uniform": "attnpipe.models.uniform:UniformPooling",
+        "static": "attnpipe.models.static:StaticPooling",
     },
 )
-"""Kind → class made as ``cls(spec, size, layer=…)``; see `models.pooling`."""
+"""Kind → class made as ``cls(spec, size, layer=…, window=…)``; see `models.pooling`."""

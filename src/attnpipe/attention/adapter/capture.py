@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from attnpipe.attention.adapter.scores import Scores, row_blocks
-from attnpipe.attention.attend import _pass_hooks
+from attnpipe.attention.attend import pass_weights
 from attnpipe.attention.hooks import Hooks
 
 _BLOCK_ELEMENTS = 2**20  # 4 MB of float32 weights at a time
@@ -83,13 +83,14 @@ def _in_blocks(layer: int, scores: Scores, hooks: Hooks, query_block: int | None
     step = query_block or max(1, _BLOCK_ELEMENTS // (samples * heads * scores.k.shape[2]))
     contexts = []
     for rows in row_blocks(queries, step):
-        weights = _pass_hooks(
+        weights = pass_weights(
             hooks,
             layer,
             scores.weights(rows),
             scores.support(rows)[:, None],
             scores.query_positions[rows],
             scores.key_positions,
+            scores.v,
         )
         if hooks.replacements:
             contexts.append(scores.context(weights))

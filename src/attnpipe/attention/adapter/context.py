@@ -15,7 +15,8 @@ from attnpipe.attention.adapter.interface import is_active, own_output, switched
 from attnpipe.attention.adapter.probe import Probed, probe
 from attnpipe.attention.adapter.scores import Pattern
 from attnpipe.attention.adapter.sites import Site
-from attnpipe.attention.hooks import current_hooks
+from attnpipe.attention.attend import pass_output
+from attnpipe.attention.hooks import Output, current_hooks
 from attnpipe.core.errors import UserError
 
 
@@ -159,9 +160,16 @@ class _Adapter:
         if parts and all(context is not None for _, context in parts):
             order = torch.argsort(torch.cat([index for index, _ in parts]))
             contexts = torch.cat([context for _, context in parts if context is not None])
-            return contexts[order].transpose(1, 2).to(v.dtype).contiguous(), None
-        refuses = module in self._refuse_sdpa
-        out = own_output(scores, module, q, k, v, mask, refuses_sdpa=refuses, options=options)
+            out = contexts[order].transpose(1, 2).to(v.dtype).contiguous()
+        else:
+            refuses = module in self._refuse_sdpa
+            out = own_output(scores, module, q, k, v, mask, refuses_sdpa=refuses, options=options)
+        if hooks.outputs:
+            out = out.clone()
+            for index, part in by_start(scores, starts):
+                rows = out[index].transpose(1, 2)
+                told = Output(rows, part.real_rows(), part.query_positions, part.samples)
+                out[index] = pass_output(hooks, site.index, told).transpose(1, 2)
         return out, None
 
     def _site(self, module: nn.Module) -> Site:

@@ -10,6 +10,8 @@ from torch import Tensor
 
 _HIDDEN = -1e9
 """An additive mask hides a key at or below this, or half its dtype's lowest value."""
+_REAL_ROWS = 128
+"""Query rows whose support is held at a time."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,13 @@ class Scores:
         if self.real_queries is None:
             return support
         return torch.where(support.any(-1, keepdim=True), support, expected)
+
+    def real_rows(self) -> Bool[Tensor, "#sample query"]:
+        """Return which queries are no padding: as declared, or those that see anything."""
+        if self.real_queries is not None:
+            return self.real_queries
+        steps = row_blocks(len(self.query_positions), _REAL_ROWS)
+        return torch.cat([self.support(rows).any(-1) for rows in steps], dim=1)
 
     def of_samples(self, index: Int64[Tensor, " chosen"]) -> "Scores":
         """Return the scores of some samples."""

@@ -1,0 +1,3 @@
+"""Trained runs to intervene on."""
+
+from tests.extraction.conftest import make_trained, trained_cache  # noqa: F401 (fixtures)
