@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 BIN       := $(VENV)/bin
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run setup test test-slow check tiny docs bench clean
+.PHONY: run setup test test-slow check tiny calibrate docs bench clean
 
 run: setup  ## the default study, or any other: make run ARGS="--config study=steering"
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(ARGS)
@@ -47,6 +47,11 @@ TINY := name=tiny seeds=[7,42] training.epochs=3 training.windows_per_epoch=256 
 
 tiny: setup  ## a study of a minute
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) --config overrides='$(TINY)'
+
+calibrate: setup  ## error rates of verdicts on tasks of known answer: hours, resumable
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.calibration.train
+	$(BIN)/python -m tests.calibration.tabulate
+	$(BIN)/python -m tests.calibration.page
 
 docs: setup  ## write the generated pages
 	$(BIN)/python -m attnpipe docs

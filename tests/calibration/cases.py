@@ -11,6 +11,8 @@ from attnpipe.schema.model import LstmModel, ReaderModel
 
 CONFIG = Path(__file__).parents[2] / "config"
 UNUSED = ("UNUSED", "SHARP-BUT-UNUSED", "IDLE-UNIFORM")
+ALSO = {"alone": UNUSED}
+"""Case → diagnoses that are right beside the one named: one key may be read either way."""
 NAMES = ("lag", "last", "mean", "selcopy", "recall", "random", "sink", "lengths", "alone", "marker")
 """Members of the config group `ground_truth`."""
 
@@ -53,4 +55,5 @@ def calibrated(name: str) -> Calibrated:
     study = load_study(CONFIG, {"study": "ground_truth", "overrides": f"ground_truth={name}"})
     (model,) = [m for m in study.spec.models if study.has_attention(m)]
     answer = CASES[study.spec.data.case].answer  # type: ignore[union-attr]
-    return Calibrated(name, study, model, UNUSED if answer == "UNUSED" else (answer,))
+    right = UNUSED if answer == "UNUSED" else (answer, *ALSO.get(name, ()))
+    return Calibrated(name, study, model, right)

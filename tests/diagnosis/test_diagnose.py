@@ -150,8 +150,11 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
         put("effects", EFFECT | {"code": "E4"}, **likeness(0.0, 0.01)),
     ]),
     ("benefit", "YES", {}, []),
-    ("benefit", "HARM", {}, [put("effects", EFFECT | {"kind": "arm"}, **likeness(-0.1, 0.01))]),
+    ("benefit", "HARM", {}, [put("effects", EFFECT | {"code": "R0"}, **likeness(-0.1, 0.01))]),
     ("benefit", "INCONCLUSIVE", BARE, []),
+    ("benefit", "NO", {}, [
+        put("effects", EFFECT | {"kind": "arm"}, **likeness(0.0, 0.01), lo90=-0.008, hi90=0.008),
+    ]),
     ("verdict", "YES", {}, []),
     ("verdict", "INCONCLUSIVE", BARE, []),
     ("verdict", "INVALID", {"leaks": 1.0}, []),

@@ -17,7 +17,7 @@ from attnpipe.figures.layout import Words, empty_sheet, sheet
 from attnpipe.figures.style import QUIET, RULE, SMALL, look, styled
 from attnpipe.schema.figure import FigureOptions
 
-USE = "E1"
+USE = "E2"
 ARMS = {"R0": "a model trained without attention", "R1": "one trained with equal weights"}
 CORNERS = (
     (0.98, 0.98, "used, and nothing simpler does as well"),
@@ -40,9 +40,9 @@ def draw(
     notes = [f"Not on the map, as effects are missing: {context.label(m)}." for m in lacking[:3]]
     words = Words(
         title="Used is not beneficial",
-        subtitle="To the right: what the model loses when the output of its attention is replaced "
-        "by its mean. Upwards: what a simpler model, trained in the same way, loses against it. "
-        "Both in units of the model's skill; logarithmic beyond 5 δ.",
+        subtitle="To the right: what the model loses when equal weights are put in place of its "
+        "own. Upwards: what simpler models, trained in the same way, lose against it. In units of "
+        "the model's skill, logarithmic beyond 5 δ.",
         notes=[*notes, *gap_notes(tables, context, models)],
     )
     known = [m for m in models if m not in lacking]
@@ -73,7 +73,7 @@ def draw(
             ha="right" if x > 0.5 else "left", va="top" if y > 0.5 else "bottom",
         )  # fmt: skip
     ax.margins(0.12)
-    ax.set_xlabel("used: loss without the output of attention (E1)")
+    ax.set_xlabel("used: loss with equal weights put in (E2)")
     ax.set_ylabel("beneficial: loss of the simpler model (R0, R1)")
     return figure
 

@@ -44,11 +44,13 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
                 "baseline": model.baseline,
                 "parameters": parameters.get(name),
                 "source": _source(model),
+                "arms": dict(study.arms.of.get(name, {})),
             }
-            for name, model in spec.models.items()
+            for name, model in study.models.items()
         ],
         "training": spec.training.model_dump(mode="json") if spec.training else None,
         "analysis": spec.analysis.model_dump(mode="json"),
+        "interventions": list(spec.intervention.names) if study.intervened else [],
         "figures": list(spec.figure.show),
         "runs": len(study.runs),
         "jobs": dict(Counter(job.stage for job in jobs)),
@@ -92,7 +94,7 @@ def _parameters(plan: Plan, root: Path, stale: Sequence[Stale]) -> dict[str, int
     window = spec.data.window  # type: ignore[union-attr]
     return {
         name: count_parameters(model, features, window)
-        for name, model in spec.models.items()
+        for name, model in plan.study.models.items()
         if not isinstance(model, PretrainedModel)
     }
 

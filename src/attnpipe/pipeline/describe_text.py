@@ -13,10 +13,9 @@ def as_text(facts: dict[str, Any]) -> str:
         t = facts["training"]
         windows = t["windows_per_epoch"] or "all"
         lines += ["", f"training: {t['epochs']} epochs of {windows} windows, {t['optimizer']}"]
-    lines += [
-        "",
-        f"analyses: {_analyses(facts)}",
-    ]
+    lines += ["", f"analyses: {_analyses(facts)}"]
+    if facts["interventions"]:
+        lines += [f"interventions: {', '.join(facts['interventions'])}"]
     lines += [f"figures: {', '.join(facts['figures'])}", "", "jobs"]
     stale = Counter(job["stage"] for job in facts["out_of_date"])
     for stage, count in facts["jobs"].items():
@@ -57,8 +56,16 @@ def _models(models: list[dict[str, Any]]) -> list[str]:
         + _size_of(model)
         + (f", {model['attention']} attention" if model["attention"] else "")
         + (f", baseline {model['baseline']}" if model["baseline"] else "")
+        + _arms(model)
         for model in models
     ]
+
+
+def _arms(model: dict[str, Any]) -> str:
+    """Name the variants that are trained beside a model, and which run each is."""
+    if not model["arms"]:
+        return ""
+    return f", arms {', '.join(f'{arm} = {run}' for arm, run in model['arms'].items())}"
 
 
 def _size_of(model: dict[str, Any]) -> str:

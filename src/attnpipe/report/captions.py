@@ -33,8 +33,8 @@ CAPTIONS: dict[str, Caption] = {
     ),
     "use_and_benefit": Caption(
         "Used is not beneficial",
-        "Each model by what it loses without its attention (to the right) and by what simpler "
-        "models, trained in the same way, lose against it (upwards).",
+        "Each model by what it loses with equal weights put in place of its own (to the right) and "
+        "by what simpler models, trained in the same way, lose against it (upwards).",
         "Scatter plot of models: use against benefit, with intervals in both directions.",
         ("effects.csv",),
     ),

@@ -86,7 +86,13 @@ def _verdict(finding: Finding | None) -> Cell:
     if finding is None:
         return Cell("unknown")
     flags = ", ".join(finding.flags).lower().replace("-", " ")
-    return Cell("", status=finding.status, note=flags, chip=finding.diagnosis or "")
+    return Cell("", status=tone(finding), note=flags, chip=finding.diagnosis or "")
+
+
+def tone(finding: Finding) -> Status:
+    """Return the status whose colour a verdict takes: good, bad, or neither."""
+    tones: Mapping[str | None, Status] = {"CONTENT-BENEFICIAL": "YES", "HARMFUL": "HARM"}
+    return tones.get(finding.diagnosis, "NO" if finding.status == "YES" else finding.status)
 
 
 def _runs(of: Mapping[str, Finding], evidence: Mapping[str, Evidence]) -> Cell:

@@ -15,6 +15,7 @@ from attnpipe.diagnosis.words import estimate, gate_estimate
 from attnpipe.report.command import command
 from attnpipe.report.listing import cell
 from attnpipe.report.markdown import code, escape, fenced, path
+from attnpipe.report.overview import tone
 from attnpipe.report.view import SAYS, Images, view
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -77,7 +78,7 @@ def _environment(**options: Any) -> Environment:
         keep_trailing_newline=True,
         **options,
     )
-    environment.globals |= {"says": SAYS, "command": command}
+    environment.globals |= {"says": SAYS, "command": command, "tone": tone}
     environment.filters |= {
         "cell": cell, "estimate": estimate, "estimate_of": gate_estimate, "path": path,
         "code": code,

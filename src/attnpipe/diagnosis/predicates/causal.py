@@ -10,21 +10,25 @@ from attnpipe.diagnosis.verdicts.gates import ARMS, INTERVENTIONS, evidence_of, 
 from attnpipe.diagnosis.words import estimate, sample, span
 
 CODES = INTERVENTIONS | ARMS
-DOES: Mapping[str, str] = {
-    "E1": "its output replaced by its mean",
+SAYS: Mapping[str, str] = {
+    "E1": "output replaced by its mean",
     "E2": "equal weights",
-    "E3": "each row replaced by the mean row of its position",
+    "E3": "the mean row of the position",
     "E4": "rows of other samples",
-    "R0": "a model trained without attention",
-    "R1": "one trained with equal weights",
-    "R2": "one trained with weights per position",
+    "R0": "over a model trained without attention",
+    "R1": "over one trained with equal weights",
+    "R2": "over one trained with weights per position",
 }
-SAYS: Mapping[Status, str] = {
-    "YES": "more than δ",
-    "NO": "less than δ",
-    "HARM": "better by more than δ",
+UNDECIDED: Mapping[Status, str] = {
     "INCONCLUSIVE": "undecided",
     "DESCRIPTIVE": "too few seeds to test it",
+}
+COST: Mapping[Status, str] = {"YES": "more than δ", "NO": "less than δ", **UNDECIDED}
+ADVANTAGE: Mapping[Status, str] = {
+    "YES": "better by more than δ",
+    "NO": "no practical difference",
+    "HARM": "worse by more than δ",
+    **UNDECIDED,
 }
 
 
@@ -80,12 +84,18 @@ def _judge(
         return case.lacking(otherwise, missing, described, effect=effect, next_overrides=overrides)
     delta = case.context.delta
     answers = {code: gate_of(code, e, delta) for code, e in found.items()}
+    of_arms = codes[0] in ARMS
+    words = ADVANTAGE if of_arms else COST
     said = "; ".join(
-        f"{DOES[code]} {'costs' if code in INTERVENTIONS else 'loses'} {estimate(e, sign=True)} "
-        f"({code}: {SAYS[answers[code]]})"
+        f"{SAYS[code]} {estimate(e, sign=True)} ({code}, {words[answers[code]]})"
         for code, e in found.items()
     )
-    sentence = f"In units of the model's skill, {said} {sample(next(iter(found.values())))}."
+    what = "Advantage" if of_arms else "Cost"
+    size = sample(next(iter(found.values())))
+    sentence = f"{what} in units of the model's skill {size}: {said}."
+    harmful = [e for code, e in found.items() if code in deciding and answers[code] == "HARM"]
+    if harmful:  # one better model without it is enough
+        return case.answer("HARM", sentence, harmful, effect=harmful[0])
     kinds = {answers[code] for code in deciding if code in answers}
     cited = [*found.values(), *described]
     if absent or len(kinds) > 1 or kinds & {"INCONCLUSIVE"}:

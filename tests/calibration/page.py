@@ -1,0 +1,76 @@
+"""The table of error rates as `docs/calibration.md`: ``python -m tests.calibration.page``."""
+
+from pathlib import Path
+
+import polars as pl
+from tests.calibration.cases import calibrated
+from tests.calibration.tabulate import TABLE
+
+from attnpipe.data.synthetic.cases import CASES
+
+TITLES = ("case", "right", "seeds", "groups", "right, %", "inconclusive, %", "wrong, %", "upper")
+PAGE = Path(__file__).parents[2] / "docs" / "calibration.md"
+HEAD = """\
+# How often verdicts are wrong
+
+Tasks whose right diagnosis is known, because their generator says what is needed
+(`src/attnpipe/data/synthetic/cases.py`); each is a study that anyone can run:
+
+```
+snakemake --cores 4 --config study=ground_truth overrides='ground_truth=recall'
+```
+
+For the table, many seeds are trained at once (`tests/calibration/batched.py`; a test holds it to
+the pipeline's own training and interventions), ten seeds to a dataset, and every group of seeds is
+judged by the pipeline's own functions, from losses to verdict:
+
+```
+python -m tests.calibration.train       # resumable; hours on two cores
+python -m tests.calibration.tabulate    # tests/calibration/table.csv
+python -m tests.calibration.page        # this page
+```
+
+INCONCLUSIVE is no error. *Wrong* is any other name than the right one; its upper bound is the
+97.5 % limit of Clopper and Pearson. δ = 0.02 of the model's skill.
+
+"""
+CASE_HEAD = """
+## The cases
+
+Windows of 16 steps of standard normal inputs, targets with noise of sd 0.1, 500 test windows, each
+a unit. The model `reader` embeds each step by itself; its only way between steps is one attention
+head that the last step queries. Answers were written down before training, but one: `alone` was
+first taken for UNUSED. With a single key, weights are 1 whatever is done to them, and a model may
+read its only step through them as well as beside them: AVERAGING, with a recommendation of no
+pooling at all where R0 does as well, is right, too.
+
+| case | target | right | because |
+|---|---|---|---|
+"""
+
+
+def main() -> None:
+    """Write the page."""
+    table = pl.read_csv(TABLE)
+    text = HEAD + f"| {' | '.join(TITLES)} |\n"
+    text += "|---|---|---|---|---|---|---|---|\n"
+    for row in table.iter_rows(named=True):
+        names = f" ({row['wrong_names']})" if row["wrong_names"] else ""
+        wrong = f"{100 * row['wrong']:.1f}{names}"
+        text += (
+            f"| {row['case']} | {row['right']} | {row['seeds']} | {row['groups']} | "
+            f"{100 * row['correct']:.1f} | {100 * row['inconclusive']:.1f} | {wrong} | "
+            f"{100 * row['wrong_upper']:.1f} |\n"
+        )
+    text += CASE_HEAD
+    for name in dict.fromkeys(table["case"]):
+        of = calibrated(name)
+        case = CASES[of.study.spec.data.case]  # type: ignore[union-attr]
+        told = (case.draw.__doc__ or "").partition("\n")[0]
+        model = "" if name in CASES else f" ({of.study.models[of.model].label})"
+        text += f"| {name}{model} | {told} | {' or '.join(of.right)} | {case.why} |\n"
+    PAGE.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
