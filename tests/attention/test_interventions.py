@@ -15,6 +15,7 @@ from attnpipe.attention.interventions import (
     zero,
 )
 from attnpipe.attention.scores import scaled_dot_scores
+from attnpipe.core.block import Block
 from attnpipe.core.errors import UserError
 
 SAMPLES, HEADS, STEPS, DIM = 4, 2, 6, 3
@@ -156,3 +157,12 @@ def test_arrays_need_no_rows_for_padding() -> None:
 def test_impossible_parameters_are_refused(make) -> None:
     with pytest.raises(UserError, match="choose at least 1"):
         make()
+
+
+def test_a_row_without_weight_in_the_window_gets_equal_weights_there() -> None:
+    far = torch.zeros(HEADS, SAMPLES, STEPS, STEPS, dtype=torch.float64)
+    far[..., 0] = 1.0  # every row looks at the first key alone
+    block = Block(far, CAUSAL[0], torch.arange(STEPS), torch.arange(STEPS), torch.arange(SAMPLES))
+    acted = local_window(2)(0, block)
+    torch.testing.assert_close(acted[0, 0, 1], torch.tensor([1.0, 0, 0, 0, 0, 0]).double())
+    torch.testing.assert_close(acted[0, 0, 4], torch.tensor([0, 0, 0, 1.0, 1, 0]).double())

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import polars as pl
-from tests.calibration.cases import calibrated
+from tests.calibration.cases import NAMES, calibrated
 from tests.calibration.tabulate import TABLE
 
 from attnpipe.data.synthetic.cases import CASES
@@ -62,8 +62,10 @@ def main() -> None:
             f"{100 * row['correct']:.1f} | {100 * row['inconclusive']:.1f} | {wrong} | "
             f"{100 * row['wrong_upper']:.1f} |\n"
         )
+    if absent := [name for name in NAMES if name not in set(table["case"])]:
+        text += f"\nNot run yet: {', '.join(absent)}.\n"
     text += CASE_HEAD
-    for name in dict.fromkeys(table["case"]):
+    for name in NAMES:
         of = calibrated(name)
         case = CASES[of.study.spec.data.case]  # type: ignore[union-attr]
         told = (case.draw.__doc__ or "").partition("\n")[0]

@@ -68,6 +68,7 @@ def test_no_effect_is_never_called_a_benefit_and_twice_delta_never_nothing(
 
 
 def test_clear_effects_are_seen(residuals) -> None:
-    assert answers(residuals, 0.0, 0.25, 5)["NO"] > 0.9
-    assert answers(residuals, 2.0, 0.25, 5)["YES"] > 0.9
-    assert answers(residuals, 2.0, 0.5, 10)["YES"] > 0.9
+    """Not always: windows alone blur the mean by a quarter of δ, and each seed's own more."""
+    assert answers(residuals, 0.0, 0.25, 5)["NO"] > 0.65
+    assert answers(residuals, 2.0, 0.25, 5)["YES"] > 0.65
+    assert answers(residuals, 2.0, 0.5, 10)["YES"] > 0.75

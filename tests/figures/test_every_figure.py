@@ -314,7 +314,7 @@ def test_registry_and_context_import_no_matplotlib() -> None:
         "import sys; from attnpipe.figures.registry import FIGURES, NEEDS, TEXTS, WINDOWS; "
         "from attnpipe.figures.context import figure_context; "
         "assert set(FIGURES) == set(NEEDS) == {*WINDOWS, *TEXTS}; "
-        "assert (len(WINDOWS), len(TEXTS), len(NEEDS)) == (10, 9, 19); "
+        "assert (len(WINDOWS), len(TEXTS), len(NEEDS)) == (12, 9, 21); "
         "sys.exit(any(m.split('.')[0] in ('matplotlib', 'scipy', 'torch') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

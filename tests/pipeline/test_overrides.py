@@ -1,7 +1,7 @@
 import pytest
 
 from attnpipe.core.errors import UserError
-from attnpipe.pipeline.overrides import split_overrides
+from attnpipe.pipeline.overrides import split_overrides, without_folders
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,10 @@ def test_unclosed_brackets_are_named(text):
     with pytest.raises(UserError, match="unclosed") as error:
         split_overrides(text)
     assert text in str(error.value)
+
+
+def test_a_report_is_told_no_place_on_this_machine():
+    given = "seeds=[1, 2] data.path=/home/me/logs models.m.source.path='/x/y z' data.name=a/b"
+    assert without_folders(given) == (
+        "seeds=[1, 2] data.path=…/logs models.m.source.path=…/y z data.name=a/b"
+    )

@@ -24,11 +24,6 @@ CASES = {
         ["seeds=[1,2]"],
         """overrides='models.a.label='"'"'x y'"'"' name=mine seeds=[1,2]'""",
     ),
-    "no place on this machine": (
-        {"study": "csv", "overrides": "data.path=/home/me/secret/logs models.m.source.path=/x/y"},
-        ["seeds=[1]"],
-        "study=csv overrides='data.path=…/logs models.m.source.path=…/y seeds=[1]'",
-    ),
 }
 
 

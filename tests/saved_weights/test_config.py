@@ -61,7 +61,7 @@ def test_dictionaries_can_be_given_on_the_command_line(tmp_path):
 def test_figures_are_the_default_ones_without_forecasts_and_losses(tmp_path):
     figure = composed(tmp_path)["figure"]
     default = OmegaConf.to_container(OmegaConf.load(CONFIG / "figure" / "default.yaml"))
-    dropped = {"forest", "loss_curves"}
+    dropped = {"gates", "use_and_benefit", "forest", "loss_curves"}
     assert list(figure["show"]) == [name for name in default["show"] if name not in dropped]
     assert {k: v for k, v in figure.items() if k != "show"} == {
         k: v for k, v in default.items() if k != "show"

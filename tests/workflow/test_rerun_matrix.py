@@ -43,7 +43,8 @@ OVERRIDES = {
     ],
     "models.pool.arms=[none]": ["effects", "diagnose", *END],  # the baseline is that arm
     "models.pool.arms=[none,uniform]": [
-        "train uniform-3cf19730 1", "train uniform-3cf19730 2", "aggregate uniform-3cf19730", *STUDY,
+        "train uniform-3cf19730 1", "train uniform-3cf19730 2",
+        "aggregate uniform-3cf19730", *STUDY,
     ],
     "title='Another title'": ["diagnose", *END],
     "seeds=[1,2,3]": [

@@ -34,6 +34,8 @@ def zero() -> Override:
 def local_window(width: int) -> Override:
     """Keep the weights of keys less than `width` positions from the query, forget the rest.
 
+    A row without weight on any of them gets equal weights on them.
+
     Raises
     ------
     UserError
@@ -44,8 +46,9 @@ def local_window(width: int) -> Override:
 
     def override(layer: int, block: Block) -> Tensor:
         lag = block.query_positions[:, None] - block.key_positions
-        kept: Tensor = block.weights * (lag.abs() < width)
-        return kept
+        near = block.support & (lag.abs() < width)
+        kept = block.weights * near
+        return torch.where(kept.sum(-1, keepdim=True) > 0, kept, near.to(kept.dtype))
 
     return override
 

@@ -13,7 +13,8 @@ from attnpipe.figures.forest import BAND
 from attnpipe.figures.gaps import gap_notes
 from attnpipe.figures.layout import Words, empty_sheet, sheet, sheet_width, shown
 from attnpipe.figures.scores import estimate_text
-from attnpipe.figures.style import look, styled
+from attnpipe.figures.style import TEXT, look, styled
+from attnpipe.figures.text import shorten
 from attnpipe.schema.figure import FigureOptions
 
 ROW, FRAME = 0.19, 0.42
@@ -53,7 +54,7 @@ def draw(
         draw_rows(ax, rows, labels=True, room=0.25 * sheet_width(context))
         reference_line(ax, 0.0)
         ax.set_xlim(*limits)
-        ax.set_title(context.label(model))
+        ax.set_title(shorten(context.label(model), 0.6 * sheet_width(context), TEXT))
     return figure
 
 

@@ -13,11 +13,12 @@ from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.effects import Effect, effect, margin_axis
 from attnpipe.figures.forest import BAND
 from attnpipe.figures.gaps import gap_notes
-from attnpipe.figures.layout import Words, empty_sheet, sheet
+from attnpipe.figures.layout import Words, empty_sheet, sheet, shown
 from attnpipe.figures.style import QUIET, RULE, SMALL, look, styled
 from attnpipe.schema.figure import FigureOptions
 
 USE = "E2"
+MOST_MODELS = 12
 ARMS = {"R0": "a model trained without attention", "R1": "one trained with equal weights"}
 CORNERS = (
     (0.98, 0.98, "used, and nothing simpler does as well"),
@@ -32,7 +33,7 @@ def draw(
     tables: Mapping[str, pl.DataFrame], context: FigureContext, options: FigureOptions
 ) -> Figure:
     """Return a map of all models: use to the right, benefit upwards, with intervals."""
-    models = list(context.attention_models)
+    models, cut = shown(context.attention_models, MOST_MODELS)
     points = {
         model: {code: effect(tables, model, code) for code in (USE, *ARMS)} for model in models
     }
@@ -43,7 +44,7 @@ def draw(
         subtitle="To the right: what the model loses when equal weights are put in place of its "
         "own. Upwards: what simpler models, trained in the same way, lose against it. In units of "
         "the model's skill, logarithmic beyond 5 δ.",
-        notes=[*notes, *gap_notes(tables, context, models)],
+        notes=[*cut, *notes, *gap_notes(tables, context, models)],
     )
     known = [m for m in models if m not in lacking]
     if not known:

@@ -1,7 +1,10 @@
 """Split the text of the `overrides` key into single Hydra overrides."""
 
+from pathlib import PurePath
+
 from attnpipe.core.errors import UserError
 
+QUOTES = "\"'"
 _OPEN, _CLOSE = "[{(", "]})"
 
 
@@ -18,7 +21,7 @@ def split_overrides(text: str) -> list[str]:
     for character in text:
         if quote:
             quote = "" if character == quote else quote
-        elif character in "\"'":
+        elif character in QUOTES:
             quote = character
         elif character in _OPEN:
             depth += 1
@@ -33,3 +36,18 @@ def split_overrides(text: str) -> list[str]:
     if depth:
         raise UserError(f"overrides has an unclosed bracket in '{text}'; close it")
     return [part for part in [*parts, current] if part]
+
+
+def without_folders(text: str) -> str:
+    """Return overrides in which paths say only the name of what they point at.
+
+    A report names no place on a machine.
+    """
+    return " ".join(map(_without_folder, split_overrides(text)))
+
+
+def _without_folder(override: str) -> str:
+    key, _, value = override.partition("=")
+    if not key.endswith("path") or "/" not in value:
+        return override
+    return f"{key}=…/{PurePath(value.strip(QUOTES)).name}"

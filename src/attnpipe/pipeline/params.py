@@ -7,6 +7,7 @@ from typing import Any
 from attnpipe.figures.registry import NEEDS, ONE_SEED
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.estimate import stores_states
+from attnpipe.pipeline.overrides import without_folders
 from attnpipe.schema.arms import computed
 
 Values = dict[str, Any]
@@ -128,11 +129,11 @@ class StudyParams:
         return {"title": self._study.spec.title, "context": self._context}
 
     def _report(self) -> Values:
-        data = dict(self._config["data"])
+        data, choice = dict(self._config["data"]), dict(self._study.choice)
         if data.get("path") is not None:
             data["path"] = Path(data["path"]).name  # a report names no place on a machine
         return {
-            "choice": dict(self._study.choice),
+            "choice": choice | {"overrides": without_folders(choice["overrides"])},
             "config": self._config | {"data": data},
             "tables": self._tables,
         }

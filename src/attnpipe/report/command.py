@@ -3,7 +3,6 @@
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
 from typing import Any
 
 DEFAULTS = {"study": "geomagnetic", "scale": "quick"}
@@ -22,7 +21,7 @@ def command(choice: Mapping[str, Any], additions: Sequence[str]) -> str:
     """
     keys = {_key(a) for a in additions}
     kept = [o for o in _split(str(choice.get("overrides", ""))) if _key(o) not in keys]
-    overrides = " ".join([*map(_without_folder, kept), *additions])
+    overrides = " ".join([*kept, *additions])
     words = [f"{k}={choice[k]}" for k, v in DEFAULTS.items() if choice.get(k, v) != v]
     config = " ".join([*words, f"overrides={shlex.quote(overrides)}"])
     return f"snakemake --cores {CORES} --config {config}"
@@ -35,11 +34,3 @@ def _key(override: str) -> str:
 def _split(text: str) -> list[str]:
     """Split at white space outside brackets and quotes; the text was understood before."""
     return re.findall(r"(?:[^\s\[\]{}'\"]|\[[^\]]*\]|\{[^}]*\}|'[^']*'|\"[^\"]*\")+", text)
-
-
-def _without_folder(override: str) -> str:
-    """Leave out where a file lies on this machine: a report names no place."""
-    key, _, value = override.partition("=")
-    if not key.endswith("path") or "/" not in value:
-        return override
-    return f"{key}=…/{PurePath(value).name}"
