@@ -38,7 +38,8 @@ def answer(case: Case) -> Finding:
     absent = [code for code in (*INTERVENTIONS, *ARMS) if _absent(code, verdicts)]
     unknown = sorted(absent)
     sentence = f"Of {count(len(gains), 'model')} with attention — {_diagnoses(case, verdicts)}."
-    sentence += f" Against their baselines — {said}{settled}."
+    if any(case.context.baselines.get(f.model) for f in gains if f.model):
+        sentence += f" Against their baselines — {said}{settled}."
     if unknown:
         sentence += (
             " Whether attention is used, and whether it helps, is not known of every model: "
