@@ -19,7 +19,7 @@ NAMES = {
 HEAD = """\
 # Performance of capture
 
-Written by `python benchmarks/capture.py`, which also writes `benchmarks/capture.json`: {machine}.
+Written by `python benchmarks/capture.py --rounds {rounds}`, which also writes `benchmarks/capture.json`: {machine}.
 
 What is read: one text of random tokens, by GPT-2's shape (12 heads of 64) with random weights,
 without language model head, float32, no padding, one thread. What is measured: every row metric
@@ -72,7 +72,10 @@ def page(result: dict[str, Any]) -> str:
     """Return the page."""
     machine = result["machine"]
     versions = ", ".join(f"{k} {machine[k]}" for k in ("torch", "numpy", "transformers"))
-    text = HEAD.format(machine=f"{machine['processor']}, {machine['cores']} cores, {versions}")
+    rounds = max(len(row["seconds"]) for row in result["times"])
+    text = HEAD.format(
+        rounds=rounds, machine=f"{machine['processor']}, {machine['cores']} cores, {versions}"
+    )
     times = result["times"]
     lengths = sorted({row["tokens"] for row in times})
     layers = {row["tokens"]: row["layers"] for row in times}
