@@ -19,7 +19,8 @@ NAMES = {
 HEAD = """\
 # Performance of capture
 
-Written by `python benchmarks/capture.py --rounds {rounds}`, which also writes `benchmarks/capture.json`: {machine}.
+Written by `python benchmarks/capture.py --rounds {rounds}`, which also writes
+`benchmarks/capture.json`: {machine}.
 
 What is read: one text of random tokens, by GPT-2's shape (12 heads of 64) with random weights,
 without language model head, float32, no padding, one thread. What is measured: every row metric
