@@ -1,4 +1,7 @@
-"""What one job of each stage costs: CPU-seconds, imports included, and peak memory.
+"""What one job of each stage costs: CPU-seconds, how many of them beside its work, peak memory.
+
+Work is what happens between reading the inputs and writing the outputs, both included; beside
+it stand the start of Python, imports, and what Snakemake's scripts share.
 
 Run after a study has finished, in the project folder:
 
@@ -24,7 +27,19 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_TH
 
 # Stands in for the object that Snakemake gives to scripts.
 PRELUDE = """
-import json, sys
+import json, sys, time
+from contextlib import contextmanager
+import attnpipe.pipeline.job as jobs
+inner = jobs.job
+@contextmanager
+def timed(snakemake, **options):
+    with inner(snakemake, **options) as ctx:
+        start = time.process_time()
+        yield ctx
+        work = time.process_time() - start
+    with open(given["work"], "w") as file:
+        file.write(str(work))
+jobs.job = timed
 from types import SimpleNamespace
 given = json.loads(sys.argv[1])
 class Named(dict):
@@ -36,8 +51,8 @@ snakemake = SimpleNamespace(
 """
 
 
-def run(plan: Plan, job: Job) -> tuple[float, float]:
-    """Return CPU-seconds and peak MB of one job."""
+def run(plan: Plan, job: Job) -> tuple[float, float, float]:
+    """Return CPU-seconds, those beside its work, and peak MB of one job."""
     script = (ROOT / "workflow" / "scripts" / f"{job.stage}.py").read_text()
     with tempfile.TemporaryDirectory() as folder:
         written = plan.out(job.stage, **job.wildcards)
@@ -48,15 +63,18 @@ def run(plan: Plan, job: Job) -> tuple[float, float]:
             "output": {n: f"{folder}/runs/x/y/{Path(p).name}" for n, p in written.items()},
             "spec": job.param,
             "wildcards": dict(job.wildcards),
+            "work": f"{folder}/work",
         }
         process = subprocess.Popen(
             [sys.executable, "-c", PRELUDE + script, json.dumps(given)],
             env=os.environ | ONE_THREAD,
         )
         _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{job.stage} failed; finish the study first")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+        if status:
+            raise SystemExit(f"{job.stage} failed; finish the study first")
+        work = float(Path(given["work"]).read_text())
+    total = usage.ru_utime + usage.ru_stime
+    return total, total - work, usage.ru_maxrss / 1024
 
 
 def main() -> None:
@@ -66,14 +84,15 @@ def main() -> None:
     for job in plan.jobs():
         key = job.wildcards.get("model") or job.wildcards.get("figure") or ""
         chosen.setdefault((job.stage, key), job)
-    costs: dict[str, list[tuple[float, float, str]]] = {}
+    costs: dict[str, list[tuple[float, float, float, str]]] = {}
     for (stage, key), job in chosen.items():
         if stage != "verify":
             costs.setdefault(stage, []).append((*run(plan, job), key))
-    print(f"{'stage':<14}{'CPU-s (max)':>12}{'peak MB':>9}  costliest")
+    print(f"{'stage':<14}{'CPU-s (max)':>12}{'beside work':>12}{'peak MB':>9}  costliest")
     for stage, measured in costs.items():
-        seconds, _, key = max(measured)
-        print(f"{stage:<14}{seconds:>12.2f}{max(mb for _, mb, _ in measured):>9.0f}  {key}")
+        seconds, _, _, key = max(measured)
+        beside, peak = (max(row[i] for row in measured) for i in (1, 2))
+        print(f"{stage:<14}{seconds:>12.2f}{beside:>12.2f}{peak:>9.0f}  {key}")
 
 
 if __name__ == "__main__":

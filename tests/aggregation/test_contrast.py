@@ -43,7 +43,7 @@ def naive_scores(rows, targets_mean=None):
     mean = sum(r["target"] for r in rows) / n
     mse = sum((r["target"] - r["prediction"]) ** 2 for r in rows) / n
     return {
-        "mse": mse,
+        "loss": mse,
         "rmse": mse**0.5,
         "mae": sum(abs(r["target"] - r["prediction"]) for r in rows) / n,
         "r2": 1 - mse / (sum((r["target"] - mean) ** 2 for r in rows) / n),
@@ -52,7 +52,7 @@ def naive_scores(rows, targets_mean=None):
     }
 
 
-METRICS = ("mse", "rmse", "mae", "r2", "accuracy", "skill")
+METRICS = ("loss", "rmse", "mae", "r2", "accuracy", "skill")
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -79,7 +79,7 @@ def test_scores_of_seeds_units_and_models_match_loops(table, metric):
             assert (row["n_seeds"], row["n_units"]) == (3, 1)
 
 
-@pytest.mark.parametrize("metric", ["mse", "rmse", "mae", "r2", "accuracy"])
+@pytest.mark.parametrize("metric", ["loss", "rmse", "mae", "r2", "accuracy"])
 def test_gain_is_exactly_the_difference_of_the_models_scores(table, metric):
     ours, base = (pick(table, level="model", model=m, metric=metric) for m in ("good", "base"))
     sign = 1 if metric in ("r2", "accuracy") else -1
@@ -89,8 +89,8 @@ def test_gain_is_exactly_the_difference_of_the_models_scores(table, metric):
 
 def test_gain_in_skill_units_is_the_share_of_the_models_own_skill(table):
     trivial = naive_scores(study()["base", 1].to_dicts())
-    trivial = trivial["mse"] / (1 - trivial["skill"])
-    ours, base = (pick(table, level="model", model=m, metric="mse") for m in ("good", "base"))
+    trivial = trivial["loss"] / (1 - trivial["skill"])
+    ours, base = (pick(table, level="model", model=m, metric="loss") for m in ("good", "base"))
     expected = (base["value"] - ours["value"]) / (trivial - ours["value"])
     assert pick(table, level="gain", metric="skill_units")["value"] == pytest.approx(expected)
 
@@ -120,7 +120,7 @@ def test_skill_has_one_interval_at_both_levels(table, model):
 
 
 @pytest.mark.parametrize(
-    ("metric", "column"), [("mse", "loss"), ("mae", "error"), ("rmse", "loss")]
+    ("metric", "column"), [("loss", "loss"), ("mae", "error"), ("rmse", "loss")]
 )
 def test_scores_of_models_have_the_interval_over_seeds_and_units(metric, column):
     # Weak forecasts: what a unit's targets are matters more than the seed.
@@ -146,7 +146,7 @@ def test_mse_gain_is_the_two_way_mean_of_paired_differences(table):
     difference = unit_matrix(runs, "base", "loss") - unit_matrix(runs, "good", "loss")
     items = np.array([4.0, 2, 2, 2])
     expected = two_way_mean(difference, items)
-    row = pick(table, level="gain", metric="mse")
+    row = pick(table, level="gain", metric="loss")
     assert (row["lo95"], row["hi95"]) == pytest.approx(expected.interval(0.95))
     assert (row["lo90"], row["hi90"]) == pytest.approx(expected.interval(0.90))
     assert row["df"] == pytest.approx(expected.df)
@@ -156,12 +156,12 @@ def test_mse_gain_is_the_two_way_mean_of_paired_differences(table):
 
 
 def test_margins_are_in_the_units_of_the_value(table):
-    mse, units = (pick(table, level="gain", metric=m) for m in ("mse", "skill_units"))
+    mse, units = (pick(table, level="gain", metric=m) for m in ("loss", "skill_units"))
     assert units["margin"] == 0.02
     assert mse["margin"] == pytest.approx(0.02 * mse["value"] / units["value"])
     assert {mse["equivalence"], units["equivalence"]} <= {"yes", "no", "unknown"}
     others = table.filter(
-        (pl.col("level") != "gain") | ~pl.col("metric").is_in(["mse", "skill_units"])
+        (pl.col("level") != "gain") | ~pl.col("metric").is_in(["loss", "skill_units"])
     )
     assert others["margin"].null_count() == others["equivalence"].null_count() == others.height
 
@@ -183,7 +183,7 @@ def test_the_level_of_intervals_is_no_setting():
 
 def test_swapping_model_and_baseline_mirrors_the_gain(table):
     swapped = contrast(study(), {"base": "good", "good": None}, OPTIONS)
-    for metric in ("mse", "rmse", "mae", "r2", "accuracy"):
+    for metric in ("loss", "rmse", "mae", "r2", "accuracy"):
         a, b = pick(table, level="gain", metric=metric), pick(swapped, level="gain", metric=metric)
         assert a["value"] == pytest.approx(-b["value"])
         assert (a["lo95"], a["hi95"]) == pytest.approx((-b["hi95"], -b["lo95"]))
@@ -198,7 +198,7 @@ def test_units_of_the_target_do_not_change_what_is_relative(table):
         for run, frame in study().items()
     }
     other = contrast(scaled, BASELINES, ContrastSpec(accuracy_threshold=5.0, delta=0.02))
-    for metric, factor in (("mse", 100), ("rmse", 10), ("r2", 1), ("skill_units", 1)):
+    for metric, factor in (("loss", 100), ("rmse", 10), ("r2", 1), ("skill_units", 1)):
         a, b = pick(table, level="gain", metric=metric), pick(other, level="gain", metric=metric)
         for column in ("value", "lo95", "hi95"):
             assert b[column] == pytest.approx(factor * a[column])
@@ -241,14 +241,14 @@ def test_one_seed_has_values_and_no_intervals():
     assert result["value"].null_count() == 0
     for column in ("lo95", "hi95", "lo90", "hi90", "df", "hedges_g", "p_sign_flip", "p_smallest"):
         assert result[column].null_count() == result.height
-    assert pick(result, level="gain", metric="mse")["equivalence"] == "unknown"
+    assert pick(result, level="gain", metric="loss")["equivalence"] == "unknown"
 
 
 def test_one_unit_has_values_and_no_two_way_intervals():
     result = contrast(study(units=["only"] * 10), BASELINES, OPTIONS)
-    assert pick(result, level="gain", metric="mse")["lo95"] is None
+    assert pick(result, level="gain", metric="loss")["lo95"] is None
     assert pick(result, level="skill", model="good")["lo95"] is None
-    assert pick(result, level="model", model="good", metric="mse")["lo95"] is None
+    assert pick(result, level="model", model="good", metric="loss")["lo95"] is None
     assert result["value"].null_count() == 0
 
 
@@ -264,9 +264,9 @@ def test_a_diverged_seed_of_the_baseline_leaves_the_common_seeds(table):
     for runs in (whole, empty, broken):
         result = contrast(runs, BASELINES, OPTIONS)
         assert result.filter(pl.col("level") == "gain").equals(expected)
-        assert pick(result, level="model", model="base", metric="mse")["n_seeds"] == 2
-        assert pick(result, level="model", model="good", metric="mse")["n_seeds"] == 3
-    assert pick(table, level="gain", metric="mse")["n_seeds"] == 3
+        assert pick(result, level="model", model="base", metric="loss")["n_seeds"] == 2
+        assert pick(result, level="model", model="good", metric="loss")["n_seeds"] == 3
+    assert pick(table, level="gain", metric="loss")["n_seeds"] == 3
     assert expected["n_seeds"].to_list() == [2] * 6
 
 
@@ -295,7 +295,7 @@ def test_a_model_without_any_run_leaves_a_named_gap(missing):
     runs = {run: frame for run, frame in study().items() if run[0] not in missing}
     result = contrast(runs, BASELINES, OPTIONS)
     gains = result.filter(pl.col("level") == "gain")
-    assert gains["metric"].to_list() == ["mse", "rmse", "mae", "r2", "accuracy", "skill_units"]
+    assert gains["metric"].to_list() == ["loss", "rmse", "mae", "r2", "accuracy", "skill_units"]
     assert gains["value"].null_count() == 6
     assert dict(result.schema) == COMPARISONS.schema
 
@@ -304,7 +304,7 @@ def test_a_model_without_skill_has_no_skill_units_and_no_margin():
     runs = {(m, s): evaluation(s, 0.5, shift=20.0 + (m == "good"))
             for m in BASELINES for s in SEEDS}  # fmt: skip
     result = contrast(runs, BASELINES, OPTIONS)
-    units, mse = (pick(result, level="gain", metric=m) for m in ("skill_units", "mse"))
+    units, mse = (pick(result, level="gain", metric=m) for m in ("skill_units", "loss"))
     assert (units["value"], units["margin"], units["equivalence"]) == (None, None, None)
     assert (mse["margin"], mse["equivalence"]) == (None, None)
     assert mse["value"] < 0
@@ -320,7 +320,7 @@ def test_a_constant_target_has_no_r2_and_a_perfect_trivial_predictor_no_skill():
     result = contrast(runs, BASELINES, OPTIONS)
     undefined = result.filter(pl.col("metric").is_in(["r2", "skill", "skill_units"]))
     assert undefined["value"].null_count() == undefined.height
-    assert pick(result, level="gain", metric="mse")["value"] is not None
+    assert pick(result, level="gain", metric="loss")["value"] is not None
 
 
 def test_other_test_windows_are_named():
@@ -353,7 +353,7 @@ def test_forty_evaluations_cost_less_than_a_second():
             prediction = 0.5 * target + 0.3 * rng.normal(size=8000)
             columns = {
                 "item": np.arange(8000), "sequence": ["x"] * 8000, "unit": units,
-                "target": target, "prediction": prediction,
+                "target": target, "prediction": prediction, "correct": [None] * 8000,
                 "loss": (target - prediction) ** 2, "trivial_loss": target**2,
             }  # fmt: skip
             runs[f"m{model}", seed] = pl.DataFrame(columns, schema=EVALUATION.schema)

@@ -40,23 +40,23 @@ def functional(name, ours, base, split, seed_weights, shares):
         return seed_weights @ x @ shares
 
     trivial, variance = split.trivial @ shares, split.variance @ shares
-    gain = pooled(base.mse) - pooled(ours.mse)
+    gain = pooled(base.loss) - pooled(ours.loss)
     return {
-        "mse": gain,
-        "rmse": seed_weights @ (np.sqrt(base.mse @ shares) - np.sqrt(ours.mse @ shares)),
+        "loss": gain,
+        "rmse": seed_weights @ (np.sqrt(base.loss @ shares) - np.sqrt(ours.loss @ shares)),
         "mae": pooled(base.mae) - pooled(ours.mae),
         "r2": gain / variance,
         "accuracy": pooled(ours.accuracy) - pooled(base.accuracy),
-        "skill_units": gain / (trivial - pooled(ours.mse)),
+        "skill_units": gain / (trivial - pooled(ours.loss)),
     }[name]
 
 
 def score_functional(name, model, split, seed_weights, shares):
     """The score of one model, for any weights of seeds and units."""
-    mse = seed_weights @ model.mse @ shares
+    mse = seed_weights @ model.loss @ shares
     return {
-        "mse": mse,
-        "rmse": seed_weights @ np.sqrt(model.mse @ shares),
+        "loss": mse,
+        "rmse": seed_weights @ np.sqrt(model.loss @ shares),
         "mae": seed_weights @ model.mae @ shares,
         "r2": 1 - mse / (split.variance @ shares),
         "accuracy": seed_weights @ model.accuracy @ shares,
@@ -104,7 +104,7 @@ def assert_contributions(z, split, score):
         assert slope == pytest.approx(z[seed] @ shares - value, abs=2e-5)
 
 
-@pytest.mark.parametrize(("name", "truth"), [("skill", 0.3), ("mse", 0.7), ("rmse", 0.7**0.5)])
+@pytest.mark.parametrize(("name", "truth"), [("skill", 0.3), ("loss", 0.7), ("rmse", 0.7**0.5)])
 def test_intervals_cover_the_scores_of_the_population(name, truth):
     # Units differ in difficulty, which trivial and model share; seeds differ in quality.
     rng = np.random.default_rng(3)

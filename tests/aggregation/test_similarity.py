@@ -41,8 +41,9 @@ def test_all_pairs_of_seeds_are_compared_final_and_untrained():
     found = table([run(s) for s in seeds])
     assert dict(found.schema) == SIMILARITY.schema
     pairs = found.filter(pl.col("level") == "pair")
-    assert set(pairs["measure"]) == MEASURES
-    expected = [(c, m, a, b) for c in ("untrained", "best") for m in MEASURES
+    measures = MEASURES | {"matched_cosine"}
+    assert set(pairs["measure"]) == measures
+    expected = [(c, m, a, b) for c in ("untrained", "best") for m in measures
                 for a, b in combinations(seeds, 2)]  # fmt: skip
     keys = pairs.select("checkpoint", "measure", "seed_a", "seed_b").rows()
     assert sorted(keys) == sorted(expected)
@@ -256,3 +257,44 @@ def test_a_missing_record_leaves_the_other_seeds():
     runs = [run(1), run(2), run(3, untrained=False)]
     found = table(runs).filter(pl.col("level") == "model", pl.col("measure") == "profile_cosine")
     assert dict(found.select("checkpoint", "n").rows()) == {"untrained": 2, "best": 3}
+
+
+def shuffled(seed: int, order: list[int]) -> RunTables:
+    """Four heads, each with a pattern of its own, in some order, and a little noise."""
+    patterns = np.random.default_rng(7).normal(0, 2, (4, 16, 3, 12))
+    noise = np.random.default_rng(seed).normal(0, 0.2, patterns.shape)
+    return run(seed, of=softmax(patterns[order] + noise))
+
+
+def test_heads_are_matched_whatever_their_order() -> None:
+    orders = {5: [0, 1, 2, 3], 6: [2, 0, 3, 1], 8: [3, 2, 1, 0]}
+    found = table([shuffled(s, o) for s, o in orders.items()])
+    best = {"checkpoint": "best", "level": "layer"}
+    matched = pick(found, **best, measure="matched_cosine")
+    indexed = pick(found, **best, measure="indexed_cosine")
+    assert matched["head"] is None
+    assert matched["value"] > 0.9 > 0.3 > indexed["value"]
+    assert matched["lo95"] <= matched["value"] <= matched["hi95"]
+    assert matched["null_mean"] < matched["null_hi95"] < matched["value"]
+    assert (matched["n"], matched["p"]) == (3, 1 / 200)
+    for other in (6, 8):
+        rows = found.filter(
+            (pl.col("level") == "head") & (pl.col("seed_b") == other)
+            & (pl.col("checkpoint") == "best")
+        ).sort("head")  # fmt: skip
+        assert rows["seed_a"].unique().to_list() == [5]
+        assert [orders[other][p] for p in rows["target"]] == [0, 1, 2, 3]
+        assert rows["value"].min() > 0.9
+
+
+def test_independent_heads_are_no_more_alike_than_their_null() -> None:
+    found = table([run(s, of=weights(s, (4, 16, 3, 12), sd=2.0)) for s in (1, 2, 3)])
+    matched = pick(found, checkpoint="best", level="layer", measure="matched_cosine")
+    assert abs(matched["value"]) < 0.2
+    assert matched["p"] > 0.05
+
+
+def test_nothing_is_matched_where_rows_are_unknown_or_alone() -> None:
+    averaged = [run(s, probe={"averaged_over": ("sample",)}) for s in (1, 2)]
+    for runs in (averaged, [run(1)]):
+        assert "layer" not in table(runs)["level"].to_list()

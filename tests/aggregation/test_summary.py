@@ -74,7 +74,7 @@ def test_intervals_end_where_the_range_of_the_metric_does(metric, values, ends):
 
 
 def test_every_metric_has_a_range_and_every_range_a_metric():
-    names = catalogue(MetricsSpec(top_k=[3, 12], recent_k=[3, 12]))
+    names = catalogue(MetricsSpec(top_k=[3, 12], recent_k=[3, 12]), tokens=True)
     generic = {name.replace("_3", "_{k}").replace("_12", "_{k}") for name in names}
     assert generic == set(RANGES)
     assert metric_range("top_excess_12") == metric_range("profile") == (0.0, 1.0)

@@ -102,11 +102,11 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
     ("gain", "INCONCLUSIVE", {}, [put("comparisons", SKILL, **likeness(0.05, 0.1))]),
     ("heterogeneity", "YES", {}, []),
     ("heterogeneity", "NO", {}, [
-        put("comparisons", RUN | {"level": "seed", "metric": "mse"}, value=9.0),
+        put("comparisons", RUN | {"level": "seed", "metric": "loss"}, value=9.0),
     ]),
     ("heterogeneity", "DESCRIPTIVE", {"seeds": (1, 2)}, []),
     ("heterogeneity", "INCONCLUSIVE", {}, [
-        drop("comparisons", **RUN, level="seed", metric="mse"),
+        drop("comparisons", **RUN, level="seed", metric="loss"),
     ]),
     ("sharpness", "YES", {}, []),
     ("sharpness", "NO", {}, [put("metrics", KL, **interval(0.02, 0.01))]),
@@ -144,6 +144,15 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
     ("used", "NO", {}, [put("effects", EFFECT, **likeness(0.0, 0.01))]),
     ("used", "INCONCLUSIVE", BARE, []),
     ("used", "INCONCLUSIVE", {}, [put("effects", EFFECT | {"code": "E2"}, **likeness(0.02, 0.01))]),
+    ("induction", "YES", {"tokens": True}, []),
+    ("induction", "NO", {"tokens": True, "induction": 0.1}, []),
+    ("induction", "DESCRIPTIVE", {"tokens": True, "seeds": (7, 42)}, []),
+    ("induction", "INCONCLUSIVE", {"tokens": True}, [
+        put("metrics", AT | {"metric": "induction_best_head"}, **interval(0.5, 0.2)),
+    ]),
+    ("compression", "YES", {"tokens": True}, []),
+    ("compression", "NO", {"tokens": True, "shortened": 0.3}, []),
+    ("compression", "INCONCLUSIVE", {"tokens": True, "confirmed": False}, []),
     ("content", "YES", {}, []),
     ("content", "INCONCLUSIVE", BARE, []),
     ("content", "INCONCLUSIVE", {}, [

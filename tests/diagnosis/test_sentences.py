@@ -78,7 +78,7 @@ def test_without_positive_skill_a_gain_has_no_unit(factory: ModuleType) -> None:
     assert finding.status == "INCONCLUSIVE"
     assert "no positive skill to measure a gain by" in finding.sentence
     assert finding.missing == ["positive skill of LSTM small simple"]
-    assert f"gain.{MODEL}.mse" in finding.evidence
+    assert f"gain.{MODEL}.loss" in finding.evidence
 
 
 @pytest.mark.parametrize("options", [{"plain": ()}, {"trained": False}])

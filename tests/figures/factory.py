@@ -13,6 +13,7 @@ from attnpipe.diagnosis.context import DiagnosisContext
 from attnpipe.figures.context import FigureContext
 from attnpipe.schema.figure import StyleSpec
 from attnpipe.tables import study as schema
+from attnpipe.tables.compression import COMPRESSION
 from attnpipe.tables.history import HISTORY
 
 METRICS = (
@@ -21,6 +22,7 @@ METRICS = (
     "lag_mean", "rows_valid",
     "profile_entropy_normalized", "profile_kl_uniform", "profile_recent_mass_10",
 )  # fmt: skip
+TOKEN_SCORES = ("previous_token", "induction")
 PER_ROW = tuple(m for m in METRICS if not m.startswith(("profile", "rows")))
 
 
@@ -48,6 +50,10 @@ class Plan:
     censored: bool = False
     trained: bool = True
     causal: bool = True
+    tokens: bool = False
+    induction: float = 0.95
+    shortened: float = 0.005
+    confirmed: bool = True
 
     def baseline(self, model: str) -> str | None:
         if model not in self.attention or not self.plain:
@@ -155,9 +161,18 @@ def metric_values(plan: Plan) -> pl.DataFrame:
                         hidden = model in plan.unknowable and metric in PER_ROW
                         add(**where, metric=metric, value=None if hidden else value,
                             condition="unknowable" if hidden else None)  # fmt: skip
+                    if plan.tokens:
+                        for metric in TOKEN_SCORES:
+                            score = 0.05 + 0.9 * (1 - np.exp(-epoch / 5)) * (head == place % 2)
+                            add(**where, metric=metric, value=score)
+                            add(**where, metric=metric, value=0.06, condition="chance")
                     for reason in ("padding", "off_support", "sum"):
                         count = plan.leaks if reason == "off_support" else 0.0
                         add(**where, metric="rows_excluded", value=count, condition=reason)
+                if plan.tokens:
+                    for metric in TOKEN_SCORES:
+                        score = plan.induction * (1 - np.exp(-epoch / 5)) + 0.001 * seed / 231
+                        add(**where | {"head": None}, metric=f"{metric}_best_head", value=score)
     frame = pl.DataFrame(columns, schema={c: schema.METRIC_VALUES.schema[c] for c in columns})
     return schema.METRIC_VALUES.conform(frame.with_columns(layer=pl.lit(0, dtype=pl.Int64)))
 
@@ -242,15 +257,65 @@ def _similarity_rows(plan: Plan, model: str, name: str, epoch: int) -> list[dict
     return rows
 
 
+def _matched_rows(plan: Plan, model: str, checkpoint: str) -> list[dict[str, object]]:
+    """The likeness of a layer's matched heads, near 0 before training."""
+    seeds = [s for s in plan.seeds if plan.counts(model, s)]
+    if len(seeds) < 2 or model in plan.unknowable:
+        return []
+    value = 0.01 if checkpoint == "untrained" else 0.9
+    base = {"model": model, "checkpoint": checkpoint, "layer": 0, "measure": "matched_cosine"}
+    rows: list[dict[str, object]] = [
+        base | {"level": "pair", "seed_a": a, "seed_b": b, "value": value}
+        for a, b in combinations(seeds, 2)
+    ]
+    half = 0.05 if len(seeds) > 2 else None
+    return [*rows, base | {
+        "level": "layer", "value": value, "n": len(seeds), "null_mean": 0.2, "null_hi95": 0.3,
+        "lo95": half and value - half, "hi95": half and value + half,
+        "p": 0.6 if checkpoint == "untrained" else 0.005,
+    }]  # fmt: skip
+
+
 def similarity(plan: Plan) -> pl.DataFrame:
     rows = [
         row
         for model in plan.attention
         if model not in plan.absent
         for name, epoch in (("untrained", 0), (plan.label_of_final(model), plan.epochs))
-        for row in _similarity_rows(plan, model, name, epoch)
+        for row in (*_similarity_rows(plan, model, name, epoch), *_matched_rows(plan, model, name))
     ]
     return schema.SIMILARITY.frame(rows)
+
+
+def compression_rows(
+    model: str, variant: str | None, cost: float, n_seeds: int, confirmed: bool = True
+) -> list[dict[str, object]]:
+    """Two policies and an oracle at two budgets; half of the newest tokens cost `cost`."""
+    rows: list[dict[str, object]] = []
+    for split in ("selection", "confirmation"):
+        for policy, budget, value in (
+            ("recent", 0.2, 0.5), ("recent", 0.5, cost), ("random", 0.5, 0.8),
+            ("top_attention", 0.2, 0.004),
+        ):  # fmt: skip
+            value += 0.1 if split == "confirmation" and not confirmed else 0.0
+            for moved in (False, True):
+                rows.append({
+                    "model": model, "variant": variant, "policy": policy, "budget": budget,
+                    "reindexed": moved, "split": split, "value": value, "lo95": value - 0.004,
+                    "hi95": value + 0.004, "upper": value + 0.005, "nats": 2 * value, "kept": 5.0,
+                    "n_seeds": n_seeds, "n_units": 40, "within": value + 0.005 < 0.02,
+                    "chosen": cost < 0.01 and (policy, budget, moved) == ("recent", 0.5, False),
+                })  # fmt: skip
+    return rows
+
+
+def compression(plan: Plan) -> pl.DataFrame:
+    rows: list[dict[str, object]] = []
+    for model in plan.attention if plan.tokens else ():
+        if model not in plan.absent:
+            n = len(plan.seeds)
+            rows += compression_rows(model, None, plan.shortened, n, plan.confirmed)
+    return COMPRESSION.frame(rows)
 
 
 def convergence(plan: Plan, values: pl.DataFrame) -> pl.DataFrame:
@@ -310,7 +375,7 @@ def comparisons(plan: Plan, half: float = 0.012, skill: float = 0.3) -> pl.DataF
         level = 1 - own
         for k, seed in enumerate(seeds):
             wobble = 0.002 * (k - (n - 1) / 2)
-            for metric, value in (("mse", trivial * (level + wobble)), ("skill", own - wobble)):
+            for metric, value in (("loss", trivial * (level + wobble)), ("skill", own - wobble)):
                 rows.append({"level": "seed", "model": model, "metric": metric, "seed": seed,
                              "value": value})  # fmt: skip
         rows.append({"level": "model", "model": model, "metric": "rmse", "n_seeds": n,
@@ -323,7 +388,7 @@ def comparisons(plan: Plan, half: float = 0.012, skill: float = 0.3) -> pl.DataF
         })  # fmt: skip
         if base is None or base in plan.absent:
             continue
-        for metric, scale in (("skill_units", 1.0), ("mse", trivial * own)):
+        for metric, scale in (("skill_units", 1.0), ("loss", trivial * own)):
             inside = abs(gain) + 0.75 * half < 0.02
             rows.append({
                 "level": "gain", "model": model, "baseline": base, "metric": metric,
@@ -391,6 +456,7 @@ def _study(key: str, plan: "Hashed") -> dict[str, pl.DataFrame]:
         "metric_values": values, "similarity": similarity(plan.plan),
         "convergence": convergence(plan.plan, values), "history": history(plan.plan),
         "comparisons": comparisons(plan.plan), "effects": effects(plan.plan),
+        "compression": compression(plan.plan),
     }  # fmt: skip
 
 

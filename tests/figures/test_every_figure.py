@@ -38,6 +38,7 @@ CASES = {
             "lstm_medium_simple": "<b>$\\frac{1}{2}$ & \x07\n注意</b>",
         },
     },
+    "tokens": {"tokens": True, "heads": 4, "seeds": (0, 1, 2)},
     "not trained here": {"trained": False, "unknowable": ALL, "plain": ()},
     "all runs missing": {"absent": ALL},
     "no attention": {"attention": ()},
@@ -314,7 +315,7 @@ def test_registry_and_context_import_no_matplotlib() -> None:
         "import sys; from attnpipe.figures.registry import FIGURES, NEEDS, TEXTS, WINDOWS; "
         "from attnpipe.figures.context import figure_context; "
         "assert set(FIGURES) == set(NEEDS) == {*WINDOWS, *TEXTS}; "
-        "assert (len(WINDOWS), len(TEXTS), len(NEEDS)) == (12, 9, 21); "
+        "assert (len(WINDOWS), len(TEXTS), len(NEEDS)) == (15, 10, 25); "
         "sys.exit(any(m.split('.')[0] in ('matplotlib', 'scipy', 'torch') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

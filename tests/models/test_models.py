@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from attnpipe.attention.hooks import observing, overriding
 from attnpipe.core.errors import UserError
 from attnpipe.models.build import build_model, count_parameters
-from attnpipe.models.registry import ATTENTIONS, MODELS
+from attnpipe.models.registry import ATTENTIONS, LAYERS, MODELS
 from attnpipe.schema.model import ModelSpec, SavedModel
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -211,6 +211,9 @@ def test_saved_weights_cannot_be_trained() -> None:
 
 
 def test_registries_hold_what_the_schema_allows() -> None:
-    assert set(MODELS) == {"mlp", "lstm", "reader"}
+    assert set(MODELS) == {"mlp", "lstm", "reader", "transformer"}
     assert set(ATTENTIONS) == {"simple", "additive", "scaled_dot", "query", "uniform", "static"}
-    assert all(registry.load(name) for registry in (MODELS, ATTENTIONS) for name in registry)
+    assert set(LAYERS) == {"self", "uniform", "static"}
+    assert all(
+        registry.load(name) for registry in (MODELS, ATTENTIONS, LAYERS) for name in registry
+    )

@@ -4,7 +4,8 @@ import textwrap
 
 import pytest
 
-from attnpipe.pipeline.fingerprint import Fingerprints, imported_modules, source_hash
+from attnpipe.pipeline.fingerprint import Fingerprints, imported_modules
+from attnpipe.pipeline.sources import source_hash
 
 SOURCE = '''
 """Module."""

@@ -53,6 +53,19 @@ rule measure_text:
         "../scripts/measure_text.py"
 
 
+rule intervene_text:
+    input:
+        unpack(inputs("intervene_text")),
+    output:
+        **plan.patterns("intervene_text"),
+    params:
+        spec=spec("intervene_text"),
+    message:
+        "intervene_text {wildcards.model}"
+    script:
+        "../scripts/intervene_text.py"
+
+
 rule aggregate_text:
     input:
         unpack(inputs("aggregate_text")),

@@ -9,10 +9,20 @@ from attnpipe.io.parquet import read_table, scan_table, write_table
 from attnpipe.io.weights import open_text_weights
 from attnpipe.pipeline.job import job
 from attnpipe.schema.analysis import MetricsSpec, TextSpec
-from attnpipe.tables.text import ANSWERS, SEGMENTS, SPANS, TEXT_METRICS, TEXT_TABLES, TEXTS, TOKENS
+from attnpipe.tables.text import (
+    ANSWERS,
+    SEGMENTS,
+    SPANS,
+    TEXT_INTERVENTIONS,
+    TEXT_METRICS,
+    TEXT_TABLES,
+    TEXTS,
+    TOKENS,
+)
 
 with job(snakemake) as ctx:
     metrics = [scan_table(path, TEXT_METRICS) for path in (ctx.read.streamed, ctx.read.metrics)]
+    replaced = [read_table(path, TEXT_INTERVENTIONS) for path in ctx.read.all("interventions")]
     with open_text_weights(ctx.read.attention) as weights:
         run = TextRun(
             tokens=read_table(ctx.read.tokens, TOKENS),
@@ -20,6 +30,7 @@ with job(snakemake) as ctx:
             metrics=pl.concat(metrics),
             segments=scan_table(ctx.read.segments, SEGMENTS),
             attention=weights,
+            replaced=pl.concat(replaced) if replaced else None,
         )
         tables = aggregate_text(
             ctx.spec["model"],

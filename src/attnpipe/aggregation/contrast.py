@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from attnpipe.aggregation.losses import ModelLosses, SharedSplit, losses_by_unit
-from attnpipe.aggregation.scores import GAINS, SCORES, seed_scores, unit_scores
+from attnpipe.aggregation.scores import GAINS, SCORES, of_kind, seed_scores, unit_scores
 from attnpipe.core.errors import UserError
 from attnpipe.schema.analysis import ContrastSpec
 from attnpipe.stats.effect_size import hedges_g
@@ -86,7 +86,7 @@ def contrast(
 
 
 def _seed_rows(model: str, losses: ModelLosses, split: SharedSplit) -> pl.DataFrame:
-    scores = seed_scores(losses, split)
+    scores = of_kind(seed_scores(losses, split), split)
     return pl.DataFrame({
         "level": "seed",
         "model": model,
@@ -99,7 +99,7 @@ def _seed_rows(model: str, losses: ModelLosses, split: SharedSplit) -> pl.DataFr
 
 
 def _unit_rows(model: str, losses: ModelLosses, split: SharedSplit) -> pl.DataFrame:
-    scores = unit_scores(losses, split)
+    scores = of_kind(unit_scores(losses, split), split)
     return pl.DataFrame({
         "level": "unit",
         "model": model,
@@ -114,7 +114,7 @@ def _unit_rows(model: str, losses: ModelLosses, split: SharedSplit) -> pl.DataFr
 def _model_rows(model: str, losses: ModelLosses, split: SharedSplit) -> list[Row]:
     seeds = losses.known()
     rows = []
-    for metric, contributions in SCORES.items():
+    for metric, contributions in of_kind(SCORES, split).items():
         row: Row = {
             "level": "model",
             "model": model,
@@ -142,16 +142,16 @@ def _gain_rows(
     options: ContrastSpec,
 ) -> list[Row]:
     if model not in losses or baseline not in losses:
-        return [_no_gain(model, baseline, metric) for metric in GAINS]
+        return [_no_gain(model, baseline, metric) for metric in of_kind(GAINS, split)]
     seeds = np.intersect1d(losses[model].known(), losses[baseline].known())
     if len(seeds) == 0:
-        return [_no_gain(model, baseline, metric) for metric in GAINS]
+        return [_no_gain(model, baseline, metric) for metric in of_kind(GAINS, split)]
 
     ours, theirs = losses[model].at(seeds), losses[baseline].at(seeds)
-    skilled = float((split.trivial - ours.mse.mean(axis=0)) @ split.shares)
-    margins = {"mse": options.delta * skilled, "skill_units": options.delta} if skilled > 0 else {}
+    skilled = float((split.trivial - ours.loss.mean(axis=0)) @ split.shares)
+    margins = {"loss": options.delta * skilled, "skill_units": options.delta} if skilled > 0 else {}
     rows = []
-    for metric, contributions in GAINS.items():
+    for metric, contributions in of_kind(GAINS, split).items():
         z = contributions(ours, theirs, split)
         estimate = two_way_mean(z, split.shares)
         row = _no_gain(model, baseline, metric) | _interval(estimate)

@@ -116,22 +116,22 @@ def _pairs(
     if frames:
         for keys, seeds, loss in _by_unit(pl.concat(frames), split):
             known = np.intersect1d(good, seeds)
-            yield _Pair(keys, loss[np.isin(seeds, known)], own.at(known).mse, known)
+            yield _Pair(keys, loss[np.isin(seeds, known)], own.at(known).loss, known)
     for arm, run in arms.get(model, {}).items():
         if run not in losses:
             continue
         known = np.intersect1d(good, _independent(losses[run]))
         if len(known):
             keys = {"kind": "arm", "code": ARM_CODES[arm], "name": arm, "against": run}
-            yield _Pair(keys, losses[run].at(known).mse, own.at(known).mse, known)
+            yield _Pair(keys, losses[run].at(known).loss, own.at(known).loss, known)
 
 
 def _independent(losses: ModelLosses) -> Int[np.ndarray, " seed"]:
     """Return the seeds with finite losses, copies left out."""
     seeds = losses.known()
-    mse = losses.at(seeds).mse
+    loss = losses.at(seeds).loss
     return np.array(
-        distinct({int(s): row for s, row in zip(seeds, mse, strict=True)}), dtype=np.int64
+        distinct({int(s): row for s, row in zip(seeds, loss, strict=True)}), dtype=np.int64
     )
 
 

@@ -26,11 +26,13 @@ class SharedSplit:
     items
         Windows per unit: the weights with which unit means give the pooled mean.
     trivial
-        Mean squared error of the best trivial predictor.
+        Mean loss of the best trivial predictor.
     variance
-        Mean squared deviation of the target from its mean over *all* items.
+        Mean squared deviation of the target from its mean over *all* items; NaN for tokens.
     own_variance
-        Mean squared deviation of the target from its mean within the unit.
+        Mean squared deviation of the target from its mean within the unit; NaN for tokens.
+    numeric
+        Whether targets are numbers, and not tokens.
     """
 
     units: pl.Series
@@ -38,6 +40,7 @@ class SharedSplit:
     trivial: Float[np.ndarray, " unit"]
     variance: Float[np.ndarray, " unit"]
     own_variance: Float[np.ndarray, " unit"]
+    numeric: bool = True
 
     @property
     def shares(self) -> Float[np.ndarray, " unit"]:
@@ -53,25 +56,28 @@ class ModelLosses:
     ----------
     seeds
         Seeds with an evaluation, ascending.
-    mse, mae
-        Mean squared and mean absolute error, in the target's unit (squared).
+    loss
+        Mean loss: squared error in the target's unit squared, or nats per token.
+    mae
+        Mean absolute error, in the target's unit; NaN for tokens.
     accuracy
-        Share of items with an absolute error below the threshold, in [0, 1].
+        Share of items with an absolute error below the threshold, or of tokens foretold,
+        in [0, 1].
     """
 
     seeds: Int[np.ndarray, " seed"]
-    mse: PerUnit
+    loss: PerUnit
     mae: PerUnit
     accuracy: PerUnit
 
     def at(self, seeds: Int[np.ndarray, " common"]) -> "ModelLosses":
         """Return the losses of some of the seeds."""
         rows = np.isin(self.seeds, seeds)
-        return ModelLosses(self.seeds[rows], self.mse[rows], self.mae[rows], self.accuracy[rows])
+        return ModelLosses(self.seeds[rows], self.loss[rows], self.mae[rows], self.accuracy[rows])
 
     def known(self) -> Int[np.ndarray, " known"]:
         """Return the seeds whose losses are all finite."""
-        return np.asarray(self.seeds[~np.isnan(self.mse).any(axis=1)])
+        return np.asarray(self.seeds[~np.isnan(self.loss).any(axis=1)])
 
 
 def losses_by_unit(
@@ -119,6 +125,7 @@ def losses_by_unit(
         trivial=mean(shared["trivial_loss"].to_numpy()),
         variance=mean(centred**2),
         own_variance=mean((target - mean(target)[codes]) ** 2),
+        numeric=shared["target"].null_count() == 0,
     )
 
     losses = {}
@@ -127,11 +134,15 @@ def losses_by_unit(
         runs = [frames[model, seed] for seed in seeds]
         loss = np.stack([run["loss"].to_numpy() for run in runs])
         error = np.abs(np.stack([run["prediction"].to_numpy() for run in runs]) - target)
-        broken = ~(np.isfinite(loss) & np.isfinite(error)).all(axis=1, keepdims=True)
+        right = error < threshold
+        if not split.numeric:
+            right = np.stack([run["correct"].to_numpy() for run in runs])
+        known = np.isfinite(loss) & (np.isfinite(error) | (not split.numeric))
+        broken = ~known.all(axis=1, keepdims=True)
         losses[model] = ModelLosses(
             seeds=np.array(seeds, dtype=np.int64),
-            mse=mean(np.where(broken, np.nan, loss)),
+            loss=mean(np.where(broken, np.nan, loss)),
             mae=mean(np.where(broken, np.nan, error)),
-            accuracy=mean(np.where(broken, np.nan, error < threshold)),
+            accuracy=mean(np.where(broken, np.nan, right)),
         )
     return split, losses

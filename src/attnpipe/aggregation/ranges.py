@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 
+from attnpipe.metrics.catalogue import causal_scores
+
 INFINITY = float("inf")
 SHARE = (0.0, 1.0)
 NOT_NEGATIVE = (0.0, INFINITY)
@@ -45,6 +47,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "rows_excluded": NOT_NEGATIVE,
     "jsd_previous": NOT_NEGATIVE,
     "jsd_final": NOT_NEGATIVE,
+    **dict.fromkeys(causal_scores(), SHARE),
 }
 """Metric, any number in its name as {k} → least and greatest value.
 

@@ -6,13 +6,15 @@ losses (a root, a ratio) z is its first-order (delta-method) contribution, shift
 that the mean stays exact. `stats.two_way` then gives the interval of any score.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
 from attnpipe.aggregation.losses import ModelLosses, PerUnit, SharedSplit
 
+T = TypeVar("T")
 Score = Callable[[ModelLosses, SharedSplit], PerUnit]
 Contribution = Callable[[ModelLosses, ModelLosses, SharedSplit], PerUnit]
 
@@ -48,12 +50,12 @@ def root(mse: PerUnit, shares: Float[np.ndarray, " unit"]) -> PerUnit:
     return np.asarray((np.divide(mse, r, out=np.zeros_like(mse), where=r != 0) + r) / 2)
 
 
-def _mse(model: ModelLosses, split: SharedSplit) -> PerUnit:
-    return model.mse
+def _loss(model: ModelLosses, split: SharedSplit) -> PerUnit:
+    return model.loss
 
 
 def _rmse(model: ModelLosses, split: SharedSplit) -> PerUnit:
-    return root(model.mse, split.shares)
+    return root(model.loss, split.shares)
 
 
 def _mae(model: ModelLosses, split: SharedSplit) -> PerUnit:
@@ -62,7 +64,7 @@ def _mae(model: ModelLosses, split: SharedSplit) -> PerUnit:
 
 def _r2(model: ModelLosses, split: SharedSplit) -> PerUnit:
     variance = split.variance[None, :]
-    return ratio(variance - model.mse, variance, split.shares)
+    return ratio(variance - model.loss, variance, split.shares)
 
 
 def _accuracy(model: ModelLosses, split: SharedSplit) -> PerUnit:
@@ -71,18 +73,18 @@ def _accuracy(model: ModelLosses, split: SharedSplit) -> PerUnit:
 
 def _skill(model: ModelLosses, split: SharedSplit) -> PerUnit:
     trivial = split.trivial[None, :]
-    return ratio(trivial - model.mse, trivial, split.shares)
+    return ratio(trivial - model.loss, trivial, split.shares)
 
 
 SCORES: dict[str, Score] = {
-    "mse": _mse,
+    "loss": _loss,
     "rmse": _rmse,
     "mae": _mae,
     "r2": _r2,
     "accuracy": _accuracy,
     "skill": _skill,
 }
-"""Metric → contributions to the score of a model; skill = 1 − mse/trivial mse."""
+"""Metric → contributions to the score of a model; skill = 1 − loss/trivial loss."""
 
 
 def _less(score: Score) -> Contribution:
@@ -96,11 +98,11 @@ def _more(score: Score) -> Contribution:
 
 
 def _skill_units(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
-    return ratio(base.mse - model.mse, split.trivial[None, :] - model.mse, split.shares)
+    return ratio(base.loss - model.loss, split.trivial[None, :] - model.loss, split.shares)
 
 
 GAINS: dict[str, Contribution] = {
-    "mse": _less(_mse),
+    "loss": _less(_loss),
     "rmse": _less(_rmse),
     "mae": _less(_mae),
     "r2": _more(_r2),
@@ -110,17 +112,26 @@ GAINS: dict[str, Contribution] = {
 """Metric → contributions to the model's gain over its baseline; positive is better."""
 
 
+OF_NUMBERS = ("rmse", "mae", "r2")
+"""Scores and gains that tokens have not."""
+
+
+def of_kind(table: Mapping[str, T], split: SharedSplit) -> dict[str, T]:
+    """Return the scores or gains that the study's targets have."""
+    return {name: of for name, of in table.items() if split.numeric or name not in OF_NUMBERS}
+
+
 def seed_scores(model: ModelLosses, split: SharedSplit) -> dict[str, Float[np.ndarray, " seed"]]:
     """Return every score of every seed on the whole test split."""
     w = split.shares
-    mse = model.mse @ w
+    loss = model.loss @ w
     return {
-        "mse": mse,
-        "rmse": np.sqrt(mse),
+        "loss": loss,
+        "rmse": np.sqrt(loss),
         "mae": model.mae @ w,
-        "r2": 1 - mse / _positive(split.variance @ w),
+        "r2": 1 - loss / _positive(split.variance @ w),
         "accuracy": model.accuracy @ w,
-        "skill": 1 - mse / _positive(split.trivial @ w),
+        "skill": 1 - loss / _positive(split.trivial @ w),
     }
 
 
@@ -133,12 +144,12 @@ def unit_scores(model: ModelLosses, split: SharedSplit) -> dict[str, Float[np.nd
     if len(m.seeds) == 0:
         return dict.fromkeys(seed_scores(model, split), np.full(len(split.items), np.nan))
     return {
-        "mse": m.mse.mean(axis=0),
-        "rmse": np.sqrt(m.mse).mean(axis=0),
+        "loss": m.loss.mean(axis=0),
+        "rmse": np.sqrt(m.loss).mean(axis=0),
         "mae": m.mae.mean(axis=0),
-        "r2": (1 - m.mse / _positive(split.own_variance)).mean(axis=0),
+        "r2": (1 - m.loss / _positive(split.own_variance)).mean(axis=0),
         "accuracy": m.accuracy.mean(axis=0),
-        "skill": (1 - m.mse / _positive(split.trivial)).mean(axis=0),
+        "skill": (1 - m.loss / _positive(split.trivial)).mean(axis=0),
     }
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from attnpipe.aggregation.matched import matched_rows
 from attnpipe.aggregation.profiles import published_profiles
 from attnpipe.aggregation.runs import RunTables, are_replicates, final_label
 from attnpipe.core.record import LayerRecord
@@ -34,10 +35,11 @@ LOWEST = {"jsd_distance": 0.0}
 def similarity(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
     """Compare the attention of every pair of seeds, final and untrained.
 
-    The untrained model is a null: what it scores, too, says nothing of training. Heads
-    are compared by their index. Profiles (`aggregation.profiles`) need the same keys in
-    both seeds; rows need the same samples, queries, keys and support, and are unknowable
-    where weights were averaged before they were saved.
+    The untrained model is a null: what it scores, too, says nothing of training. Heads are
+    compared by their index and, layer by layer, matched (`aggregation.matched`). Profiles
+    (`aggregation.profiles`) need the same keys in both seeds; rows need the same samples,
+    queries, keys and support, and are unknowable where weights were averaged before they
+    were saved.
 
     Parameters
     ----------
@@ -60,6 +62,9 @@ def similarity(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
         if checkpoint is None or (checkpoint == "untrained" and records is finals):
             continue
         for layer, of_layer in _by_layer(runs, records):
+            at = {"model": model, "checkpoint": checkpoint, "layer": layer}
+            same = _same_rows([run for run in runs if run.seed in of_layer], of_layer)
+            rows += [at | row for row in matched_rows(same, of_layer)] if same else []
             for head in range(max(record.weights.shape[0] for record in of_layer.values())):
                 where = {"model": model, "checkpoint": checkpoint, "layer": layer, "head": head}
                 chosen = [run for run in runs if run.seed in of_layer]
@@ -164,6 +169,15 @@ def _of_rows(
         measures["centred_cosine"][np.ix_(members, members)] = result.centred
         measures["residual_cosine"][np.ix_(members, members)] = result.residual
     return measures
+
+
+def _same_rows(
+    runs: Sequence[RunTables], records: Mapping[int, LayerRecord]
+) -> Sequence[RunTables]:
+    """Return the runs if they are replicates whose rows can all be compared, else none."""
+    keys = {_rows_key(run, records[run.seed]) for run in runs}
+    comparable = len(keys) == 1 and None not in keys and are_replicates(runs)
+    return runs if comparable else ()
 
 
 def _rows_key(run: RunTables, record: LayerRecord) -> tuple[Any, ...] | None:

@@ -57,6 +57,8 @@ class Probe:
     published_row
         Which row document-0 style profiles take: ``only``, ``last_query`` or
         ``mean_query``.
+    tokens
+        int64 ``[sample, token]``: what was read, where inputs are tokens; else None.
     has_seeds
         Whether runs are replicates under different seeds; if not, statistics over
         seeds are unknowable.
@@ -67,3 +69,4 @@ class Probe:
     averaged_over: tuple[str, ...] = ()
     published_row: str = "only"
     has_seeds: bool = True
+    tokens: np.ndarray | None = None

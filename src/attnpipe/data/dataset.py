@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -43,6 +43,8 @@ class SequenceDataset:
         split ranges, counts. JSON-serialisable, no absolute paths.
     """
 
+    kind: ClassVar[str] = "windows"
+
     features: Float32[np.ndarray, "row feature"]
     target: Float32[np.ndarray, " row"]
     trivial: Mapping[str, Float32[np.ndarray, " row"]]
@@ -57,6 +59,11 @@ class SequenceDataset:
     sequences: Int64[np.ndarray, " test_window"]
     sequence_names: tuple[str, ...]
     description: Mapping[str, Any]
+
+    @property
+    def inputs(self) -> int:
+        """Features per step."""
+        return int(self.features.shape[1])
 
     def windows(
         self, ends: Int64[np.ndarray, " n"]

@@ -22,6 +22,7 @@ from attnpipe.io.header import csv_files, most_rows, read_header, require_column
 from attnpipe.schema.data import (
     CsvData,
     GeomagneticData,
+    InductionData,
     Source,
     SteeringData,
     SyntheticData,
@@ -64,6 +65,9 @@ def feasibility(spec: Source) -> DataFacts:
         return _geomagnetic(spec)
     if isinstance(spec, SteeringData):
         return _steering(spec)
+    if isinstance(spec, InductionData):
+        windows = spec.train_windows + spec.validation_windows + spec.test_windows
+        return DataFacts(spec.vocabulary, windows)
     if isinstance(spec, SyntheticData):
         windows = spec.train_windows + spec.validation_windows + spec.test_windows
         return DataFacts(CASES[spec.case].features, windows * spec.window)

@@ -9,5 +9,6 @@ SOURCES = Registry(
         "steering": "attnpipe.data.steering:prepare",
         "csv": "attnpipe.data.csv:prepare",
         "synthetic": "attnpipe.data.synthetic.prepare:prepare",
+        "induction": "attnpipe.data.induction:prepare",
     },
 )

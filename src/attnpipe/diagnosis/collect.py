@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from attnpipe.diagnosis.book import Book
+from attnpipe.diagnosis.compression import compressed
 from attnpipe.diagnosis.schema import Evidence
 
 Tables = Mapping[str, pl.DataFrame]
@@ -22,6 +23,7 @@ METRICS: Mapping[str, str] = {
     "profile_entropy_normalized": "of ln T",
 }
 """Metric → unit; besides, `recent_mass_k` for each k."""
+TOKEN_SCORES = ("previous_token", "induction")
 MEASURES = ("profile_cosine", "profile_pearson", "centred_cosine")
 
 
@@ -32,10 +34,13 @@ def collect(tables: Tables) -> Book:
         [
             *runs(tables["inventory"]),
             *_metrics(tables["metrics"], finals, _without_seeds(tables["inventory"])),
+            *_token_scores(tables["metrics"], finals),
             *_similarity(tables["similarity"], finals),
+            *_matched(tables["similarity"], finals),
             *_convergence(tables["convergence"]),
             *_comparisons(tables["comparisons"]),
             *causal(tables["effects"]),
+            *compressed(tables["compression"]),
         ]
     )
 
@@ -108,6 +113,25 @@ def _metrics(
         )
 
 
+def _token_scores(metrics: pl.DataFrame, finals: Mapping[str, str]) -> Iterator[Evidence]:
+    """Yield the scores of each layer's best head, where models read tokens."""
+    of_layer = pl.col("metric").is_in([f"{name}_best_head" for name in TOKEN_SCORES])
+    for row in metrics.filter(of_layer).filter(_at(finals)).iter_rows(named=True):
+        before = "untrained." if row["checkpoint"] == "untrained" else ""
+        score = str(row["metric"]).removesuffix("_best_head")
+        yield Evidence(
+            id=f"tokens.{row['model']}.{before}{score}.l{row['layer']}",
+            table="metrics.csv",
+            row={k: row[k] for k in ("model", "checkpoint", "layer", "metric")},
+            estimate=row["mean"],
+            lo95=row["lo95"],
+            hi95=row["hi95"],
+            n_seeds=row["n"],
+            unit="of a row's weight",
+            facts={"of": f"tokens.{row['model']}.{before}{score}"},
+        )
+
+
 def _plain_or_unknowable() -> pl.Expr:
     return pl.col("condition").is_null() | (pl.col("condition") == "unknowable")
 
@@ -136,6 +160,30 @@ def _similarity(similarity: pl.DataFrame, finals: Mapping[str, str]) -> Iterator
             n_seeds=row["n"],
             unit="cosine",
             facts={"of": of, "as_published": row["as_published"]},
+        )
+
+
+def _matched(similarity: pl.DataFrame, finals: Mapping[str, str]) -> Iterator[Evidence]:
+    """Yield the likeness of matched heads, layer by layer, where a layer has several."""
+    several = similarity.filter((pl.col("level") == "model") & (pl.col("head") > 0))["model"]
+    wanted = similarity.filter(
+        (pl.col("level") == "layer")
+        & (pl.col("measure") == "matched_cosine")
+        & pl.col("model").is_in(several.unique().to_list())
+    ).filter(_at(finals))
+    for row in wanted.sort("model", "checkpoint", "layer").iter_rows(named=True):
+        before = "untrained." if row["checkpoint"] == "untrained" else ""
+        of = f"matched.{row['model']}.{before}centred_cosine"
+        yield Evidence(
+            id=f"{of}.l{row['layer']}",
+            table="similarity.csv",
+            row={k: row[k] for k in ("model", "checkpoint", "layer", "level", "measure")},
+            estimate=row["value"],
+            lo95=row["lo95"],
+            hi95=row["hi95"],
+            n_seeds=row["n"],
+            unit="cosine",
+            facts={"of": of, **{k: row[k] for k in ("null_mean", "null_hi95", "p")}},
         )
 
 
@@ -194,11 +242,11 @@ def _comparisons(comparisons: pl.DataFrame) -> Iterator[Evidence]:
     level, metric = pl.col("level"), pl.col("metric")
     wanted = comparisons.filter(
         ((level == "skill") & (metric == "skill"))
-        | ((level == "gain") & metric.is_in(["skill_units", "mse"]))
-        | ((level == "seed") & (metric == "mse"))
+        | ((level == "gain") & metric.is_in(["skill_units", "loss"]))
+        | ((level == "seed") & (metric == "loss"))
     )
     facts = ("lo90", "hi90", "margin", "equivalence", "hedges_g", "p_sign_flip", "p_smallest")
-    units = {"skill": "share of the trivial mse", "skill_units": "of the model's skill"}
+    units = {"skill": "share of the trivial loss", "skill_units": "of the model's skill"}
     for row in wanted.iter_rows(named=True):
         model, kind = row["model"], row["metric"]
         names = {
@@ -215,6 +263,6 @@ def _comparisons(comparisons: pl.DataFrame) -> Iterator[Evidence]:
             hi95=row["hi95"],
             n_seeds=row["n_seeds"],
             n_units=row["n_units"],
-            unit=units.get(kind, "mse of the target"),
+            unit=units.get(kind, "of loss"),
             facts={f: row[f] for f in facts} if row["level"] == "gain" else {},
         )

@@ -9,9 +9,11 @@ from typing import Literal
 
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.predicates.causal import benefit, content, used
+from attnpipe.diagnosis.predicates.compression import compression
 from attnpipe.diagnosis.predicates.convergence import convergence
 from attnpipe.diagnosis.predicates.extraction import extraction
 from attnpipe.diagnosis.predicates.gain import gain, heterogeneity
+from attnpipe.diagnosis.predicates.induction import induction
 from attnpipe.diagnosis.predicates.published import published_entropy
 from attnpipe.diagnosis.predicates.runs import duplicates, final_weights, runs, seeds
 from attnpipe.diagnosis.predicates.shape import focus, sharpness
@@ -63,6 +65,7 @@ PREDICATES: dict[str, Predicate] = {
         sharpness,
     ),
     "focus": Predicate("Where does attention look?", "attention", focus),
+    "induction": Predicate("Does a head repeat what followed before?", "attention", induction),
     "published_entropy": Predicate(
         "Does the published verdict on the averaged profile hold for its rows?",
         "attention",
@@ -83,6 +86,7 @@ PREDICATES: dict[str, Predicate] = {
     "benefit": Predicate(
         "Would a model trained without this attention do worse?", "attention", benefit
     ),
+    "compression": Predicate("Would a part of the input do?", "attention", compression),
     "verdict": Predicate("What is attention good for in this model?", "attention", verdict),
     "answer": Predicate("Does attention help?", "study", answer),
     "gaps": Predicate("Is the study complete?", "study", gaps),

@@ -14,6 +14,7 @@ from attnpipe.diagnosis.schema import Diagnosis, Finding, ModelEntry
 from attnpipe.diagnosis.text.collect import collect as collect_text
 from attnpipe.diagnosis.text.registry import PREDICATES as TEXT_PREDICATES
 from attnpipe.tables.base import Table
+from attnpipe.tables.compression import COMPRESSION
 from attnpipe.tables.study import STUDY_TABLES
 from attnpipe.tables.text import TEXT_TABLES
 
@@ -29,8 +30,10 @@ class _Way:
     predicates: Mapping[str, Predicate]
 
 
-_SEEDED = _Way(STUDY_TABLES, collect, PREDICATES)
-_TEXT = _Way(TEXT_TABLES, collect_text, TEXT_PREDICATES)
+SHORTENED = {"compression": COMPRESSION}
+"""Of models that read from left to right, whatever the kind of study."""
+_SEEDED = _Way(STUDY_TABLES | SHORTENED, collect, PREDICATES)
+_TEXT = _Way(TEXT_TABLES | SHORTENED, collect_text, TEXT_PREDICATES)
 
 
 def diagnose(tables: Mapping[str, pl.DataFrame], context: DiagnosisContext) -> Diagnosis:

@@ -66,13 +66,14 @@ def named(thing: str, names: list[str], most: int = 4) -> str:
 
 
 def span(evidence: list[Evidence], unit: str = "") -> str:
-    """Return one head's estimate, or the range over several heads, with what follows the number."""
+    """Return one estimate, or the range over heads or layers, with what follows the number."""
     if len(evidence) == 1:
         return estimate(evidence[0]) + unit
     known = [e.estimate for e in evidence if e.estimate is not None]
     if not known:
         return "unknown"
-    return f"{number(min(known))} to {number(max(known))}{unit} over {count(len(known), 'head')}"
+    thing = "head" if any("head" in e.row for e in evidence) else "layer"
+    return f"{number(min(known))} to {number(max(known))}{unit} over {count(len(known), thing)}"
 
 
 def listed(items: list[str], most: int = 4) -> str:

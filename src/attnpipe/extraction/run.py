@@ -9,7 +9,8 @@ from jaxtyping import Int64
 from attnpipe.core.fold import Fold
 from attnpipe.core.outcome import Outcome
 from attnpipe.core.record import LayerRecord, Probe
-from attnpipe.data.dataset import SequenceDataset
+from attnpipe.data.storage import Dataset
+from attnpipe.data.tokens import TokenDataset
 from attnpipe.extraction.capture import capture, elements_per_sample, samples_that_fit
 from attnpipe.metrics.registry import FOLDS
 from attnpipe.models.build import build_model
@@ -17,7 +18,7 @@ from attnpipe.models.determinism import deterministic
 from attnpipe.models.load import load_checkpoint
 from attnpipe.schema.analysis import CaptureSpec, MetricsSpec
 from attnpipe.schema.model import SavedModel, Trainable
-from attnpipe.tasks.forecast import ForecastTask
+from attnpipe.tasks.build import task_of
 from attnpipe.tasks.task import Batch
 
 Checkpoints = Mapping[str, Mapping[str, np.ndarray]]
@@ -44,7 +45,7 @@ class Extracted:
 
 
 def extract(
-    dataset: SequenceDataset,
+    dataset: Dataset,
     model: Trainable | SavedModel,
     checkpoints: Checkpoints,
     outcome: Outcome,
@@ -79,11 +80,11 @@ def extract(
     UserError
         A checkpoint's tensors do not fit the model or hold NaN or infinite values.
     """
-    task = ForecastTask(dataset)
-    module = build_model(model, dataset.features.shape[1], dataset.window, seed=0)
+    task = task_of(dataset)
+    module = build_model(model, dataset.inputs, dataset.window, seed=0)
 
     def probe(samples: Int64[np.ndarray, " sample"]) -> Batch:
-        return task.windows(dataset.probe[samples])
+        return task.probe(samples)
 
     def battery() -> Fold:
         fold: Fold = FOLDS.load("battery")(metrics)
@@ -103,7 +104,8 @@ def extract(
             load_checkpoint(module, checkpoints[name], run=run, checkpoint=name)
             records += capture(module, probe, len(dataset.probe), samples, name, battery)
     published_row = getattr(module, "published_row", "only")
-    return Extracted(records, Probe(dataset.halves, published_row=published_row))
+    tokens = dataset.probe_tokens if isinstance(dataset, TokenDataset) else None
+    return Extracted(records, Probe(dataset.halves, published_row=published_row, tokens=tokens))
 
 
 def _order(checkpoint: str) -> tuple[int, str]:

@@ -8,6 +8,7 @@ WINDOWS: dict[str, tuple[str, ...]] = {
     "entropy_over_epochs": ("inventory", "metric_values"),
     "epoch_heatmaps": ("inventory", "metric_values"),
     "seed_similarity": ("inventory", "similarity"),
+    "stability": ("inventory", "similarity"),
     "variation": ("inventory", "similarity"),
     "profile_overlay": ("inventory", "metrics", "metric_values"),
     "summary": ("inventory", "metrics", "metric_values", "similarity", "comparisons"),
@@ -15,6 +16,9 @@ WINDOWS: dict[str, tuple[str, ...]] = {
     "forest": ("inventory", "comparisons"),
     "gates": ("inventory", "effects"),
     "use_and_benefit": ("inventory", "effects"),
+    "ablation": ("inventory", "effects"),
+    "heads_over_training": ("inventory", "metric_values"),
+    "compression": ("inventory", "compression"),
 }
 """Figures of models on windows of series, and of saved weights."""
 
@@ -28,6 +32,7 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "keywords": ("inventory", "answers", "segment_summary"),
     "prompt_sensitivity": ("inventory", "answers", "text_contrasts"),
     "answers": ("inventory", "answers", "accuracy"),
+    "answer_effects": ("inventory", "text_effects"),
 }
 """Figures of pretrained models on texts."""
 

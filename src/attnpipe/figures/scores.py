@@ -80,17 +80,17 @@ def _estimate(frame: pl.DataFrame, level: str, metric: str) -> dict[str, float |
 
 
 def _seed_gains(comparisons: pl.DataFrame, model: str, baseline: str) -> list[float]:
-    """Return gains per seed in skill units: the margins say how many mse a unit is."""
+    """Return gains per seed in skill units: the margins say how much loss a unit is."""
     gains = comparisons.filter((pl.col("level") == "gain") & (pl.col("model") == model))
     margins = dict(gains.select("metric", "margin").iter_rows())
-    unit, mse = margins.get("skill_units"), margins.get("mse")
-    if not unit or not mse:
+    unit, loss = margins.get("skill_units"), margins.get("loss")
+    if not unit or not loss:
         return []
-    by_seed = comparisons.filter((pl.col("level") == "seed") & (pl.col("metric") == "mse"))
+    by_seed = comparisons.filter((pl.col("level") == "seed") & (pl.col("metric") == "loss"))
     mine, theirs = (
         by_seed.filter(pl.col("model") == name).select("seed", "value")
         for name in (model, baseline)
     )
     both = mine.join(theirs, on="seed", suffix="_baseline").sort("seed")
     differences = (both["value_baseline"] - both["value"]).drop_nulls()
-    return [float(d) * unit / mse for d in differences]
+    return [float(d) * unit / loss for d in differences]

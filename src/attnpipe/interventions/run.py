@@ -21,7 +21,7 @@ from attnpipe.attention.interventions import (
 )
 from attnpipe.attention.means import mean_output
 from attnpipe.core.outcome import Outcome
-from attnpipe.data.dataset import SequenceDataset
+from attnpipe.data.storage import Dataset
 from attnpipe.interventions.heads import all_heads, greedy, random_orders, without
 from attnpipe.interventions.losses import Acting, test_scores
 from attnpipe.interventions.material import Material, gather, nothing, weights_of
@@ -31,7 +31,7 @@ from attnpipe.models.load import load_checkpoint
 from attnpipe.schema.intervention import InterventionSpec
 from attnpipe.schema.model import SavedModel, Trainable
 from attnpipe.tables.interventions import INTERVENTIONS
-from attnpipe.tasks.forecast import ForecastTask
+from attnpipe.tasks.build import task_of
 from attnpipe.tasks.task import Batch, Task
 
 BY_LAYER = ("output_mean", "uniform", "position_mean", "permuted")
@@ -47,7 +47,7 @@ class Step:
 
 
 def intervene(
-    dataset: SequenceDataset,
+    dataset: Dataset,
     model: Trainable | SavedModel,
     checkpoints: Mapping[str, Mapping[str, np.ndarray]],
     outcome: Outcome,
@@ -86,9 +86,9 @@ def intervene(
     """
     if outcome.outcome != "ok":
         return INTERVENTIONS.frame()
-    task, run = ForecastTask(dataset), f"{name}/seed-{seed}"
+    task, run = task_of(dataset), f"{name}/seed-{seed}"
     trained, untrained = (
-        build_model(model, dataset.features.shape[1], dataset.window, seed=0) for _ in range(2)
+        build_model(model, dataset.inputs, dataset.window, seed=0) for _ in range(2)
     )
     load_checkpoint(trained, checkpoints["best"], run=run, checkpoint="best")
     load_checkpoint(untrained, checkpoints["untrained"], run=run, checkpoint="untrained")

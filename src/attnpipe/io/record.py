@@ -60,6 +60,7 @@ def write_probe(path: Path, probe: Probe) -> None:
     document: dict[str, Any] = {f.name: getattr(probe, f.name) for f in fields(probe)}
     document["halves"] = [int(half) for half in probe.halves]
     document["averaged_over"] = list(probe.averaged_over)
+    document["tokens"] = None if probe.tokens is None else probe.tokens.tolist()
     write_json(path, document)
 
 
@@ -68,4 +69,6 @@ def read_probe(path: Path) -> Probe:
     document = read_json(path)
     document["halves"] = np.asarray(document["halves"], dtype=np.int64)
     document["averaged_over"] = tuple(document["averaged_over"])
+    if document["tokens"] is not None:
+        document["tokens"] = np.asarray(document["tokens"], dtype=np.int64)
     return Probe(**document)

@@ -11,8 +11,10 @@ from attnpipe.measurement.emit import emit
 from attnpipe.measurement.order import by_layer, references
 from attnpipe.measurement.parts import block, parts
 from attnpipe.measurement.table import MetricTable
+from attnpipe.measurement.token_scores import emit_scores, fold_of
 from attnpipe.metrics.battery import Battery
 from attnpipe.metrics.rows import Rows
+from attnpipe.metrics.tokens.scores import HeadScores
 from attnpipe.schema.analysis import MetricsSpec
 
 
@@ -60,21 +62,27 @@ def measure(
                 f"among {', '.join(names)}: extract it or declare another one final"
             )
         for index, record in enumerate(own):
-            battery, divergences = measure_record(record, references(own, index), options)
+            scores = fold_of(probe, options)
+            battery, divergences = measure_record(record, references(own, index), options, scores)
             table.at(record.checkpoint, layer)
             emit(table, battery, probe, per_item=record.checkpoint == probe.final)
+            if scores is not None:
+                emit_scores(table, scores, probe.halves)
             for name, jsd in divergences.items():
                 table.add(f"jsd_{name}", jsd.mean, jsd.count, jsd.excluded)
     return table.frame()
 
 
 def measure_record(
-    record: LayerRecord, others: Mapping[str, LayerRecord], options: MetricsSpec
+    record: LayerRecord,
+    others: Mapping[str, LayerRecord],
+    options: MetricsSpec,
+    scores: HeadScores | None = None,
 ) -> tuple[Battery, dict[str, RowDivergence]]:
     """Return the battery of one record and the divergence of its rows to others'.
 
     Where the record has a stored battery over all samples, that one is taken and its
-    weights, which are of some samples only, serve the divergences alone.
+    weights, which are of some samples only, serve the divergences and `scores` alone.
     """
     stored = record.states.get("battery")
     battery = Battery(options) if stored is None else Battery.from_state(stored)
@@ -86,10 +94,12 @@ def measure_record(
     divergences = {name: RowDivergence() for name in others}
     for other in others.values():
         require_same_rows(record, other)
-    for part in parts(record) if stored is None or others else ():
+    for part in parts(record) if stored is None or others or scores is not None else ():
         rows = Rows.from_block(block(record, part), options.row_tolerance)
         if stored is None:
             battery.add(rows)
+        if scores is not None:
+            scores.add(rows)
         for name, other in others.items():
             theirs = Rows.from_block(block(other, part), options.row_tolerance)
             divergences[name].add(rows, theirs)

@@ -52,6 +52,17 @@ class MetricTable:
         for name, array in (("value", value), ("n_rows", n_rows), ("n_excluded", n_excluded)):
             self._cells[name].append(np.broadcast_to(array, value.shape).ravel())
         self._cells["head"].append(np.repeat(heads, cells))
+        self._label(metric, condition)
+
+    def add_layer(self, metric: str, value: float, n_rows: int) -> None:
+        """Add a value that belongs to a layer and no one head; NaN becomes null."""
+        for name in ("head", "target", "item"):
+            self._cells[name].append(np.array([np.nan]))
+        for name, number in (("value", value), ("n_rows", n_rows), ("n_excluded", 0)):
+            self._cells[name].append(np.array([number]))
+        self._label(metric, None)
+
+    def _label(self, metric: str, condition: str | None) -> None:
         for name, constant in {**self._where, "condition": condition, "metric": metric}.items():
             self._constants[name].append(constant)
 

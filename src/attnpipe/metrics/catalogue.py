@@ -43,6 +43,8 @@ SCORES = {
     "duplicate_token": "mean mass on earlier occurrences of the same token, over rows with one",
     "induction": "mean mass on tokens that follow an earlier occurrence of the same token",
 }
+LOOKING_AHEAD = ("next_token",)
+"""Scores that causal attention cannot have."""
 TOKENS = {
     "sink_mass": "mean mass on the declared sinks; `chance`: of uniform attention, same rows",
     "incoming_mass": "sum over rows of the weight on key `target`; `chance`: of uniform attention",
@@ -56,14 +58,34 @@ DENSE = {
 }
 
 
-def catalogue(options: MetricsSpec) -> dict[str, str]:
-    """Return name → meaning of every metric that a run's table may hold."""
+def catalogue(options: MetricsSpec, *, tokens: bool = False) -> dict[str, str]:
+    """Return name → meaning of every metric that a run's table holds.
+
+    Parameters
+    ----------
+    options
+        Of the metrics.
+    tokens
+        Whether the model reads tokens: then with the scores of its heads.
+    """
     rows = {name: _first_line(metric) for name, metric in row_metrics(options).items()}
     profiles = {}
     for name, meaning in PROFILES.items():
         for k in options.recent_k if "{k}" in name else [0]:
             profiles[name.format(k=k)] = meaning.format(k=k)
-    return rows | PEAKS | SPLIT | profiles | ROWS | DIVERGENCES
+    found = rows | PEAKS | SPLIT | profiles | ROWS | DIVERGENCES
+    return found | causal_scores() if tokens else found
+
+
+def causal_scores() -> dict[str, str]:
+    """Return name → meaning of the scores of heads that do not look ahead."""
+    scores = {name: meaning for name, meaning in SCORES.items() if name not in LOOKING_AHEAD}
+    best = {
+        f"{name}_best_head": f"`{name}` of the layer's best head: chosen on half A of the probe "
+        "set, judged on half B"
+        for name in scores
+    }
+    return scores | best
 
 
 def token_catalogue(options: MetricsSpec) -> dict[str, str]:

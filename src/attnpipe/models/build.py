@@ -8,17 +8,15 @@ from attnpipe.models.registry import MODELS
 from attnpipe.schema.model import SavedModel, Trainable
 
 
-def build_model(
-    spec: Trainable | SavedModel, n_features: int, window: int, *, seed: int
-) -> nn.Module:
-    """Return a freshly initialised forecaster.
+def build_model(spec: Trainable | SavedModel, inputs: int, window: int, *, seed: int) -> nn.Module:
+    """Return a freshly initialised model.
 
     Parameters
     ----------
     spec
         The model.
-    n_features, window
-        Features per step and steps per window.
+    inputs, window
+        Features per step, or distinct tokens; steps per window.
     seed
         Drives the initialisation, which depends on nothing else; the global generator
         is left as it was.
@@ -26,7 +24,8 @@ def build_model(
     Returns
     -------
     Module
-        ``windows [sample, step, feature] → forecast [sample]`` in scaled target units.
+        ``windows [sample, step, feature] → forecast [sample]`` in scaled target units, or
+        ``tokens [sample, token] → logits [sample, token, word]``.
 
     Raises
     ------
@@ -36,16 +35,16 @@ def build_model(
     if isinstance(spec, SavedModel):
         raise UserError(
             f"model '{spec.label}' has kind 'saved', which cannot be trained: "
-            "choose kind 'mlp' or 'lstm', or a study on saved weights"
+            "choose another kind, or a study on saved weights"
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module: nn.Module = MODELS.load(spec.kind)(spec, n_features, window)
+        module: nn.Module = MODELS.load(spec.kind)(spec, inputs, window)
     return module
 
 
-def count_parameters(spec: Trainable | SavedModel, n_features: int, window: int) -> int:
+def count_parameters(spec: Trainable | SavedModel, inputs: int, window: int) -> int:
     """Return the number of trainable parameters, without allocating them."""
     with torch.device("meta"):
-        module = build_model(spec, n_features, window, seed=0)
+        module = build_model(spec, inputs, window, seed=0)
     return sum(p.numel() for p in module.parameters() if p.requires_grad)

@@ -19,7 +19,7 @@ from attnpipe.saved_weights.discover import RunFiles, discover
 from attnpipe.schema.arms import Arms, derive_arms
 from attnpipe.schema.data import SavedWeightsData, Windows
 from attnpipe.schema.model import ModelSpec
-from attnpipe.schema.study import StudySpec
+from attnpipe.schema.study import TOKENS, StudySpec
 
 Mode = Literal["trained", "saved", "text"]
 TEXT_KINDS = ("prompts", "sentences")
@@ -82,7 +82,18 @@ class Study:
     @property
     def intervened(self) -> list[tuple[str, int]]:
         """The (model, seed) pairs whose attention is replaced."""
+        if self.mode == "text":
+            asked = self.spec.data.kind == "prompts"
+            return self.runs if asked and self.spec.analysis.text.answers.interventions else []
         if not self.trained or not self.spec.intervention.names:
+            return []
+        return [run for run in self.runs if self.has_attention(run[0])]
+
+    @property
+    def shortened(self) -> list[tuple[str, int]]:
+        """The (model, seed) pairs whose input is shortened: those that read from left to right."""
+        kind = self.spec.data.kind
+        if not self.spec.compression.policies or kind not in ("prompts", *TOKENS):
             return []
         return [run for run in self.runs if self.has_attention(run[0])]
 

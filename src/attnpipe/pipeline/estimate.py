@@ -1,6 +1,6 @@
 """How much a study will store, before anything runs."""
 
-from attnpipe.schema.model import Attending
+from attnpipe.schema.model import Attending, TransformerModel
 from attnpipe.schema.study import StudySpec
 from attnpipe.schema.text import PromptsData
 from attnpipe.schema.training import TrainingSpec
@@ -24,8 +24,11 @@ def attention_bytes(spec: StudySpec, model: str) -> int:
         return 0
     window = spec.data.window  # type: ignore[union-attr]
     samples = spec.data.probe_samples  # type: ignore[union-attr]
-    rows = 1 if chosen.attention.kind in ONE_ROW else window
-    return kept_checkpoints(spec.training) * samples * rows * window * FLOAT32
+    if isinstance(chosen, TransformerModel):
+        matrices = chosen.layers * chosen.heads * window * window
+    else:
+        matrices = window if chosen.attention.kind in ONE_ROW else window * window
+    return kept_checkpoints(spec.training) * samples * matrices * FLOAT32
 
 
 TEXT_BYTES = 500_000

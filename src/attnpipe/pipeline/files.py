@@ -7,7 +7,7 @@ from attnpipe.pipeline.files_base import Inputs, StageFiles
 from attnpipe.tables.study import STUDY_TABLES
 
 FORECAST_TABLES = ("comparisons", "effects", "history")  # saved weights have none
-OWN_STAGE = {"comparisons": "contrast", "effects": "effects"}
+OWN_STAGE = {"comparisons": "contrast", "effects": "effects", "compression": "compression"}
 """Table → stage that writes it; `compare` writes the others."""
 
 
@@ -18,6 +18,7 @@ class SeededFiles(StageFiles):
         super().__init__(study)
         absent = () if study.trained else FORECAST_TABLES
         self.tables = [name for name in STUDY_TABLES if name not in absent]
+        self.tables += ["compression"] if study.shortened else []
         self._inputs |= {
             "prepare_data": self._prepare_data,
             "list_weights": self._list_weights,
@@ -25,6 +26,7 @@ class SeededFiles(StageFiles):
             "train": self._train,
             "extract": self._extract,
             "intervene": self._extract,
+            "compress": self._extract,
             "measure": self._measure,
             "aggregate": self._aggregate,
             "compare": self._compare,

@@ -23,6 +23,7 @@ class StageFiles:
     def __init__(self, study: Study) -> None:
         self._study = study
         self._inputs: dict[str, Callable[..., Inputs]] = {
+            "compression": self._compression,
             "figure": self._figure,
             "diagnose": self._diagnose,
             "report": self._report,
@@ -48,6 +49,11 @@ class StageFiles:
     def _data(self, key: str) -> str:
         """Return an output of the stage that prepares the data."""
         raise NotImplementedError
+
+    def _compression(self) -> Inputs:
+        stage = "compress_text" if self._study.mode == "text" else "compress"
+        runs = [self.out(stage, model=m, seed=s) for m, s in self._study.shortened]
+        return {"losses": [run["losses"] for run in runs]}
 
     def _figure(self, figure: str) -> Inputs:
         tables = {name: self._table(name) for name in NEEDS[figure] if name in self.tables}

@@ -15,19 +15,22 @@ class TextFiles(StageFiles):
 
     def __init__(self, study: Study) -> None:
         super().__init__(study)
-        self.tables = list(TEXT_TABLES)
+        self.tables = [*TEXT_TABLES, *(["compression"] if study.shortened else [])]
         self._inputs |= {
             "obtain_model": self._obtain_model,
             "prepare_texts": self._prepare_texts,
             "extract_text": self._extract_text,
             "measure_text": self._measure_text,
+            "intervene_text": self._extract_text,
+            "compress_text": self._extract_text,
             "aggregate_text": self._aggregate_text,
             "compare_text": self._compare_text,
             "export_text": self._export_text,
         }
 
     def _table(self, name: str) -> str:
-        return self.out("compare_text")[f"{name}_parquet"]
+        stage = "compression" if name == "compression" else "compare_text"
+        return self.out(stage)[f"{name}_parquet"]
 
     def _data(self, key: str) -> str:
         return self.out("prepare_texts", dataset=self._study.spec.data.name)[key]
@@ -57,7 +60,10 @@ class TextFiles(StageFiles):
 
     def _aggregate_text(self, model: str) -> Inputs:
         (seed,) = self._study.seeds_of(model)
+        run = (model, seed)
+        replaced = self.out("intervene_text", model=model, seed=seed)
         return {
+            **(replaced if run in self._study.intervened else {}),
             **self.out("extract_text", model=model, seed=seed),
             **self.out("measure_text", model=model, seed=seed),
             **{name: self._data(name) for name in ("texts", "spans")},

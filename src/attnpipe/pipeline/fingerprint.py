@@ -19,34 +19,10 @@ from pathlib import Path
 
 import grimp
 
+from attnpipe.pipeline.sources import SourceHashes
+
 PACKAGE = "attnpipe"
 IGNORED = (f"{PACKAGE}.schema",)
-
-
-class _WithoutDocstrings(ast.NodeTransformer):
-    """Removes every statement that is only a string: docstrings and attribute docs."""
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        super().generic_visit(node)
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            kept = [statement for statement in body if not _is_text(statement)]
-            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
-        return node
-
-
-def _is_text(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
-
-
-def source_hash(source: str) -> str:
-    """Return the hash of what a module does: its AST without docstrings."""
-    tree = _WithoutDocstrings().visit(ast.parse(source))
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def imported_modules(source: str) -> set[str]:
@@ -66,7 +42,9 @@ class Fingerprints:
     def __init__(self, scripts: Path, cache: Path | None = None) -> None:
         self._scripts = scripts
         self._cache = cache
+        self._sources = SourceHashes(cache)
         self._hashes: dict[str, str] = {}
+        self._known_versions: dict[str, str] = {}
         self._closures: dict[str, frozenset[str]] = {}
         self._done: dict[tuple[str, tuple[str, ...]], str] = {}
 
@@ -91,12 +69,13 @@ class Fingerprints:
         entries = {name for name in imports if name in self._graph.modules} | set(members)
         closure = frozenset().union(*(self._closure(entry) for entry in entries))
         external = {name.partition(".")[0] for name in imports} - {PACKAGE}
-        parts = [f"python {platform.python_version()}", f"script {source_hash(source)}"]
+        parts = [f"python {platform.python_version()}", f"script {self._sources.of(source)}"]
         for module in sorted(closure):
             if module.partition(".")[0] != PACKAGE:
                 external.add(module)
             elif not module.startswith(IGNORED):
                 parts.append(f"{module} {self._hash(module)}")
+        self._sources.keep()
         parts += sorted(self._versions(external))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
@@ -110,7 +89,7 @@ class Fingerprints:
         if module not in self._hashes:
             path = self._root.joinpath(*module.split(".")[1:])
             file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-            self._hashes[module] = source_hash(file.read_text("utf-8"))
+            self._hashes[module] = self._sources.of(file.read_text("utf-8"))
             templates = file.parent / "templates"
             if templates.is_dir():  # text that the package's code renders is code too
                 content = b"".join(t.read_bytes() for t in sorted(templates.iterdir()))
@@ -142,5 +121,10 @@ class Fingerprints:
         for package in packages:
             if package not in sys.stdlib_module_names:
                 for distribution in self._distributions.get(package, []):
-                    found.add(f"{distribution} {metadata.version(distribution)}")
+                    found.add(f"{distribution} {self._version(distribution)}")
         return found
+
+    def _version(self, distribution: str) -> str:
+        if distribution not in self._known_versions:
+            self._known_versions[distribution] = metadata.version(distribution)
+        return self._known_versions[distribution]

@@ -6,10 +6,12 @@ from typing import Any
 from attnpipe.data.registry import SOURCES
 from attnpipe.figures.registry import FIGURES
 from attnpipe.metrics.registry import FOLDS
-from attnpipe.models.registry import ATTENTIONS, MODELS
+from attnpipe.models.registry import MODELS, attention_module
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.estimate import stores_states
 from attnpipe.schema.model import Attending
+from attnpipe.schema.study import TOKENS
+from attnpipe.tasks.registry import TASKS
 from attnpipe.training.registry import OPTIMIZERS
 
 
@@ -22,12 +24,13 @@ def members(stage: str, wildcards: Mapping[str, Any], study: Study) -> list[str]
         return [FIGURES.module(wildcards["figure"])]
     folded = stage in ("extract", "aggregate") and stores_states(spec, wildcards["model"])
     states = [FOLDS.module("battery")] if folded else []
-    if stage not in ("train", "extract", "intervene"):
+    if stage not in ("train", "extract", "intervene", "compress"):
         return states
     model = study.models[wildcards["model"]]
-    modules = [MODELS.module(model.kind)]
+    task = "tokens" if spec.data.kind in TOKENS else "windows"
+    modules = [MODELS.module(model.kind), TASKS.module(task)]
     if isinstance(model, Attending) and model.attention is not None:
-        modules.append(ATTENTIONS.module(model.attention.kind))
+        modules.append(attention_module(model.kind, model.attention.kind))
     if stage == "train" and spec.training is not None:
         modules.append(OPTIMIZERS.module(spec.training.optimizer))
     return modules + states

@@ -102,7 +102,7 @@ def _table(name: str, table: Table) -> str:
 def _metrics() -> str:
     lines = ["## Metrics", "", "Rows first, averages afterwards: row → sample → head → seed.", ""]
     lines += ["| metric | meaning |", "|---|---|"]
-    for name, meaning in catalogue(MetricsSpec()).items():
+    for name, meaning in catalogue(MetricsSpec(), tokens=True).items():
         text = meaning.replace("|", "\\|")
         lines.append(f"| `{name}` | {text} |")
     return "\n".join(lines) + "\n"

@@ -27,6 +27,8 @@ class StudyParams:
             "train": self._train,
             "extract": self._extract,
             "intervene": self._intervene,
+            "compress": self._compress,
+            "compression": self._compression,
             "measure": self._measure,
             "aggregate": self._aggregate,
             "compare": self._compare,
@@ -65,6 +67,12 @@ class StudyParams:
 
     def _intervene(self, model: str, seed: str) -> Values:
         return self._run(model, seed) | {"intervention": self._config["intervention"]}
+
+    def _compress(self, model: str, seed: str) -> Values:
+        return self._run(model, seed) | {"compression": self._config["compression"]}
+
+    def _compression(self) -> Values:
+        return {"delta": self._study.spec.analysis.contrast.delta}
 
     def _measure(self, model: str, seed: str) -> Values:
         return {"model": model, "seed": int(seed), "metrics": self._config["analysis"]["metrics"]}

@@ -17,6 +17,8 @@ class TextParams(StudyParams):
             "prepare_texts": self._prepare_texts,
             "extract_text": self._extract_text,
             "measure_text": self._measure_text,
+            "intervene_text": self._intervene_text,
+            "compress_text": self._compress_text,
             "aggregate_text": self._aggregate_text,
             "compare_text": self._compare,
             "export_text": self._export_text,
@@ -52,6 +54,24 @@ class TextParams(StudyParams):
             "seed": int(seed),
             "metrics": self._config["analysis"]["metrics"],
             "text": self._text("sinks"),
+        }
+
+    def _intervene_text(self, model: str, seed: str) -> Values:
+        spec = self._config["models"][model]
+        return {
+            "model": model,
+            "seed": int(seed),
+            "spec": {key: spec[key] for key in READING},
+            "answers": self._config["analysis"]["text"]["answers"],
+        }
+
+    def _compress_text(self, model: str, seed: str) -> Values:
+        spec = self._config["models"][model]
+        return {
+            "model": model,
+            "seed": int(seed),
+            "spec": {key: spec[key] for key in READING},
+            "compression": self._config["compression"],
         }
 
     def _aggregate_text(self, model: str) -> Values:

@@ -22,6 +22,12 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "probe": "runs/{model}/seed-{seed}/probe.json",
     },
     "intervene": {"interventions": "runs/{model}/seed-{seed}/interventions.parquet"},
+    "compress": {"losses": "runs/{model}/seed-{seed}/compression.parquet"},
+    "compress_text": {"losses": "runs/{model}/seed-{seed}/compression.parquet"},
+    "compression": {
+        "compression_parquet": "aggregate/compression.parquet",
+        "compression_csv": "aggregate/compression.csv",
+    },
     "import_weights": {
         "attention": "runs/{model}/seed-{seed}/attention.safetensors",
         "probe": "runs/{model}/seed-{seed}/probe.json",
@@ -68,6 +74,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "attention": "runs/{model}/seed-{seed}/attention.safetensors",
         "outcome": "runs/{model}/seed-{seed}/outcome.json",
     },
+    "intervene_text": {"interventions": "runs/{model}/seed-{seed}/interventions.parquet"},
     "measure_text": {
         "metrics": "runs/{model}/seed-{seed}/metrics.parquet",
         "segments": "runs/{model}/seed-{seed}/segments.parquet",

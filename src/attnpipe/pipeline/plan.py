@@ -15,9 +15,9 @@ from attnpipe.pipeline.params_text import TextParams
 from attnpipe.pipeline.paths import SEAL_NAME
 
 RULE_FILES = {
-    "trained": ("train", "aggregate", "report"),
+    "trained": ("train", "aggregate", "compression", "report"),
     "saved": ("saved_weights", "aggregate", "report"),
-    "text": ("text", "report"),
+    "text": ("text", "compression", "report"),
 }
 
 
@@ -90,6 +90,8 @@ class Plan:
 
     def _tasks(self) -> Iterator[tuple[str, dict[str, str]]]:
         yield from self._text_tasks() if self.study.mode == "text" else self._run_tasks()
+        if self.study.shortened:
+            yield "compression", {}
         for figure in self.study.spec.figure.show:
             yield "figure", {"figure": figure}
         for stage in ("diagnose", "report", "verify"):
@@ -107,6 +109,8 @@ class Plan:
                 yield "measure", run
             if (model, seed) in self.study.intervened:
                 yield "intervene", run
+            if (model, seed) in self.study.shortened:
+                yield "compress", run
         for model in self.study.models:
             yield "aggregate", {"model": model}
         yield "compare", {}
@@ -123,6 +127,10 @@ class Plan:
             run = {"model": model, "seed": str(seed)}
             for stage in ("extract_text", "measure_text"):
                 yield stage, run
+            if (model, seed) in self.study.intervened:
+                yield "intervene_text", run
+            if (model, seed) in self.study.shortened:
+                yield "compress_text", run
         for model in spec.models:
             for stage in ("aggregate_text", "export_text"):
                 yield stage, {"model": model}

@@ -38,6 +38,36 @@ CAPTIONS: dict[str, Caption] = {
         "Scatter plot of models: use against benefit, with intervals in both directions.",
         ("effects.csv",),
     ),
+    "compression": Caption(
+        "How much of the input is needed?",
+        "Loss that is added when tokens are removed, by policy and share kept, in units of the "
+        "model's skill, on the items on which a policy is chosen. Bars reach up to the bound that "
+        "holds for all at once; the ring marks the smallest input that stays within δ.",
+        "Line plots of loss over the share of tokens kept, one line per policy.",
+        ("compression.csv",),
+    ),
+    "answer_effects": Caption(
+        "Do answers rest on attention?",
+        "What the right answers lose while weights are replaced, in all layers and in groups of "
+        "neighbouring ones, in units of what the question tells of its answer.",
+        "Dot plot: loss under each replacement, for all layers and for groups of layers.",
+        ("text_effects.csv",),
+    ),
+    "ablation": Caption(
+        "How many heads can go?",
+        "Loss of skill as ever more heads give back their mean over training samples: in the order "
+        "in which they are missed least, chosen on validation data, and in random orders.",
+        "One line plot per model: loss of skill over the heads removed, greedy and random.",
+        ("effects.csv",),
+    ),
+    "heads_over_training": Caption(
+        "Heads over training",
+        "For every head of every seed, the mean weight on the token before (left) and on tokens "
+        "that follow an earlier occurrence of the present one (right), epoch by epoch. An "
+        "induction circuit is a head of the first kind in a layer below one of the second kind.",
+        "Line plots of two head scores over epochs, one panel per model and layer.",
+        ("metric_values.csv",),
+    ),
     "forest": Caption(
         "Gain and skill",
         "Gain over the baseline in units of the model's skill, with the interval over seeds and "
@@ -76,6 +106,13 @@ CAPTIONS: dict[str, Caption] = {
         "may be near 1 even for untrained models: of unrelated weights it is about "
         "1 / (1 + CV²).",
         "Per model two matrices of likeness between seeds and a dot plot of all pairs.",
+        ("similarity.csv",),
+    ),
+    "stability": Caption(
+        "Stability against its null",
+        "Centred cosine of rows between seeds, layer by layer, heads matched first; beside it what "
+        "matching finds among independent heads of the same shape.",
+        "Dot plot: one row per model and layer, pairs of seeds, mean and interval, and the null.",
         ("similarity.csv",),
     ),
     "variation": Caption(

@@ -41,6 +41,19 @@ class ContrastSpec(Section):
 View = Annotated[str, Field(pattern=r"^(last_layer|mean|max|rollout|l[0-9]{1,4}h[0-9]{1,4})$")]
 
 
+class AnswerSpec(Section):
+    """What is done to a language model's attention while it answers."""
+
+    interventions: list[Literal["uniform", "position_mean", "permuted"]] = [
+        "uniform", "position_mean", "permuted",
+    ]  # fmt: skip
+    """What weights are replaced by: `uniform` (E2) equal ones, `position_mean` (E3) their mean at that position over the other half of the questions, `permuted` (E4) those of another question."""
+    variants: list[str] | None = None
+    """Variants in which it is done; `<k>_shot` are those with examples; null: all."""
+    layer_groups: Annotated[int, Field(ge=1, le=6)] = 6
+    """Groups of neighbouring layers in which it is done beside the whole model; 1: none."""
+
+
 class TextSpec(Section):
     """Options of studies of texts."""
 
@@ -59,6 +72,8 @@ class TextSpec(Section):
     """Practical margin: differences in attention mass below it do not matter."""
     accuracy_range: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.2, 0.8]
     """Share of right answers between which attention can be related to being right."""
+    answers: AnswerSpec = AnswerSpec()
+    """Whether answers rest on attention; for prompts alone."""
     clusters: Annotated[int, Field(ge=2)] = 8
     """Groups of alike heads."""
     dense_limit: Annotated[int, Field(ge=2)] = 1024

@@ -125,14 +125,9 @@ SyntheticCase = Literal[
 ]  # fmt: skip
 
 
-class SyntheticData(Windows):
-    """A made-up task whose right diagnosis is known; every window is a sequence and a unit."""
+class DrawnData(Windows):
+    """Windows that are drawn at random: each is a sequence and a unit of its own."""
 
-    kind: Literal["synthetic"]
-    case: SyntheticCase
-    """What the target depends on; see `docs/calibration.md`."""
-    window: Annotated[int, Field(ge=8)] = 16
-    """Steps in a window."""
     lead: Annotated[int, Field(ge=0, le=0)] = 0
     """Always 0: the target belongs to the last step."""
     train_windows: Annotated[int, Field(ge=2)] = 20_000
@@ -145,11 +140,58 @@ class SyntheticData(Windows):
     """Seed of the generator: part of the data, not of the runs."""
 
     @model_validator(mode="after")
-    def _probe_fits(self) -> "SyntheticData":
+    def _probe_fits(self) -> "DrawnData":
         if self.probe_samples > self.validation_windows:
             raise ValueError(
                 f"probe_samples is {self.probe_samples}, but there are {self.validation_windows} "
                 "validation windows; lower it"
+            )
+        return self
+
+
+class SyntheticData(DrawnData):
+    """A made-up task whose right diagnosis is known."""
+
+    kind: Literal["synthetic"]
+    case: SyntheticCase
+    """What the target depends on; see `docs/calibration.md`."""
+    window: Annotated[int, Field(ge=8)] = 16
+    """Steps in a window."""
+
+
+class InductionData(DrawnData):
+    """Random tokens in a block that is repeated: the next one can be known by looking back.
+
+    A block holds each token at most once, so that there is one place to look.
+    """
+
+    kind: Literal["induction"]
+    window: Annotated[int, Field(ge=8)] = 48
+    """Tokens that a model reads."""
+    vocabulary: Annotated[int, Field(ge=4)] = 32
+    """Number of distinct tokens."""
+    period: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=2, max_length=2)] = [
+        8,
+        20,
+    ]
+    """Shortest and longest block. One length for all sequences would tell by position alone where to look."""
+    train_windows: Annotated[int, Field(ge=2)] = 60_000
+    """Sequences to train on."""
+
+    @model_validator(mode="after")
+    def _blocks_repeat(self) -> "InductionData":
+        shortest, longest = self.period
+        if shortest > longest:
+            raise ValueError(f"period is [{shortest}, {longest}]; name the shorter block first")
+        if longest > self.vocabulary:
+            raise ValueError(
+                f"period goes up to {longest}, but there are only {self.vocabulary} distinct "
+                "tokens; a block holds each at most once"
+            )
+        if 2 * longest > self.window:
+            raise ValueError(
+                f"period goes up to {longest}, but a window has only {self.window} tokens; a block "
+                "must be repeated at least once"
             )
         return self
 
@@ -221,7 +263,7 @@ class SavedWeightsData(Section):
         return self
 
 
-Source = GeomagneticData | SteeringData | CsvData | SyntheticData
+Source = GeomagneticData | SteeringData | CsvData | SyntheticData | InductionData
 """Where windows come from."""
 
 DataSpec = Annotated[

@@ -1,4 +1,4 @@
-"""Forecasters: a window of features in, one number out."""
+"""Models: what reads a window of features, or of tokens."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -38,6 +38,12 @@ class QueryAttention(Section):
     """Width of queries and keys."""
 
 
+class SelfAttention(Section):
+    """Every token asks all before it and itself, in several heads; for transformers alone."""
+
+    kind: Literal["self"]
+
+
 class FixedAttention(Section):
     """Weights that see no content; contexts are averaged or summed over as many queries as steps."""
 
@@ -48,9 +54,19 @@ class FixedAttention(Section):
 
 
 AttentionSpec = Annotated[
-    SimpleAttention | AdditiveAttention | ScaledDotAttention | QueryAttention | FixedAttention,
+    SimpleAttention
+    | AdditiveAttention
+    | ScaledDotAttention
+    | QueryAttention
+    | SelfAttention
+    | FixedAttention,
     Field(discriminator="kind"),
 ]
+
+
+FIXED = ("uniform", "static")
+POOLING = ("simple", "additive", "scaled_dot", "query", *FIXED)
+"""Kinds of attention that make one vector of a window."""
 
 
 class Forecaster(Section):
@@ -81,9 +97,17 @@ class Attending(Forecaster):
     """Variants trained anew, to see whether attention helps: `none` (R0) without attention, `uniform` (R1) and `static` (R2) with weights that see no content."""
 
     @model_validator(mode="after")
-    def _arms_need_attention(self) -> "Attending":
+    def _attention_and_arms_fit(self) -> "Attending":
         if self.arms and self.attention is None:
             raise ValueError("arms are variants of attention, and this model has none; remove them")
+        if self.attention is not None:
+            between_tokens = getattr(self, "kind", None) == "transformer"
+            kinds = ("self", *FIXED) if between_tokens else POOLING
+            if self.attention.kind not in kinds:
+                raise ValueError(
+                    f"attention.kind is '{self.attention.kind}', which this kind of model has not; "
+                    f"choose one of {', '.join(kinds)}"
+                )
         twice = sorted({arm for arm in self.arms if self.arms.count(arm) > 1})
         if twice:
             raise ValueError(f"arms: '{twice[0]}' is listed twice; list each arm once")
@@ -118,13 +142,33 @@ class ReaderModel(Attending):
     """Feature that is above 0 for steps that exist; the others are padding. null: all exist."""
 
 
+class TransformerModel(Attending):
+    """Attention-only language model: layers of causal heads between embedding and readout."""
+
+    kind: Literal["transformer"]
+    width: Annotated[int, Field(ge=1)] = 64
+    """Width of a token's vector."""
+    layers: Annotated[int, Field(ge=1)] = 2
+    """Layers of attention."""
+    heads: Annotated[int, Field(ge=1)] = 4
+    """Heads per layer; they share the width."""
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> "TransformerModel":
+        if self.width % self.heads:
+            raise ValueError(
+                f"width is {self.width}, which {self.heads} heads cannot share equally; change one"
+            )
+        return self
+
+
 class SavedModel(Forecaster):
     """A model known only by its saved attention weights."""
 
     kind: Literal["saved"]
 
 
-Trainable = MlpModel | LstmModel | ReaderModel
+Trainable = MlpModel | LstmModel | ReaderModel | TransformerModel
 """What can be trained here."""
 
 ModelSpec = Annotated[Trainable | SavedModel | PretrainedModel, Field(discriminator="kind")]

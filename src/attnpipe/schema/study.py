@@ -6,16 +6,21 @@ from pydantic import Field, model_validator
 
 from attnpipe.schema.analysis import AnalysisSpec
 from attnpipe.schema.base import Name, Section
+from attnpipe.schema.compression import CompressionSpec
 from attnpipe.schema.data import DataSpec
 from attnpipe.schema.figure import FigureSpec
 from attnpipe.schema.intervention import InterventionSpec
 from attnpipe.schema.model import ModelSpec
 from attnpipe.schema.sizes import SizesSpec
+from attnpipe.schema.text import PromptsData, variant_label
 from attnpipe.schema.training import TrainingSpec
 
 SCHEMA_VERSION = 1
 WANTED = {"saved_weights": "saved", "prompts": "pretrained", "sentences": "pretrained"}
 """Kind of data → the one kind of model that fits it; others need models to train."""
+
+TOKENS = ("induction",)
+"""Kinds of data that are sequences of tokens."""
 
 
 class StudySpec(Section):
@@ -41,6 +46,8 @@ class StudySpec(Section):
     """What is measured."""
     intervention: InterventionSpec = InterventionSpec()
     """What is done to attention, to see what it is good for."""
+    compression: CompressionSpec = CompressionSpec()
+    """What is left out of the input, to see how much of it is needed; for tokens and prompts."""
     figure: FigureSpec
     """What is drawn."""
 
@@ -64,6 +71,14 @@ class StudySpec(Section):
                     f"models.{name}.kind is '{model.kind}', which does not fit data.kind "
                     f"'{self.data.kind}'; saved models need saved weights, pretrained ones "
                     "prompts or sentences, and no others"
+                )
+        reads_tokens = self.data.kind in TOKENS
+        for name, model in self.models.items():
+            if wanted is None and (model.kind == "transformer") != reads_tokens:
+                raise ValueError(
+                    f"models.{name}.kind is '{model.kind}', which does not fit data.kind "
+                    f"'{self.data.kind}'; transformers read tokens ({', '.join(TOKENS)}), the "
+                    "other kinds read windows of numbers"
                 )
         if self.training is None and wanted is None:
             raise ValueError(
@@ -146,6 +161,19 @@ class StudySpec(Section):
                 f"analysis.text.representative_question is {shown}, but there are {questions} "
                 f"questions or sentences; choose one of 0 to {questions - 1}"
             )
+        if isinstance(self.data, PromptsData):
+            labels = [variant_label(*condition) for condition in self.data.conditions]
+            asked = {
+                "analysis.text.answers": self.analysis.text.answers.variants,
+                "compression": self.compression.variants,
+            }
+            for key, names in asked.items():
+                for name in names or ():
+                    if name not in labels:
+                        raise ValueError(
+                            f"{key}.variants names '{name}', which this study does not have; name "
+                            f"some of {', '.join(labels)}, or null for all"
+                        )
         window = getattr(self.data, "window", None)
         options = self.analysis.metrics
         for key in ("top_k", "recent_k"):

@@ -47,6 +47,13 @@ def _variants() -> dict[str, VariantSpec]:
     }
 
 
+def variant_label(variant: str, shots: int) -> str:
+    """Return the name of a variant with examples: ``2_shot``, or ``cot_2_shot``."""
+    if shots == 0:
+        return variant
+    return f"{shots}_shot" if variant == "plain" else f"{variant}_{shots}_shot"
+
+
 class PromptsData(Section):
     """Arithmetic questions with known answers, each asked in several ways."""
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import false_discovery_control
 
 P = Float[np.ndarray, " test"]
 
@@ -58,5 +57,7 @@ def _false_discovery(p: P, method: str) -> P:
     known = ~np.isnan(p)
     adjusted = np.full_like(p, np.nan)
     if known.any():
+        from scipy.stats import false_discovery_control  # one CPU-second; few tables need it
+
         adjusted[known] = false_discovery_control(p[known], method=method)
     return adjusted

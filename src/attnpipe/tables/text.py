@@ -81,6 +81,13 @@ ANSWERS = Table("answers", "what the model made of every text", {
     "answer_loss": Column(REAL, "mean negative log-likelihood of the right answer's tokens after the text, nats"),
 })  # fmt: skip
 
+TEXT_INTERVENTIONS = Table("text_interventions", "loss of the right answer while attention is replaced", {
+    "model": RUN["model"], "item": ITEM, "question": QUESTION, "variant": VARIANT,
+    "intervention": Column(TEXT, "`intact`; `uniform` (E2), `position_mean` (E3) or `permuted` (E4) weights; `other_answer`: nothing is replaced, but the answer is another question's"),
+    "layers": Column(TEXT, "`all`, or first and last layer of a group; null where nothing is replaced"),
+    "loss": Column(REAL, "mean negative log-likelihood of the answer's tokens, nats; null where no other text has the same variant and an answer of as many tokens"),
+})  # fmt: skip
+
 TEXT_METRICS = Table("text_metrics", "all metrics of one run, text by text", {
     "model": RUN["model"], "checkpoint": WHO["checkpoint"], **HEADS,
     "condition": Column(TEXT, "null, `sinks_removed`, or the reason of exclusion for `rows_excluded`"),
@@ -146,6 +153,23 @@ TEXT_CONTRASTS = Table("text_contrasts", "differences between variants, paired o
     "p_by": Column(REAL, "the same by Benjamini and Yekutieli, valid under any dependence"),
 })  # fmt: skip
 
+TEXT_EFFECTS = Table("text_effects", "what answers lose when attention is replaced, over questions", {
+    "model": RUN["model"],
+    "variant": Column(TEXT, "variant; null: mean over the variants of each question"),
+    "intervention": TEXT_INTERVENTIONS.columns["intervention"],
+    "code": Column(TEXT, "`E2`, `E3`, `E4`; null for `other_answer`"),
+    "layers": TEXT_INTERVENTIONS.columns["layers"],
+    "metric": Column(TEXT, "`nats`: loss with less loss without; `skill_units`: that over what the question tells of its answer, the loss of another question's answer less that of the right one"),
+    **STATISTICS,
+    "lo90": Column(REAL, "lower end of the 90 % interval"),
+    "hi90": Column(REAL, "its upper end"),
+    "hedges_g": TEXT_CONTRASTS.columns["hedges_g"],
+    "p": TEXT_CONTRASTS.columns["p"],
+    "p_holm": Column(REAL, "adjusted by Holm over the interventions on the whole model"),
+    "p_bh": Column(REAL, "adjusted by Benjamini and Hochberg over groups of layers"),
+    "p_by": Column(REAL, "the same by Benjamini and Yekutieli"),
+})  # fmt: skip
+
 ACCURACY = Table("accuracy", "answers by variant", {
     "model": RUN["model"], "variant": VARIANT,
     "n": Column(INT, "questions"),
@@ -199,6 +223,7 @@ TEXT_TABLES = {
     "text_summary": TEXT_SUMMARY,
     "segment_summary": SEGMENT_SUMMARY,
     "text_contrasts": TEXT_CONTRASTS,
+    "text_effects": TEXT_EFFECTS,
     "accuracy": ACCURACY,
     "heads": HEAD_TABLE,
     "head_distances": HEAD_DISTANCES,

@@ -45,6 +45,10 @@ class ForecastTask:
         """Return windows ``[item, step, feature]`` and scaled targets ``[item]``."""
         return self.windows(self.dataset.splits[split][items])
 
+    def probe(self, samples: Int64[np.ndarray, " sample"]) -> Batch:
+        """Return windows of the probe set."""
+        return self.windows(self.dataset.probe[samples])
+
     def windows(self, ends: Int64[np.ndarray, " item"]) -> Batch:
         """Return the windows that end at the given rows."""
         inputs = torch.from_numpy(self.dataset.windows(ends))
@@ -80,6 +84,7 @@ class ForecastTask:
                 "unit": np.array(data.unit_names, dtype=object)[data.units].tolist(),
                 "target": target,
                 "prediction": prediction,
+                "correct": [None] * len(target),
                 "loss": (prediction - target) ** 2,
                 "trivial_loss": trivial,
             }

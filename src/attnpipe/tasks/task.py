@@ -38,6 +38,9 @@ class Task(Protocol):
     def batch(self, split: Split, items: Int64[np.ndarray, " item"]) -> Batch:
         """Return the items, in the order given."""
 
+    def probe(self, samples: Int64[np.ndarray, " sample"]) -> Batch:
+        """Return items of the probe set."""
+
     def loss(self, outputs: Tensor, batch: Batch) -> Float[Tensor, " item"]:
         """Return the differentiable loss of each item, in training units."""
 

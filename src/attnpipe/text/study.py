@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from attnpipe.core.errors import UserError
 from attnpipe.core.text import Span
-from attnpipe.schema.text import PromptsData, SentencesData
+from attnpipe.schema.text import PromptsData, SentencesData, variant_label
 from attnpipe.tables.text import SPANS, TEXTS
 from attnpipe.text import names
 from attnpipe.text.chat import load_chat_template
@@ -131,13 +131,6 @@ def _prompt(item: PromptItem, chosen: Chosen) -> Item:
     }
     missed = [names.keyword(word) for word, hits in item.keywords.items() if not hits]
     return row, item.spans, missed
-
-
-def variant_label(variant: str, shots: int) -> str:
-    """Return the name of a variant with examples: ``2_shot``, or ``cot_2_shot``."""
-    if shots == 0:
-        return variant
-    return f"{shots}_shot" if variant == "plain" else f"{variant}_{shots}_shot"
 
 
 def _rows(found: Sequence[Span], missed: Sequence[str]) -> list[Row]:

@@ -8,15 +8,16 @@ import torch
 from torch import nn
 
 from attnpipe.core.outcome import Outcome
-from attnpipe.data.dataset import SequenceDataset
+from attnpipe.data.storage import Dataset
 from attnpipe.models.build import build_model
 from attnpipe.models.determinism import deterministic
 from attnpipe.schema.model import SavedModel, Trainable
 from attnpipe.schema.training import TrainingSpec
 from attnpipe.tables.evaluation import EVALUATION
 from attnpipe.tables.history import HISTORY
-from attnpipe.tasks.forecast import ForecastTask
+from attnpipe.tasks.build import task_of
 from attnpipe.tasks.predict import predict
+from attnpipe.tasks.task import Task
 from attnpipe.training.fit import Progress, fit
 from attnpipe.training.resume import ResumeStore
 from attnpipe.training.seeds import Seeds
@@ -47,7 +48,7 @@ class TrainedRun:
 
 
 def train(
-    dataset: SequenceDataset,
+    dataset: Dataset,
     model: Trainable | SavedModel,
     training: TrainingSpec,
     seed: int,
@@ -56,7 +57,7 @@ def train(
     resume: ResumeStore | None = None,
     progress: Progress | None = None,
 ) -> TrainedRun:
-    """Train a forecaster.
+    """Train a model.
 
     The same arguments give the same bytes on one machine; a training that is interrupted
     and called again with the same store gives the bytes of an uninterrupted one.
@@ -64,7 +65,7 @@ def train(
     Parameters
     ----------
     dataset
-        Windows and targets; the same for all runs of a study.
+        What is learned; the same for all runs of a study.
     model, training
         What is trained, and how.
     seed
@@ -88,11 +89,9 @@ def train(
         The data hold NaN or infinite values, a split is empty, or the model has no kind
         that can be trained.
     """
-    task = ForecastTask(dataset)
+    task = task_of(dataset)
     seeds = Seeds.of(seed)
-    module = build_model(
-        model, dataset.features.shape[1], dataset.window, seed=seeds.initialisation
-    )
+    module = build_model(model, dataset.inputs, dataset.window, seed=seeds.initialisation)
     state, divergence = fit(task, module, training, seeds, resume=resume, progress=progress)
     reason = divergence and (
         f"{divergence} (model '{name}', seed {seed}): lower training.learning_rate or set "
@@ -113,7 +112,7 @@ def train(
     )
 
 
-def _evaluate(task: ForecastTask, module: nn.Module, state: TrainingState) -> pl.DataFrame:
+def _evaluate(task: Task, module: nn.Module, state: TrainingState) -> pl.DataFrame:
     """Return the scores of the best weights; the module keeps them."""
     best = {name: torch.from_numpy(np.array(w)) for name, w in state.kept["best"].items()}
     module.load_state_dict(best)

@@ -7,9 +7,11 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 from scipy import stats
+from tests.figures.factory import compression_rows
 
 from attnpipe.diagnosis.context import DiagnosisContext, TextContext
 from attnpipe.tables import text as schema
+from attnpipe.tables.compression import COMPRESSION
 from attnpipe.tables.study import INVENTORY
 
 MODEL = "tiny_chat"
@@ -43,6 +45,12 @@ class Plan:
         default_factory=lambda: {"plain": 4, "1_shot": 16, "2_shot": 20, "cot": 8}
     )
     correct: tuple[float, float] = (0.0, 0.004)
+    told: tuple[float, float] = (3.0, 0.5)
+    shortened: Mapping[str, float] = field(default_factory=lambda: {"2_shot": 0.005})
+    confirmed: bool = True
+    replaced: Mapping[str, tuple[float, float]] = field(
+        default_factory=lambda: {"E2": (0.9, 0.1), "E3": (0.5, 0.1), "E4": (0.6, 0.1)}
+    )
     prompt: str = "What is 15 plus 27?"
     token: str = "15"
     generated: str = " 42"
@@ -221,6 +229,37 @@ def text_contrasts(plan: Plan) -> pl.DataFrame:
     return schema.TEXT_CONTRASTS.frame(rows)
 
 
+def text_effects(plan: Plan) -> pl.DataFrame:
+    """Effects on the whole model and on two groups of layers, the mean of two variants."""
+    names = {"E2": "uniform", "E3": "position_mean", "E4": "permuted"}
+    rows: list[dict[str, object]] = []
+    for model in plan.models if plan.kind == "prompts" and plan.ended else ():
+        for variant in (*plan.shown[:2], None):
+            own = {"model": model, "variant": variant}
+            rows.append(
+                own | {"intervention": "other_answer", "metric": "nats"}
+                | statistics(plan, *plan.told)
+            )  # fmt: skip
+            for code, (mean, half) in plan.replaced.items():
+                for layers, share in (("all", 1.0), ("0-1", 0.2), ("2-3", 0.6)):
+                    at = own | {"intervention": names[code], "code": code, "layers": layers}
+                    stats_of = statistics(plan, mean * share, half)
+                    rows.append(
+                        at | {"metric": "skill_units", "lo90": mean * share - 0.8 * half,
+                              "hi90": mean * share + 0.8 * half, "p": 0.001, "p_holm": 0.003}
+                        | stats_of
+                    )  # fmt: skip
+    return schema.TEXT_EFFECTS.frame(rows)
+
+
+def compression(plan: Plan) -> pl.DataFrame:
+    rows: list[dict[str, object]] = []
+    for model in plan.models if plan.kind == "prompts" and plan.ended else ():
+        for variant, cost in plan.shortened.items():
+            rows += compression_rows(model, variant, cost, 1, plan.confirmed)
+    return COMPRESSION.frame(rows)
+
+
 def accuracy(plan: Plan) -> pl.DataFrame:
     rows = []
     for model in plan.models if plan.kind == "prompts" else ():
@@ -309,6 +348,7 @@ def study(plan: Plan | None = None) -> dict[str, pl.DataFrame]:
     return {
         "inventory": inventory(plan), "text_summary": text_summary(plan),
         "segment_summary": segment_summary(plan), "text_contrasts": text_contrasts(plan),
+        "compression": compression(plan), "text_effects": text_effects(plan),
         "accuracy": accuracy(plan), "heads": heads(plan),
         "head_distances": schema.HEAD_DISTANCES.frame(), "maps": maps(plan),
         "tokens": tokens(plan), "answers": answers(plan),

@@ -142,7 +142,22 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
         drop("text_summary", metric="published_layer_entropy", variant="cot"),
     ]),
     ("published", "DESCRIPTIVE", TWO, []),
-    ("used", "INCONCLUSIVE", {}, []),
+    ("used", "YES", {}, []),
+    ("used", "INCONCLUSIVE", {"replaced": {}}, []),
+    ("used", "INCONCLUSIVE", SENTENCES, []),
+    ("used", "INCONCLUSIVE", {"replaced": {"E2": (0.0, 0.01)}}, []),  # without E1
+    ("used", "INCONCLUSIVE", {"replaced": {"E2": (0.05, 0.1)}}, []),
+    ("used", "INCONCLUSIVE", {"told": (0.1, 0.2)}, []),
+    ("used", "DESCRIPTIVE", TWO, []),
+    ("compression", "YES", {}, []),
+    ("compression", "NO", {"shortened": {"2_shot": 0.3}}, []),
+    ("compression", "INCONCLUSIVE", {"confirmed": False}, []),
+    ("compression", "DESCRIPTIVE", {"shortened": {"1_shot": 0.005, "2_shot": 0.3}}, []),
+    ("content", "YES", {}, []),
+    ("content", "NO", {"replaced": {"E3": (0.0, 0.01), "E4": (0.001, 0.01)}}, []),
+    ("content", "INCONCLUSIVE", {"replaced": {"E3": (0.5, 0.1), "E4": (0.0, 0.01)}}, []),
+    ("content", "INCONCLUSIVE", {"replaced": {"E3": (0.02, 0.1), "E4": (0.02, 0.1)}}, []),
+    ("content", "DESCRIPTIVE", TWO, []),
     ("verdict", "INCONCLUSIVE", {}, []),
     ("verdict", "INVALID", {"reasons": {"off_support": 1.0}}, []),
     ("answer", "DESCRIPTIVE", {}, []),
@@ -191,7 +206,7 @@ def test_answer(
 
 def test_every_predicate_and_every_answer_it_can_give_is_in_the_table() -> None:
     assert {p for p, *_ in CASES} == set(PREDICATES)
-    for predicate in set(PREDICATES) - {"used"}:
+    for predicate in PREDICATES:
         assert len({s for p, s, *_ in CASES if p == predicate}) >= 2, predicate
 
 
@@ -204,13 +219,16 @@ def test_every_cited_evidence_is_exactly_one_row_with_that_number(
     by_id = {e.id: e for e in diagnosis.evidence}
     assert {i for f in diagnosis.findings for i in f.evidence} == set(by_id)
     assert list(by_id) == sorted(by_id)
-    columns = {"accuracy.csv": "accuracy", "heads.csv": "entropy_normalized"}
+    columns = {
+        "accuracy.csv": "accuracy", "heads.csv": "entropy_normalized", "compression.csv": "value",
+    }  # fmt: skip
     for evidence in diagnosis.evidence:
         rows = rows_of(tables, evidence)
         assert rows.height == 1, evidence
         if evidence.table != "inventory.csv":
             assert rows[columns.get(evidence.table, "mean")][0] == evidence.estimate
-            assert rows["n"][0] == evidence.n_units
+            units = "n_units" if evidence.table == "compression.csv" else "n"
+            assert rows[units][0] == evidence.n_units
 
 
 def rows_of(tables: Tables, evidence: Evidence) -> pl.DataFrame:
@@ -387,7 +405,7 @@ def test_collapsed_tokens_are_the_reason_where_fewer_are_found(factory: ModuleTy
 
 
 def test_causal_questions_name_the_interventions_that_are_missing(factory: ModuleType) -> None:
-    diagnosis = judged(factory, factory.Plan())
+    diagnosis = judged(factory, factory.Plan(replaced={}))
     names = {
         p: [m.partition(":")[0] for m in finding(diagnosis, p).missing] for p in ("used", "verdict")
     }
@@ -397,7 +415,10 @@ def test_causal_questions_name_the_interventions_that_are_missing(factory: Modul
 def test_sentences_are_not_asked_about_prompts(factory: ModuleType) -> None:
     diagnosis = judged(factory, factory.Plan(kind="sentences"))
     asked = {f.predicate for f in diagnosis.findings}
-    about_prompts = {"steps", "examples", "shots", "sensitive_layers", "answers", "correctness"}
+    about_prompts = {
+        "steps", "examples", "shots", "sensitive_layers", "answers", "correctness", "content",
+        "compression",
+    }  # fmt: skip
     assert not asked & about_prompts
     assert asked == set(PREDICATES) - about_prompts
     assert finding(diagnosis, "answer").sentence == (

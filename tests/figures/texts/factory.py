@@ -287,6 +287,22 @@ def text_contrasts(plan: Plan) -> pl.DataFrame:
     return schema.TEXT_CONTRASTS.frame(rows)
 
 
+def text_effects(plan: Plan) -> pl.DataFrame:
+    rows: list[dict[str, object]] = []
+    for k, model in enumerate(plan.working if not plan.encoder else ()):
+        for code, mean in (("E2", 0.8), ("E3", 0.3), ("E4", 0.5)):
+            for place, layers in enumerate(("all", "0-4", "5-9", "10-14")):
+                value = mean * (1.0, 0.02, 0.4, 0.1)[place] + 0.1 * k
+                rows.append({
+                    "model": model, "variant": "plain", "code": code, "layers": layers,
+                    "metric": "skill_units", "n": plan.questions,
+                    "mean": None if place == 3 and code == "E4" else value,
+                    "lo95": value - 0.05 if plan.questions > 1 else None,
+                    "hi95": value + 0.05 if plan.questions > 1 else None,
+                })  # fmt: skip
+    return schema.TEXT_EFFECTS.frame(rows)
+
+
 def accuracy(plan: Plan) -> pl.DataFrame:
     rows: list[dict[str, object]] = []
     for model in plan.working if not plan.encoder else ():
@@ -375,8 +391,8 @@ def study(plan: Plan | None = None) -> dict[str, pl.DataFrame]:
 
 @lru_cache(maxsize=32)
 def _study(plan: Plan) -> dict[str, pl.DataFrame]:
-    makers = (text_summary, segment_summary, text_contrasts, accuracy, heads, head_distances,
-              maps, tokens, answers, inventory)  # fmt: skip
+    makers = (text_summary, segment_summary, text_contrasts, text_effects, accuracy, heads,
+              head_distances, maps, tokens, answers, inventory)  # fmt: skip
     return {maker.__name__: maker(plan) for maker in makers}
 
 

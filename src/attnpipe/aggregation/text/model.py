@@ -3,6 +3,7 @@
 import polars as pl
 
 from attnpipe.aggregation.text.accuracy import accuracy
+from attnpipe.aggregation.text.answer_effects import answer_effects
 from attnpipe.aggregation.text.contrasts import text_contrasts
 from attnpipe.aggregation.text.derived import derived_segments
 from attnpipe.aggregation.text.distances import head_clusters, head_distances, model_distances
@@ -90,6 +91,7 @@ def aggregate_text(
         text_summary=summary,
         segment_summary=segment_summary(model, segments, items, texts),
         text_contrasts=text_contrasts(model, run, segments, items, shared, checkpoints, options),
+        text_effects=answer_effects(model, run.replaced),
         accuracy=accuracy(model, run.answers),
         heads=heads(model, summary, run.metrics, run.tokens, items, clusters, splits),
         head_distances=pl.concat(distances),

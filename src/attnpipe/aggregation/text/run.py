@@ -32,6 +32,8 @@ class TextRun:
         hundred texts, therefore lazy; read layer by layer, cheapest if sorted by layer.
     attention
         The stored weights.
+    replaced
+        `tables.TEXT_INTERVENTIONS`, where attention was replaced.
     """
 
     tokens: pl.DataFrame
@@ -39,6 +41,7 @@ class TextRun:
     metrics: pl.LazyFrame
     segments: pl.LazyFrame
     attention: StoredAttention
+    replaced: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class TextModelTables:
     text_summary: pl.DataFrame
     segment_summary: pl.DataFrame
     text_contrasts: pl.DataFrame
+    text_effects: pl.DataFrame
     accuracy: pl.DataFrame
     heads: pl.DataFrame
     head_distances: pl.DataFrame

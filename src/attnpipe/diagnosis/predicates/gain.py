@@ -26,13 +26,13 @@ def gain(case: Case) -> Finding | None:
     base = case.context.labels.get(baseline, baseline)
     found = case.book.get(f"gain.{case.name}.skill_units")
     skill = case.book.get(f"skill.{case.name}")
-    in_mse = case.book.get(f"gain.{case.name}.mse")
-    if found is not None and found.estimate is None and in_mse and in_mse.estimate is not None:
+    in_loss = case.book.get(f"gain.{case.name}.loss")
+    if found is not None and found.estimate is None and in_loss and in_loss.estimate is not None:
         return case.lacking(
-            f"There is no positive skill to measure a gain by; in mse, the gain over {base} is "
-            f"{estimate(in_mse, sign=True)} {sample(in_mse)}.",
+            f"There is no positive skill to measure a gain by; in loss, the gain over {base} is "
+            f"{estimate(in_loss, sign=True)} {sample(in_loss)}.",
             [f"positive skill of {case.label}"],
-            [e for e in (found, skill, in_mse) if e is not None],
+            [e for e in (found, skill, in_loss) if e is not None],
         )
     if found is None or skill is None or found.estimate is None or found.n_seeds is None:
         return case.lacking(
@@ -99,11 +99,11 @@ def heterogeneity(case: Case) -> Finding | None:
     baseline = case.context.baselines.get(case.name)
     if baseline is None or not _forecast(case, case.name, baseline):
         return None
-    unit = case.book.get(f"gain.{case.name}.mse")
+    unit = case.book.get(f"gain.{case.name}.loss")
     margin = None if unit is None else unit.facts["margin"]
     runs = [case.book.get(f"run.{case.name}.{seed}") for seed in case.context.seeds_of(case.name)]
     expected = [int(str(e.row["seed"])) for e in runs if e and e.facts["outcome"] == "ok"]
-    wanted = [(f"score.{m}.{s}.mse", s) for s in expected for m in (case.name, baseline)]
+    wanted = [(f"score.{m}.{s}.loss", s) for s in expected for m in (case.name, baseline)]
     scores = {i: case.book[i] for i, _ in wanted if i in case.book}
     missing = [i.removeprefix("score.") for i, _ in wanted if i not in scores]
     evidence = [*scores.values(), *([unit] if unit is not None else [])]
@@ -112,7 +112,7 @@ def heterogeneity(case: Case) -> Finding | None:
         return case.lacking("Gains of single seeds are not all known.", lacking, evidence)
     verdicts: dict[str, list[str]] = {}
     for seed in expected:
-        mine, theirs = (scores[f"score.{m}.{seed}.mse"].estimate for m in (case.name, baseline))
+        mine, theirs = (scores[f"score.{m}.{seed}.loss"].estimate for m in (case.name, baseline))
         if mine is None or theirs is None:
             return case.lacking("A score is undefined.", [f"score of seed {seed}"], evidence)
         verdicts.setdefault(_side(theirs - mine, margin), []).append(f"{seed}")

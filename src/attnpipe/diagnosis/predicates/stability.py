@@ -3,20 +3,24 @@
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import DESCRIBE, gate, seeds_needed
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
-from attnpipe.diagnosis.words import sample, span
+from attnpipe.diagnosis.words import number, sample, span
 
 SAME = 0.5
 """Centred cosine above which seeds count as alike, below which as unlike."""
 
+LEVEL = 0.05
+"""Of the null of matched heads."""
 NO_NULL = "there is nothing untrained to hold it against."
 
 
 def stability(case: Case) -> Finding:
     """YES: the mean centred cosine of rows lies above 0.5 and above that of untrained models.
 
+    Where a layer has several heads they are matched first, and must be more alike than
+    independent heads are.
     Both ends of the claim rest on the delete-one-seed jackknife interval: pairs share seeds.
     """
-    trained, before = (_likeness(case, "centred_cosine", when) for when in ("", "untrained."))
+    trained, before = (_rows(case, when) for when in ("", "untrained."))
     evidence = [*trained, *before]
     if not trained or any(e.estimate is None for e in trained):
         profiles = _likeness(case, "profile_pearson", "")
@@ -52,12 +56,27 @@ def stability(case: Case) -> Finding:
         missing = case.few_seeds(trained[0]) or seeds_needed(trained[0], SAME)
     return case.answer(
         status,
-        f"Centred cosine of rows {span(trained)} between seeds, {span(before)} before training "
-        f"{sample(trained[0])}: {end}",
+        f"Centred cosine of rows {span(trained)} between seeds{_matching(trained)}, {span(before)} "
+        f"before training {sample(trained[0])}: {end}",
         evidence,
         effect=trained[0],
         missing=missing,
     )
+
+
+def _rows(case: Case, when: str) -> list[Evidence]:
+    """Return the likeness of rows: of matched heads, a number per layer, where it has several."""
+    matched = case.book.heads(f"matched.{case.name}.{when}centred_cosine")
+    return matched or _likeness(case, "centred_cosine", when)
+
+
+def _matching(evidence: list[Evidence]) -> str:
+    """Say what matching alone would give; nothing where heads need none."""
+    null = [e.facts["null_mean"] for e in evidence if isinstance(e.facts.get("null_mean"), float)]
+    if not null:
+        return ""
+    most = max(n for n in null if isinstance(n, float))
+    return f" once heads are matched, layer by layer (independent heads: up to {number(most)})"
 
 
 def _likeness(case: Case, measure: str, when: str) -> list[Evidence]:
@@ -65,7 +84,9 @@ def _likeness(case: Case, measure: str, when: str) -> list[Evidence]:
 
 
 def _alike(now: Evidence, then: Evidence) -> Status:
-    status = gate(now, SAME)
+    status, p = gate(now, SAME), now.facts.get("p")
+    if status != "DESCRIPTIVE" and isinstance(p, float) and p > LEVEL:
+        return "NO"  # no more alike than independent heads, once these are matched
     if status == "YES" and (now.lo95 is None or now.lo95 <= _top(then)):
         return "INCONCLUSIVE"
     return status

@@ -55,7 +55,9 @@ def _open(found: Decision) -> str:
         return (
             " All gates have an answer, but together they fit no diagnosis: they are in conflict."
         )
+    many = len(found.possible) > 1
     return (
-        f" Open: {listed(list(found.blocking), 9)}; their answers would lead to one of "
-        f"{listed(list(found.possible), 9)}."
+        f" Open: {listed(list(found.blocking), 9)}; an answer would lead to "
+        f"{'one of ' if many else ''}{listed(list(found.possible), 9)}"
+        f"{'.' if many else ', or show a conflict.'}"
     )

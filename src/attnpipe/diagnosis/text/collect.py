@@ -13,8 +13,10 @@ import polars as pl
 from attnpipe.aggregation.text.names import PRETRAINED, SINKS_REMOVED
 from attnpipe.diagnosis.book import Book
 from attnpipe.diagnosis.collect import Tables, runs
+from attnpipe.diagnosis.compression import compressed
 from attnpipe.diagnosis.schema import Evidence
 from attnpipe.diagnosis.text.contrasts import contrasts
+from attnpipe.diagnosis.text.effects import effects
 from attnpipe.diagnosis.text.heads import heads, scores
 from attnpipe.diagnosis.text.keywords import keywords
 from attnpipe.diagnosis.text.names import before, key
@@ -39,6 +41,8 @@ def collect(tables: Tables) -> Book:
             *_last_layer(summary),
             *_accuracy(tables["accuracy"]),
             *contrasts(tables["text_contrasts"]),
+            *effects(tables["text_effects"]),
+            *compressed(tables["compression"]),
             *scores(tables["text_summary"]),
             *heads(tables["heads"]),
             *keywords(tables["segment_summary"]),

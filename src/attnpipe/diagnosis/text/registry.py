@@ -1,11 +1,12 @@
 """What is asked of a study of texts, in this order; as `attnpipe.diagnosis.registry`."""
 
+from attnpipe.diagnosis.predicates.compression import compression
 from attnpipe.diagnosis.predicates.runs import runs
 from attnpipe.diagnosis.predicates.study import gaps
 from attnpipe.diagnosis.registry import Predicate
 from attnpipe.diagnosis.text.predicates.answers import answers, correctness
 from attnpipe.diagnosis.text.predicates.capture import capture
-from attnpipe.diagnosis.text.predicates.causal import used, verdict
+from attnpipe.diagnosis.text.predicates.causal import content, used, verdict
 from attnpipe.diagnosis.text.predicates.examples import examples, shots
 from attnpipe.diagnosis.text.predicates.heads import heads
 from attnpipe.diagnosis.text.predicates.layers import sensitive_layers
@@ -46,6 +47,8 @@ PREDICATES: dict[str, Predicate] = {
         published,
     ),
     "used": Predicate("Does the model use its attention?", "attention", used),
+    "content": Predicate("Does it matter what attention looks at?", "attention", content),
+    "compression": Predicate("Would a part of the input do?", "attention", compression),
     "verdict": Predicate("What is attention good for in this model?", "attention", verdict),
     "answer": Predicate(
         "What does the model attend to, and does the prompt change it?", "study", answer

@@ -13,8 +13,8 @@ MEANS: Mapping[Name, str] = {
     "UNUSED": "The model does as well without what attention gives it.",
     "AVERAGING": "Attention is used, but equal weights would do: it averages.",
     "POSITIONAL": "Unequal weights are used, but they need not depend on the content.",
-    "CONTENT-BENEFICIAL": "The model needs weights that depend on the content, and no model "
-    "without them, trained in the same way, does as well.",
+    "CONTENT-BENEFICIAL": "The model needs weights that depend on the content, and models without "
+    "attention or with equal weights, trained in the same way, do worse.",
     "CONTENT-REDUNDANT": "This model needs weights that depend on the content, but a simpler "
     "model, trained in the same way, does as well.",
     "INCONCLUSIVE": "The evidence does not settle what attention is good for.",
@@ -27,6 +27,8 @@ def recommendation(name: Name, gates: Gates) -> str:
         return "Mean pooling is enough" + _pooling(gates.R0)
     if name == "POSITIONAL":
         return _positional(gates.R2)
+    if name == "CONTENT-BENEFICIAL":
+        return _beneficial(gates.R2)
     return {
         "INVALID": "Repair the capture.",
         "NO-SKILL": "Do not interpret its attention.",
@@ -34,7 +36,6 @@ def recommendation(name: Name, gates: Gates) -> str:
         "SHARP-BUT-UNUSED": "Drop attention; its heatmaps are no evidence of anything.",
         "IDLE-UNIFORM": "Drop attention.",
         "UNUSED": "Drop attention.",
-        "CONTENT-BENEFICIAL": "Keep attention.",
         "CONTENT-REDUNDANT": "Take the simpler model; attention explains this model alone, not "
         "the task.",
         "INCONCLUSIVE": "Run what is missing before anything is concluded.",
@@ -46,6 +47,13 @@ def _pooling(without: Answer) -> str:
         "YES": "; pooling itself is needed: without it, the model does worse.",
         "NO": ", and so is no pooling at all.",
     }.get(without, "; whether pooling is needed at all is not known.")
+
+
+def _beneficial(static: Answer) -> str:
+    return {
+        "NO": "Take learned weights per position: trained in its place, they do as well.",
+        "HARM": "Take learned weights per position: trained in its place, they do better.",
+    }.get(static, "Keep attention.")
 
 
 def _positional(static: Answer) -> str:

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from attnpipe.extraction.text.batches import batches, ids_of
 from attnpipe.tables.text import ANSWERS
+from attnpipe.tasks.answers import answer_batches, answer_losses
 from attnpipe.text.reading import ModelText
 from attnpipe.text.scoring import extract_answer
 
@@ -109,18 +110,8 @@ def _judged(text: ModelText, written: str) -> dict[str, object]:
 
 def _answer_losses(model: Any, group: list[ModelText], tokenizer: Tokenizer) -> dict[int, float]:
     """Return item → mean loss of the right answer's tokens, written behind a space."""
-    by_length: dict[int, list[tuple[int, np.ndarray]]] = {}
-    for text in group:
-        assert text.asked is not None  # only such texts have an answer
-        end = "" if text.tokens.text[-1:].isspace() else " "
-        answer = tokenizer.encode(f"{end}{text.asked.answer}", add_special_tokens=False).ids
-        ids = np.concatenate([text.tokens.ids, np.array(answer)])
-        by_length.setdefault(len(answer), []).append((text.item, ids))
-    found = {}
-    for length, alike in by_length.items():
-        batch = torch.from_numpy(np.stack([ids for _, ids in alike]))
-        with torch.inference_mode():
-            nll = losses(model(batch, use_cache=False).logits, batch)
-        for (item, _), row in zip(alike, nll, strict=True):
-            found[item] = float(row[-length:].mean())
-    return found
+    return {
+        text.item: float(loss)
+        for batch in answer_batches(group, tokenizer)
+        for text, loss in zip(batch.texts, answer_losses(model, batch), strict=True)
+    }

@@ -1,0 +1,108 @@
+"""Losses of shortened inputs → which policy, at which budget, costs less than δ."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float
+from scipy.special import stdtrit
+
+from attnpipe.aggregation.losses import PerUnit
+from attnpipe.aggregation.scores import ratio
+from attnpipe.schema.compression import POLICIES
+from attnpipe.stats.estimate import CONFIDENCE, Estimate, mean_over_seeds
+from attnpipe.stats.two_way import two_way_mean
+from attnpipe.tables.compression import COMPRESSION, COMPRESSION_LOSSES
+
+ORACLE = "top_attention"
+SELECTION, CONFIRMATION = "selection", "confirmation"
+WHAT = ["policy", "budget", "reindexed"]
+
+Row = dict[str, Any]
+
+
+def compression(losses: Sequence[pl.DataFrame], delta: float) -> pl.DataFrame:
+    """Estimate what every policy costs, and choose the cheapest input that will do.
+
+    In units of the model's skill: the loss that is added over what the whole input removes
+    from the trivial loss. On the selection split bounds hold for all policies and budgets
+    at once (Bonferroni over the pairs that keep positions); the choice is then tried on
+    the confirmation split, where it is the only one. An oracle is never chosen.
+
+    Parameters
+    ----------
+    losses
+        `tables.COMPRESSION_LOSSES` of every run.
+    delta
+        Practical margin, in units of skill.
+
+    Returns
+    -------
+    DataFrame
+        `tables.COMPRESSION`.
+    """
+    present = [COMPRESSION_LOSSES.conform(frame) for frame in losses if len(frame)]
+    if not present:
+        return COMPRESSION.frame()
+    rows: list[Row] = []
+    groups = pl.concat(present).partition_by("model", "variant", as_dict=True, maintain_order=True)
+    for (model, variant), frame in groups.items():
+        found = [{"model": model, "variant": variant} | row for row in _rows(frame, delta)]
+        _choose(found)
+        rows += found
+    return COMPRESSION.frame(rows).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def _rows(frame: pl.DataFrame, delta: float) -> Iterator[Row]:
+    pairs = frame.filter(~pl.col("reindexed")).select("policy", "budget").n_unique()
+    keys = [*WHAT, "split"]
+    for key, group in frame.partition_by(*keys, as_dict=True, maintain_order=True).items():
+        row: Row = dict(zip(keys, key, strict=True))
+        added, skill = _by_unit(group)
+        units = np.full_like(added, np.nan)
+        if added.size:
+            units = ratio(added, skill, np.full(added.shape[1], 1 / added.shape[1]))
+        estimate = _mean(units)
+        level = 1 - (1 - CONFIDENCE) / (pairs if row["split"] == SELECTION else 1)
+        lo, hi = estimate.interval()
+        upper = float(estimate.value + stdtrit(estimate.df, level) * np.sqrt(estimate.variance))
+        yield row | {
+            "value": estimate.value, "lo95": lo, "hi95": hi, "upper": upper,
+            "nats": float(added.mean()) if added.size else None,
+            "kept": group["kept"].mean(), "n_seeds": added.shape[0], "n_units": added.shape[1],
+            "within": bool(upper < delta), "chosen": False,
+        }  # fmt: skip
+
+
+def _by_unit(frame: pl.DataFrame) -> tuple[PerUnit, PerUnit]:
+    """Return the loss added and the skill of the whole input, of units that have both."""
+    intact = pl.col("loss") - pl.col("delta")
+    means = frame.group_by("seed", "unit", maintain_order=True).agg(
+        pl.col("delta").mean(), skill=(pl.col("trivial_loss") - intact).mean()
+    )
+    tables = []
+    for column in ("delta", "skill"):
+        wide = means.pivot(on="unit", index="seed", values=column).sort("seed").drop("seed")
+        tables.append(wide.to_numpy().astype(np.float64))
+    known = ~np.isnan(tables[1]).any(axis=0)
+    return tables[0][:, known], tables[1][:, known]
+
+
+def _mean(values: Float[np.ndarray, "seed unit"]) -> Estimate:
+    """Return the mean over seeds × units; of a pretrained model, which has one run, over units."""
+    return two_way_mean(values) if len(values) > 1 else mean_over_seeds(values[0])
+
+
+def _choose(rows: list[Row]) -> None:
+    """Mark the smallest budget within δ, by the simplest policy, in both splits."""
+    fit = [
+        row for row in rows
+        if row["split"] == SELECTION and row["within"] and not row["reindexed"]
+        and row["policy"] != ORACLE
+    ]  # fmt: skip
+    if not fit:
+        return
+    best = min(fit, key=lambda row: (row["budget"], POLICIES.index(row["policy"])))
+    for row in rows:
+        row["chosen"] = all(row[key] == best[key] for key in WHAT)

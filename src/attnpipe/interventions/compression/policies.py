@@ -1,0 +1,94 @@
+"""Which tokens are kept."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+from attnpipe.schema.compression import CompressionSpec, Policy
+
+Kept = Int64[np.ndarray, "#item kept"]
+
+
+@dataclass(frozen=True)
+class Context:
+    """The tokens before the last one, which is always kept.
+
+    Attributes
+    ----------
+    attention
+        ``[item, place]``: what the last token gives each of them, mean over layers and heads.
+    typical
+        ``[place]``: its mean over the items on which policies are chosen.
+    """
+
+    attention: Float[np.ndarray, "item place"]
+    typical: Float[np.ndarray, " place"]
+
+    @property
+    def places(self) -> int:
+        """Number of tokens that may be removed."""
+        return len(self.typical)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way of keeping tokens.
+
+    Attributes
+    ----------
+    policy, budget
+        As in the config.
+    kept
+        Places, ascending, of each item or of all; the last token is not among them.
+    draw
+        Which one of several random draws.
+    """
+
+    policy: Policy
+    budget: float
+    kept: Kept
+    draw: int = 0
+
+
+def choices(context: Context, spec: CompressionSpec) -> Iterator[Choice]:
+    """Yield every policy at every budget that leaves something out, in the config's order."""
+    for policy in spec.policies:
+        for budget in spec.budgets:
+            k = kept_of(budget, context.places)
+            if k >= context.places:
+                continue
+            for draw in range(spec.draws if policy == "random" else 1):
+                yield Choice(policy, budget, keep(policy, context, k, draw), draw)
+
+
+def kept_of(budget: float, places: int) -> int:
+    """Return how many of so many tokens a budget keeps: at least one."""
+    return max(1, round(budget * places))
+
+
+def keep(policy: Policy, context: Context, k: int, draw: int = 0) -> Kept:
+    """Return the k places that a policy keeps, ascending."""
+    n = context.places
+    newest = np.arange(n - k, n)
+    match policy:
+        case "recent":
+            return newest[None]
+        case "sink_recent":  # its only token at k = 1 is the sink
+            return np.concatenate([[0], newest[1:]])[None].astype(np.int64)
+        case "uniform":  # the last of every k-th part, so that the newest is among them
+            return (np.floor((np.arange(k) + 1) * n / k).astype(np.int64) - 1)[None]
+        case "static_top":
+            return _largest(context.typical[None], k)
+        case "top_attention":
+            return _largest(context.attention, k)
+        case "random":
+            rng = np.random.default_rng(draw)
+            return _largest(rng.random(context.attention.shape), k)
+
+
+def _largest(values: Float[np.ndarray, "item place"], k: int) -> Kept:
+    """Return the places of the k largest values of each row; of equal ones the newer."""
+    order = values.shape[1] - 1 - np.argsort(-values[:, ::-1], axis=1, kind="stable")
+    return np.sort(order[:, :k], axis=1).astype(np.int64)

@@ -1,0 +1,139 @@
+"""A model that was trained on tokens, with some of them removed."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from attnpipe.attention.hooks import observing
+from attnpipe.core.block import Block
+from attnpipe.core.outcome import Outcome
+from attnpipe.data.storage import Dataset
+from attnpipe.data.tokens import TokenDataset
+from attnpipe.interventions.compression.policies import Context, choices
+from attnpipe.interventions.compression.table import CONFIRMATION, SELECTION, LossTable
+from attnpipe.models.build import build_model
+from attnpipe.models.determinism import deterministic
+from attnpipe.models.load import load_checkpoint
+from attnpipe.schema.compression import CompressionSpec
+from attnpipe.schema.model import SavedModel, Trainable
+
+SPLITS = {"validation": SELECTION, "test": CONFIRMATION}
+BATCH = 256
+
+
+class LastRow:
+    """Observer: mean over layers and heads of the row of one query."""
+
+    def __init__(self, query: int) -> None:
+        self._query = query
+        self._sum: Float[Tensor, "sample key"] | None = None
+        self._layers = 0
+
+    def observe(self, layer: int, block: Block) -> None:
+        """Add a layer's row, if it is among those shown."""
+        at = torch.nonzero(block.query_positions == self._query)
+        if len(at):
+            row = block.weights[:, :, int(at[0])].double().mean(0)
+            self._sum = row if self._sum is None else self._sum + row
+            self._layers += 1
+
+    def mean(self) -> Float[np.ndarray, "sample key"]:
+        """Return the mean over layers."""
+        assert self._sum is not None  # some layer has been seen
+        row: np.ndarray = (self._sum / self._layers).numpy()
+        return row
+
+
+def compress(
+    dataset: Dataset,
+    model: Trainable | SavedModel,
+    checkpoints: Mapping[str, Mapping[str, np.ndarray]],
+    outcome: Outcome,
+    spec: CompressionSpec,
+    *,
+    name: str,
+    seed: int,
+) -> pl.DataFrame:
+    """Foretell the token behind each sequence from a part of it.
+
+    Policies are chosen on validation sequences and tried on test sequences.
+
+    Parameters
+    ----------
+    dataset
+        Sequences of tokens.
+    model, checkpoints, outcome
+        The run; weights are those of checkpoint ``best``.
+    spec
+        What is kept.
+    name, seed
+        Of the run.
+
+    Returns
+    -------
+    DataFrame
+        `tables.COMPRESSION_LOSSES`; empty if the run did not end well.
+    """
+    table = LossTable(name, seed)
+    if outcome.outcome != "ok" or not isinstance(dataset, TokenDataset):
+        return table.frame()
+    module = build_model(model, dataset.inputs, dataset.window, seed=0)
+    load_checkpoint(module, checkpoints["best"], run=f"{name}/seed-{seed}", checkpoint="best")
+    module.eval()
+    nats = float(np.log(dataset.vocabulary))
+    typical: Float[np.ndarray, " place"] | None = None
+    with deterministic(), torch.inference_mode():
+        for split, said in SPLITS.items():
+            tokens = dataset.tokens[dataset.splits[split]].astype(np.int64)
+            attention, intact = _whole(module, tokens)
+            typical = attention.mean(0) if typical is None else typical
+            items = [(i, f"sequence {i}", said) for i in range(len(tokens))]
+            trivial = np.full(len(tokens), nats)
+            for choice in choices(Context(attention, typical), spec):
+                for reindexed in (False, True):
+                    losses = _losses(module, tokens, choice.kept, keep_positions=not reindexed)
+                    table.add(
+                        choice, items, losses, intact, trivial, places=len(typical),
+                        reindexed=reindexed,
+                    )  # fmt: skip
+    return table.frame()
+
+
+def _whole(
+    module: nn.Module, tokens: Int64[np.ndarray, "item token"]
+) -> tuple[Float[np.ndarray, "item before"], Float[np.ndarray, " item"]]:
+    """Return the last token's attention to those before it, and its loss."""
+    rows, last = [], tokens.shape[1] - 2
+    everything = np.arange(last)[None]
+    for start in range(0, len(tokens), BATCH):
+        look = LastRow(last)
+        with observing(look):
+            _losses(module, tokens[start : start + BATCH], everything, keep_positions=True)
+        rows.append(look.mean()[:, :last])
+    losses = _losses(module, tokens, everything, keep_positions=True)
+    return np.concatenate(rows), losses
+
+
+def _losses(
+    module: nn.Module,
+    tokens: Int64[np.ndarray, "item token"],
+    kept: Int64[np.ndarray, "#item kept"],
+    *,
+    keep_positions: bool,
+) -> Float[np.ndarray, " item"]:
+    """Return the loss of each sequence's last token, read from the kept ones and the one before."""
+    last = np.full((len(kept), 1), tokens.shape[1] - 2)
+    places = torch.from_numpy(np.concatenate([kept, last], axis=1)).expand(len(tokens), -1)
+    found = []
+    for start in range(0, len(tokens), BATCH):
+        part = slice(start, start + BATCH)
+        ids = torch.from_numpy(tokens[part])
+        positions = places[part] if keep_positions else torch.arange(places.shape[1])[None]
+        logits = module(ids.gather(1, places[part]), positions)[:, -1]
+        found.append(cross_entropy(logits.double(), ids[:, -1], reduction="none").numpy())
+    return np.concatenate(found)

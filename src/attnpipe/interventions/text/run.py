@@ -1,0 +1,141 @@
+"""What a language model's answers lose when its attention is replaced."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from tokenizers import Tokenizer
+
+from attnpipe.attention.adapter.context import adapted
+from attnpipe.attention.hooks import Override, observing, overriding
+from attnpipe.attention.interventions import in_layers, permuted, position_mean, uniform
+from attnpipe.attention.means import MeanWeights
+from attnpipe.models.determinism import deterministic
+from attnpipe.schema.analysis import AnswerSpec
+from attnpipe.tables.text import TEXT_INTERVENTIONS
+from attnpipe.tasks.answers import AnswerBatch, answer_batches, answer_losses
+from attnpipe.text.reading import ModelText
+
+INTACT, OTHERS = "intact", "other_answer"
+"""Rows of `TEXT_INTERVENTIONS` that replace nothing: the right answer, another question's."""
+ALL = "all"
+
+Losses = np.ndarray
+
+
+def intervene_texts(
+    model: Any,
+    name: str,
+    texts: Sequence[ModelText],
+    tokenizer: Tokenizer,
+    options: AnswerSpec,
+) -> pl.DataFrame:
+    """Replace a pretrained model's attention and score the right answers.
+
+    In the whole model, and in groups of neighbouring layers. The mean row of a position is
+    that of the other half of the questions, so that no text has a part in what replaces it;
+    rows of other samples are those of other questions in the same variant.
+
+    Parameters
+    ----------
+    model
+        A causal language model of transformers, in evaluation mode.
+    name
+        Of the model.
+    texts
+        All texts; those of variants that are not asked for are left out.
+    tokenizer
+        Of the model.
+    options
+        What is done, in which variants.
+
+    Returns
+    -------
+    DataFrame
+        `tables.TEXT_INTERVENTIONS`; a loss is null where a text has no other to be exchanged
+        with: the same variant, and an answer of as many tokens.
+    """
+    wanted = [t for t in texts if options.variants is None or t.variant in options.variants]
+    groups = layer_groups(model.config.num_hidden_layers, options.layer_groups)
+    rows: list[dict[str, object]] = []
+    with deterministic(), adapted(model):
+        for batch in answer_batches(wanted, tokenizer):
+            for intervention, layers, losses in _losses(model, batch, options, groups):
+                rows += [
+                    {
+                        "model": name, "item": text.item, "question": text.question,
+                        "variant": text.variant, "intervention": intervention, "layers": layers,
+                        "loss": float(loss),
+                    }
+                    for text, loss in zip(batch.texts, losses, strict=True)
+                ]  # fmt: skip
+    table = TEXT_INTERVENTIONS.frame(rows).with_columns(pl.col("loss").fill_nan(None))
+    return table.sort("item", maintain_order=True)
+
+
+def layer_groups(layers: int, groups: int) -> dict[str, range]:
+    """Return name → neighbouring layers, in groups of nearly equal size; none for one."""
+    if groups < 2:
+        return {}
+    parts = np.array_split(np.arange(layers), min(groups, layers))
+    ranges = [range(int(part[0]), int(part[-1]) + 1) for part in parts]
+    return {f"{r[0]}-{r[-1]}" if len(r) > 1 else f"{r[0]}": r for r in ranges}
+
+
+def _losses(
+    model: Any, batch: AnswerBatch, options: AnswerSpec, groups: Mapping[str, range]
+) -> Iterator[tuple[str, str | None, Losses]]:
+    """Yield intervention, layers and losses of a batch's texts."""
+    alone = len(batch.texts) < 2
+    unknown = np.full(len(batch.texts), np.nan)
+    yield INTACT, None, answer_losses(model, batch)
+    yield OTHERS, None, unknown if alone else answer_losses(model, batch.others())
+    where: dict[str, range | None] = {ALL: None, **groups}
+    for name in options.interventions:
+        if alone and name != "uniform":
+            yield from ((name, layers, unknown) for layers in where)
+            continue
+        replaced = _REPLACED[name](model, batch)
+        for layers, chosen in where.items():
+            losses = np.empty(len(batch.texts))
+            for part, override in replaced:
+                acting = override if chosen is None else in_layers(override, chosen)
+                with overriding(acting):
+                    losses[part] = answer_losses(model, batch.part(part))
+            yield name, layers, losses
+
+
+Parts = list[tuple[np.ndarray, Override]]
+"""Texts of a batch that are read together, and what acts on them."""
+
+
+def _equal(model: Any, batch: AnswerBatch) -> Parts:
+    return [(np.arange(len(batch.texts)), uniform())]
+
+
+def _exchanged(model: Any, batch: AnswerBatch) -> Parts:
+    return [(np.arange(len(batch.texts)), permuted())]
+
+
+def _averaged(model: Any, batch: AnswerBatch) -> Parts:
+    """Each half gets the other's mean rows."""
+    halves = [np.arange(first, len(batch.texts), 2) for first in (0, 1)]
+    return [
+        (own, position_mean(_means(model, batch.part(other))))
+        for own, other in zip(halves, reversed(halves), strict=True)
+    ]
+
+
+def _means(model: Any, batch: AnswerBatch) -> Mapping[int, Any]:
+    weights = MeanWeights()
+    with observing(weights):
+        answer_losses(model, batch)
+    return weights.means()
+
+
+_REPLACED: Mapping[str, Callable[[Any, AnswerBatch], Parts]] = {
+    "uniform": _equal,
+    "position_mean": _averaged,
+    "permuted": _exchanged,
+}

@@ -1,0 +1,35 @@
+"""How much of what a causal model reads could be left out."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from attnpipe.schema.base import Section
+
+Policy = Literal["recent", "sink_recent", "uniform", "static_top", "random", "top_attention"]
+POLICIES: tuple[Policy, ...] = (
+    "recent", "sink_recent", "uniform", "static_top", "random", "top_attention",
+)  # fmt: skip
+"""The simplest first."""
+Budget = Annotated[float, Field(gt=0, lt=1)]
+
+
+class CompressionSpec(Section):
+    """Inputs are removed, not only their weights; for models that read tokens from left to right."""
+
+    policies: list[Policy] = list(POLICIES)
+    """What is kept beside the last token: `recent` the newest tokens, `sink_recent` the first and the newest, `uniform` tokens at equal distances, `static_top` the places with the largest mean attention over the selection split, `random` any, `top_attention` those that the last token attends to most, which takes the whole attention to know. Empty: nothing is removed."""
+    budgets: Annotated[list[Budget], Field(min_length=1)] = [0.05, 0.1, 0.2, 0.4, 0.7]
+    """Shares of the tokens that are kept; all of them is where the others are held against."""
+    draws: Annotated[int, Field(ge=1)] = 3
+    """Draws of `random`."""
+    variants: list[str] | None = None
+    """Variants of prompts in which it is done; null: all."""
+
+    @field_validator("policies", "budgets")
+    @classmethod
+    def _distinct(cls, given: list[object]) -> list[object]:
+        twice = sorted({str(v) for v in given if given.count(v) > 1})
+        if twice:
+            raise ValueError(f"'{twice[0]}' is listed twice; list it once")
+        return given

@@ -1,0 +1,115 @@
+"""What shortened inputs cost, and which is chosen."""
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from attnpipe.aggregation.compression import compression
+from attnpipe.stats.two_way import two_way_mean
+from attnpipe.tables.compression import COMPRESSION, COMPRESSION_LOSSES
+
+UNITS, DELTA = 30, 0.02
+COSTS = {
+    ("recent", 0.2): 1.0, ("recent", 0.5): 0.001, ("uniform", 0.5): 0.001,
+    ("top_attention", 0.2): 0.0,
+}  # fmt: skip
+
+
+def made(costs=COSTS, seeds=(0, 1, 2, 3, 4), variant=None, confirmed=True, trivial=3.0):
+    frames = []
+    for seed in seeds:
+        for split in ("selection", "confirmation"):
+            rng = np.random.default_rng([seed, len(split)])
+            intact = rng.uniform(0.4, 0.6, UNITS)
+            for (policy, budget), cost in costs.items():
+                extra = 0.0 if confirmed or split == "selection" else 0.2
+                delta = cost + extra + rng.normal(0, 0.01, UNITS)
+                frames.append(
+                    COMPRESSION_LOSSES.conform(
+                        pl.DataFrame({
+                            "item": range(UNITS), "unit": [f"u{i}" for i in range(UNITS)],
+                            "loss": intact + delta, "delta": delta,
+                        }).with_columns(
+                            model=pl.lit("m"), seed=pl.lit(seed), variant=pl.lit(variant),
+                            policy=pl.lit(policy), budget=pl.lit(budget), draw=pl.lit(0),
+                            kept=pl.lit(3), places=pl.lit(10), reindexed=pl.lit(False),
+                            split=pl.lit(split), trivial_loss=pl.lit(trivial, dtype=pl.Float64),
+                        )
+                    )
+                )  # fmt: skip
+    return frames
+
+
+def pick(table, policy, budget, split="selection"):
+    rows = table.filter(
+        (pl.col("policy") == policy) & (pl.col("budget") == budget) & (pl.col("split") == split)
+    )
+    return rows.row(0, named=True)
+
+
+def by_seed(frames, policy, budget, split, column):
+    whole = pl.concat(frames).filter(
+        (pl.col("policy") == policy) & (pl.col("budget") == budget) & (pl.col("split") == split)
+    )
+    return np.stack([g.sort("item")[column].to_numpy() for g in whole.partition_by("seed")])
+
+
+def test_costs_are_shares_of_skill_with_bounds_for_all_pairs_at_once() -> None:
+    frames = made()
+    table = compression(frames, DELTA)
+    assert table.schema == COMPRESSION.schema
+    for (policy, budget), cost in COSTS.items():
+        for split, level in (("selection", 1 - 0.05 / 4), ("confirmation", 0.95)):
+            row = pick(table, policy, budget, split)
+            delta = by_seed(frames, policy, budget, split, "delta")
+            skill = 3.0 - (by_seed(frames, policy, budget, split, "loss") - delta)
+            value = delta.mean() / skill.mean()
+            z = value + (delta - value * skill) / skill.mean()
+            estimate = two_way_mean(z)
+            assert row["value"] == pytest.approx(value)
+            assert [row["lo95"], row["hi95"]] == pytest.approx(list(estimate.interval()))
+            upper = value + stats.t.ppf(level, estimate.df) * np.sqrt(estimate.variance)
+            assert row["upper"] == pytest.approx(upper)
+            assert row["within"] == (upper < DELTA)
+            assert row["nats"] == pytest.approx(cost, abs=0.01)
+            assert (row["n_seeds"], row["n_units"]) == (5, UNITS)
+
+
+def test_the_smallest_then_the_simplest_is_chosen_and_never_an_oracle() -> None:
+    table = compression(made(), DELTA).filter(pl.col("chosen"))
+    assert table.select("policy", "budget", "split").rows() == [
+        ("recent", 0.5, "selection"), ("recent", 0.5, "confirmation"),
+    ]  # fmt: skip
+
+
+def test_a_choice_that_the_other_split_does_not_confirm_is_not_within() -> None:
+    table = compression(made(confirmed=False), DELTA)
+    assert pick(table, "recent", 0.5)["within"]
+    assert not pick(table, "recent", 0.5, "confirmation")["within"]
+
+
+def test_nothing_is_chosen_where_nothing_will_do() -> None:
+    table = compression(made({("recent", 0.2): 1.0, ("uniform", 0.5): 0.5}), DELTA)
+    assert not table["chosen"].any()
+
+
+def test_one_run_is_judged_over_its_units() -> None:
+    frames = made(seeds=(0,), variant="plain")
+    row = pick(compression(frames, DELTA), "recent", 0.2)
+    delta = by_seed(frames, "recent", 0.2, "selection", "delta")[0]
+    skill = 3.0 - (by_seed(frames, "recent", 0.2, "selection", "loss")[0] - delta)
+    value = delta.mean() / skill.mean()
+    z = value + (delta - value * skill) / skill.mean()
+    lo, hi = stats.t.interval(0.95, UNITS - 1, value, stats.sem(z))
+    assert [row["lo95"], row["hi95"]] == pytest.approx([lo, hi])
+
+
+def test_without_skill_no_cost_can_be_said() -> None:
+    table = compression(made(trivial=0.1), DELTA)
+    assert table["value"].null_count() == table.height
+    assert not table["within"].any()
+
+
+def test_without_losses_the_table_is_empty() -> None:
+    assert compression([COMPRESSION_LOSSES.frame()], DELTA).equals(COMPRESSION.frame())
