@@ -3,7 +3,17 @@
 from types import ModuleType
 
 import pytest
-from tests.diagnosis.test_diagnose import EFFECT, MODEL, drop, finding, judged, likeness, put, small
+from tests.diagnosis.test_diagnose import (
+    AT,
+    EFFECT,
+    MODEL,
+    drop,
+    finding,
+    judged,
+    likeness,
+    put,
+    small,
+)
 
 AVERAGING, UNUSED, HARMFUL = (
     "lstm_medium_scaled_dot", "lstm_medium_simple", "lstm_medium_additive",
@@ -91,3 +101,26 @@ def test_few_seeds_settle_nothing_that_is_not_huge(factory: ModuleType, seeds: t
     near = put("effects", EFFECT | {"code": "R1"}, **likeness(0.03, 0.008))
     found = finding(judged(factory, plan, near), "verdict")
     assert found.diagnosis == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize(
+    ("flag", "where", "value", "said"),
+    [
+        (
+            "SINK",
+            {"metric": "profile", "target": 0},
+            0.4,
+            "40 % of the weight lies on the first key",
+        ),
+        ("NON-IDENTIFIABLE", {"metric": "null_share"}, 0.66, "66 % of what sets rows apart"),
+        ("COLLAPSED", {"metric": "entropy_normalized"}, 0.01, "Every row looks at one key."),
+        ("POSITION-ONLY", {"metric": "content_share"}, 0.001, "Weights hardly vary"),
+    ],
+)
+def test_flags_of_shape(
+    factory: ModuleType, flag: str, where: dict[str, object], value: float, said: str
+) -> None:
+    flagged = put("metrics", AT | where, mean=value)
+    found = finding(judged(factory, small(factory), flagged), "verdict")
+    assert found.flags[flag].startswith(said)
+    assert flag not in finding(judged(factory, small(factory)), "verdict").flags

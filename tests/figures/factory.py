@@ -106,7 +106,7 @@ def _numbers(plan: Plan, place: int, seed: int, epoch: int, p: np.ndarray) -> di
         "content_share": 0.6, "content_information": 0.6 * kl, "position_information": 0.4 * kl,
         "recent_mass_10": recent, "recent_excess_10": (recent - 10 / n) / (1 - 10 / n),
         "lag_mean": float(((n - 1 - np.arange(n)) * p).sum()),
-        "rows_valid": 128.0,
+        "rows_valid": 128.0, "null_share": 0.3,
         "profile_entropy_normalized": flat, "profile_kl_uniform": (1 - flat) * np.log(n),
         "profile_recent_mass_10": recent,
     }  # fmt: skip

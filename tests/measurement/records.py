@@ -37,5 +37,6 @@ def make_records(
 
 def make_probe(samples=6, **changes) -> Probe:
     """Probe whose published row is the last query's."""
-    options = {"published_row": "last_query"} | changes
+    shares = {0: [0.4, None], 1: [0.6, 0.2]}
+    options = {"published_row": "last_query", "null_shares": shares} | changes
     return Probe(halves=np.arange(samples) % 2, **options)

@@ -23,7 +23,7 @@ def records():
 
 @pytest.fixture(scope="module")
 def table() -> pl.DataFrame:
-    probe = make_probe(SAMPLES, tokens=TOKENS)
+    probe = make_probe(SAMPLES, tokens=TOKENS, null_shares={0: [0.1, 0.2, 0.3]})
     return measure(records(), probe, OPTIONS, model="m", seed=3)
 
 

@@ -196,7 +196,7 @@ def test_figures_that_could_not_be_drawn_are_named(factory: ModuleType) -> None:
     plan = factory.Plan(window=20, epochs=6)
     _, report = reported(factory, plan, drawn=("entropy",))
     text = " ".join(" ".join(Page(report.html).text).split())
-    absent = "summary, gates, use_and_benefit, compression, ablation"
+    absent = "summary, gates, use_and_benefit, compression, answer_effects, ablation"
     assert f"Figures that could not be drawn: {absent}" in text
     assert "The figure “summary” could not be drawn." in text
     assert "The figure “summary” could not be drawn." in report.markdown

@@ -47,6 +47,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "rows_excluded": NOT_NEGATIVE,
     "jsd_previous": NOT_NEGATIVE,
     "jsd_final": NOT_NEGATIVE,
+    "null_share": SHARE,
     **dict.fromkeys(causal_scores(), SHARE),
 }
 """Metric, any number in its name as {k} → least and greatest value.

@@ -1,6 +1,6 @@
 """Stored attention: one layer of a run at one checkpoint."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,6 +59,9 @@ class Probe:
         ``mean_query``.
     tokens
         int64 ``[sample, token]``: what was read, where inputs are tokens; else None.
+    null_shares
+        Layer → head → share of its rows at the final checkpoint that the values cannot tell;
+        None where rows are uniform; empty where values are not known.
     has_seeds
         Whether runs are replicates under different seeds; if not, statistics over
         seeds are unknowable.
@@ -70,3 +73,4 @@ class Probe:
     published_row: str = "only"
     has_seeds: bool = True
     tokens: np.ndarray | None = None
+    null_shares: Mapping[int, Sequence[float | None]] = field(default_factory=dict)

@@ -14,12 +14,16 @@ Row = dict[str, Any]
 
 MIXED = "final"
 """Checkpoint of summaries over seeds whose final checkpoints differ."""
+FIRST = "profile"
+"""Of it, the mean weight on the first key is evidence: a sink stands there."""
 METRICS: Mapping[str, str] = {
     "entropy_normalized": "of ln n",
     "effective_keys_n1": "keys",
     "kl_uniform": "nats",
     "content_share": "share",
     "lag_mean": "steps",
+    "null_share": "share",
+    FIRST: "of the weight",
     "profile_entropy_normalized": "of ln T",
 }
 """Metric → unit; besides, `recent_mass_k` for each k."""
@@ -91,7 +95,7 @@ def _metrics(
     units = dict(METRICS) | dict.fromkeys(sorted(recent), "share")
     keys = ["model", "checkpoint", "condition", "target", "metric"]
     wanted = metrics.filter(
-        pl.col("target").is_null()
+        (pl.col("target").is_null() | ((pl.col("metric") == FIRST) & (pl.col("target") == 0)))
         & (
             (pl.col("metric").is_in(list(units)) & _plain_or_unknowable())
             | ((pl.col("metric") == "rows_excluded") & (pl.col("condition") == "off_support"))

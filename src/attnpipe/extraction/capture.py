@@ -11,6 +11,7 @@ from attnpipe.attention.hooks import observing
 from attnpipe.attention.observers import LayerFolds
 from attnpipe.core.fold import Fold, State
 from attnpipe.core.record import LayerRecord
+from attnpipe.extraction.identifiability import NullShare
 from attnpipe.extraction.recorder import Elements, Recorder
 from attnpipe.tasks.predict import forward
 from attnpipe.tasks.task import Batch
@@ -25,7 +26,7 @@ ProbeBatch = Callable[[Int64[np.ndarray, " sample"]], Batch]
 def elements_per_sample(module: nn.Module, probe: ProbeBatch) -> int:
     """Return how many attention weights one sample has over all layers; 0 without attention."""
     counter = Elements()
-    _observe(module, probe, np.array([0]), counter)
+    look(module, probe, np.array([0]), counter)
     return sum(counter.per_layer.values())
 
 
@@ -78,22 +79,23 @@ def capture(
     recorder = Recorder(samples)
     everything = np.arange(count)
     if len(samples) == count:
-        _observe(module, probe, everything, recorder)
+        look(module, probe, everything, recorder)
         return recorder.records(checkpoint, {})
     folds: LayerFolds[Fold] = LayerFolds(lambda _: make_fold())
-    _observe(module, probe, everything, recorder, folds)
+    look(module, probe, everything, recorder, folds)
     states: Mapping[int, Mapping[str, State]] = {
         layer: {"battery": fold.state()} for layer, fold in folds.folds.items()
     }
     return recorder.records(checkpoint, states)
 
 
-def _observe(
+def look(
     module: nn.Module,
     probe: ProbeBatch,
     samples: Int64[np.ndarray, " sample"],
-    *observers: Recorder | Elements | LayerFolds[Fold],
+    *observers: Recorder | Elements | LayerFolds[Fold] | NullShare,
 ) -> None:
+    """Run some probe samples under observers."""
     with observing(*observers), torch.inference_mode():
         for start in range(0, len(samples), BATCH):
             part = samples[start : start + BATCH]

@@ -11,7 +11,8 @@ from attnpipe.core.outcome import Outcome
 from attnpipe.core.record import LayerRecord, Probe
 from attnpipe.data.storage import Dataset
 from attnpipe.data.tokens import TokenDataset
-from attnpipe.extraction.capture import capture, elements_per_sample, samples_that_fit
+from attnpipe.extraction.capture import capture, elements_per_sample, look, samples_that_fit
+from attnpipe.extraction.identifiability import NullShare
 from attnpipe.metrics.registry import FOLDS
 from attnpipe.models.build import build_model
 from attnpipe.models.determinism import deterministic
@@ -24,6 +25,8 @@ from attnpipe.tasks.task import Batch
 Checkpoints = Mapping[str, Mapping[str, np.ndarray]]
 """Checkpoint → tensor name → array."""
 
+FEW = 32
+"""Probe samples whose values are looked at."""
 _BYTES = np.dtype(np.float32).itemsize
 
 
@@ -99,13 +102,23 @@ def extract(
         )
         if len(samples) < len(dataset.probe) and metrics is None:
             raise ValueError("weights exceed the limit, and no options of the battery are given")
-        records = []
+        records, shares = [], NullShare()
         for name in sorted(checkpoints, key=_order) if per_sample else []:
             load_checkpoint(module, checkpoints[name], run=run, checkpoint=name)
             records += capture(module, probe, len(dataset.probe), samples, name, battery)
+            if name == "best":
+                look(module, probe, np.arange(min(len(dataset.probe), FEW)), shares)
     published_row = getattr(module, "published_row", "only")
     tokens = dataset.probe_tokens if isinstance(dataset, TokenDataset) else None
-    return Extracted(records, Probe(dataset.halves, published_row=published_row, tokens=tokens))
+    return Extracted(
+        records,
+        Probe(
+            dataset.halves,
+            published_row=published_row,
+            tokens=tokens,
+            null_shares=shares.means(),
+        ),
+    )
 
 
 def _order(checkpoint: str) -> tuple[int, str]:

@@ -60,6 +60,8 @@ def write_probe(path: Path, probe: Probe) -> None:
     document: dict[str, Any] = {f.name: getattr(probe, f.name) for f in fields(probe)}
     document["halves"] = [int(half) for half in probe.halves]
     document["averaged_over"] = list(probe.averaged_over)
+    shares = probe.null_shares.items()
+    document["null_shares"] = {str(layer): list(of) for layer, of in shares}
     document["tokens"] = None if probe.tokens is None else probe.tokens.tolist()
     write_json(path, document)
 
@@ -69,6 +71,8 @@ def read_probe(path: Path) -> Probe:
     document = read_json(path)
     document["halves"] = np.asarray(document["halves"], dtype=np.int64)
     document["averaged_over"] = tuple(document["averaged_over"])
+    shares = document["null_shares"].items()
+    document["null_shares"] = {int(layer): of for layer, of in shares}
     if document["tokens"] is not None:
         document["tokens"] = np.asarray(document["tokens"], dtype=np.int64)
     return Probe(**document)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import polars as pl
 
 from attnpipe.core.errors import UserError
@@ -66,6 +67,9 @@ def measure(
             battery, divergences = measure_record(record, references(own, index), options, scores)
             table.at(record.checkpoint, layer)
             emit(table, battery, probe, per_item=record.checkpoint == probe.final)
+            if record.checkpoint == probe.final and layer in probe.null_shares:
+                known = [np.nan if s is None else s for s in probe.null_shares[layer]]
+                table.add("null_share", np.array(known), 0, 0)
             if scores is not None:
                 emit_scores(table, scores, probe.halves)
             for name, jsd in divergences.items():

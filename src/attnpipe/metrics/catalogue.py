@@ -31,6 +31,10 @@ PROFILES = {
     "profile_recent_mass_{k}": "document 0's rules: mass of the averaged row's last {k} keys",
     "profile_peak": "document 0's rules: key position of the averaged row's largest weight",
 }
+VALUES = {
+    "null_share": "share of a row's squared distance from uniform that could be otherwise without "
+    "changing the weighted mean of the values; final weights alone",
+}
 DIVERGENCES = {
     "jsd_previous": "mean row-wise Jensen–Shannon divergence to the previous checkpoint, nats",
     "jsd_final": "the same to the last epoch",
@@ -73,7 +77,7 @@ def catalogue(options: MetricsSpec, *, tokens: bool = False) -> dict[str, str]:
     for name, meaning in PROFILES.items():
         for k in options.recent_k if "{k}" in name else [0]:
             profiles[name.format(k=k)] = meaning.format(k=k)
-    found = rows | PEAKS | SPLIT | profiles | ROWS | DIVERGENCES
+    found = rows | PEAKS | SPLIT | profiles | ROWS | DIVERGENCES | VALUES
     return found | causal_scores() if tokens else found
 
 

@@ -4,11 +4,19 @@ from attnpipe.metrics.catalogue import catalogue
 from attnpipe.pipeline.paths import OUTPUTS
 from attnpipe.schema.analysis import MetricsSpec
 from attnpipe.tables.base import Table
+from attnpipe.tables.compression import COMPRESSION, COMPRESSION_LOSSES
 from attnpipe.tables.evaluation import EVALUATION
 from attnpipe.tables.interventions import INTERVENTIONS
 from attnpipe.tables.metrics import METRICS
 from attnpipe.tables.study import STUDY_TABLES
-from attnpipe.tables.text import SEGMENTS, SPANS, TEXT_METRICS, TEXT_TABLES, TEXTS
+from attnpipe.tables.text import (
+    SEGMENTS,
+    SPANS,
+    TEXT_INTERVENTIONS,
+    TEXT_METRICS,
+    TEXT_TABLES,
+    TEXTS,
+)
 
 FILES = {
     "dataset": "prepared series, window ends of each split, probe set; see `data/dataset.py`",
@@ -22,6 +30,7 @@ FILES = {
     "where the weights exceed `analysis.capture.max_megabytes`",
     "probe": "halves of the probe set, final checkpoint, what is unknowable",
     "interventions": "table `interventions`",
+    "losses": "table `compression_losses`",
     "metrics": "table `metrics` of the run, or over seeds",
     "config": "the model's architecture, as transformers reads it",
     "weights": "the model's weights",
@@ -46,6 +55,7 @@ OF_TEXTS = {
     "extract_text.attention": "`<checkpoint>/last/<item>` [layer, head, key]: the last token's row "
     "of every text; `<checkpoint>/full/<item>` [layer, head, query, key]: all rows of the texts of "
     "the representative question; float32",
+    "intervene_text.interventions": "table `text_interventions`",
     "measure_text.metrics": "table `text_metrics`: the last token's row",
 }
 
@@ -77,7 +87,9 @@ def results_page() -> str:
     ]
     tables = {"evaluation": EVALUATION, "metrics of a run": METRICS}
     tables |= {"interventions": INTERVENTIONS, **STUDY_TABLES}
-    tables |= {t.name: t for t in (TEXTS, SPANS, TEXT_METRICS, SEGMENTS)} | TEXT_TABLES
+    tables |= {t.name: t for t in (COMPRESSION_LOSSES, COMPRESSION)}
+    of_texts = (TEXTS, SPANS, TEXT_METRICS, SEGMENTS, TEXT_INTERVENTIONS)
+    tables |= {t.name: t for t in of_texts} | TEXT_TABLES
     sections = [_table(name, table) for name, table in tables.items()]
     return HEAD + "\n".join(rows) + "\n\n" + "\n".join(sections) + "\n" + _metrics()
 

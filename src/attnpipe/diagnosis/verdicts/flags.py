@@ -4,10 +4,14 @@ from collections.abc import Mapping
 
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.verdicts.table import Gates, decide
-from attnpipe.diagnosis.words import listed
+from attnpipe.diagnosis.words import listed, percent
 
 COLLAPSED = 0.05
 """Normalised entropy of rows below which attention looks at one key only."""
+SINK = 0.3
+"""Mean weight on the first key above which it is a sink."""
+UNTOLD = 0.5
+"""Share of rows that their values cannot tell above which descriptions of them are flagged."""
 NO_CONTENT = 0.01
 """Share of content below which nothing that E3 could take away varies."""
 
@@ -38,4 +42,23 @@ def flags(case: Case, by_seed: Mapping[str, Gates]) -> dict[str, str]:
             "Weights hardly vary with the content of these inputs: E3 and E4 cannot show that "
             "it matters."
         )
+    first = _known(case, "profile")
+    if first and sum(first) / len(first) > SINK:
+        raised["SINK"] = (
+            f"{percent(sum(first) / len(first))} of the weight lies on the first key, where it "
+            "may be parked: averages over keys speak of that key."
+        )
+    untold = _known(case, "null_share")
+    if untold and sum(untold) / len(untold) > UNTOLD:
+        raised["NON-IDENTIFIABLE"] = (
+            f"{percent(sum(untold) / len(untold))} of what sets rows apart from uniform could be "
+            "otherwise with the same output: where they look explains little; E1 to E4 stand."
+        )
     return raised
+
+
+def _known(case: Case, metric: str) -> list[float]:
+    """Return the estimates of all layers and heads; none if one is not known."""
+    found = [e.estimate for e in case.book.heads(f"metric.{case.name}.{metric}")]
+    known = [value for value in found if value is not None]
+    return known if len(known) == len(found) else []
