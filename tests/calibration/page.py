@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 from tests.calibration.cases import NAMES, calibrated
+from tests.calibration.published import TABLE as WORDS
 from tests.calibration.tabulate import TABLE
 
 from attnpipe.data.synthetic.cases import CASES
@@ -49,6 +50,34 @@ pooling at all where R0 does as well, is right, too.
 """
 
 
+MARGIN_TEXT = """
+`margin` is `recall` with the losses of both arms drawn towards the model's, so that over all seeds
+either is worse by exactly δ of the skill: there BENEFICIAL must be rare (at most 2.5 % of groups).
+"""
+PUBLISHED = """
+## What earlier rules say of the same cases
+
+The cut-offs of four documents, applied as published to one group of ten seeds each
+(`python -m tests.calibration.published`); document 3 names no cut-off. None of them
+looks at a loss.
+
+"""
+
+
+def _published() -> str:
+    """Return the words of earlier rules beside what is right."""
+    if not WORDS.exists():
+        return ""
+    table = pl.read_csv(WORDS)
+    rules = table.columns[1:]
+    titles = ["case", "right", *(rule.replace("_", " ") for rule in rules)]
+    lines = [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
+    for row in table.iter_rows(named=True):
+        right = " or ".join(calibrated(row["case"]).right[:1])
+        lines.append(f"| {row['case']} | {right} | {' | '.join(row[r] for r in rules)} |")
+    return PUBLISHED + "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Write the page."""
     table = pl.read_csv(TABLE)
@@ -64,13 +93,14 @@ def main() -> None:
         )
     if absent := [name for name in NAMES if name not in set(table["case"])]:
         text += f"\nNot run yet: {', '.join(absent)}.\n"
-    text += CASE_HEAD
+    text += MARGIN_TEXT + CASE_HEAD
     for name in NAMES:
         of = calibrated(name)
         case = CASES[of.study.spec.data.case]  # type: ignore[union-attr]
         told = (case.draw.__doc__ or "").partition("\n")[0]
         model = "" if name in CASES else f" ({of.study.models[of.model].label})"
         text += f"| {name}{model} | {told} | {' or '.join(of.right)} | {case.why} |\n"
+    text += _published()
     PAGE.write_text(text, encoding="utf-8")
 
 

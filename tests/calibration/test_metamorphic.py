@@ -1,0 +1,89 @@
+"""What must and what must not change a verdict, from losses to diagnosis."""
+
+import numpy as np
+import pytest
+from tests.calibration.verdicts import verdict
+
+SEEDS, ITEMS = 5, 60
+MEANS = {
+    "model": 0.1, "none": 0.5, "uniform": 0.45, "static": 0.4, "E1": 0.9, "E2": 0.8, "E3": 0.6,
+    "E4": 0.7,
+}  # fmt: skip
+TRIVIAL = np.ones(ITEMS)
+
+
+def losses(**means: float) -> dict[str, np.ndarray]:
+    """Losses of seeds and items around given means, with parts of both in common."""
+    rng = np.random.default_rng(2)
+    seed, item = rng.normal(0, 0.004, (SEEDS, 1)), rng.normal(0, 0.02, (1, ITEMS))
+    return {
+        name: np.maximum(mean + seed + item + rng.normal(0, 0.01, (SEEDS, ITEMS)), 1e-4)
+        for name, mean in (MEANS | means).items()
+    }
+
+
+def named(of: dict[str, np.ndarray]) -> str | None:
+    return verdict(of, TRIVIAL).diagnosis
+
+
+def test_as_it_is() -> None:
+    assert named(losses()) == "CONTENT-BENEFICIAL"
+
+
+def test_relabelled_seeds_change_nothing() -> None:
+    made = losses()
+    shuffled = {name: of[[3, 0, 4, 1, 2]] for name, of in made.items()}
+    one, other = verdict(made, TRIVIAL), verdict(shuffled, TRIVIAL)
+    assert (one.diagnosis, one.effect, one.lo95) == (
+        other.diagnosis, pytest.approx(other.effect), pytest.approx(other.lo95),
+    )  # fmt: skip
+
+
+def test_reordered_items_change_nothing() -> None:
+    order = np.random.default_rng(0).permutation(ITEMS)
+    made = losses()
+    shuffled = {name: of[:, order] for name, of in made.items()}
+    assert verdict(shuffled, TRIVIAL).effect == pytest.approx(verdict(made, TRIVIAL).effect)
+
+
+def test_uniform_weights_in_place_of_the_model_s_make_it_averaging() -> None:
+    made = losses()
+    own = made["model"]
+    assert named(made | {"E2": own, "E3": own, "E4": own}) == "AVERAGING"
+
+
+def test_attention_that_does_nothing_is_unused() -> None:
+    made = losses()
+    own = made["model"]
+    nothing = dict.fromkeys(("E1", "E2", "E3", "E4"), own)
+    assert named(made | nothing) in ("UNUSED", "SHARP-BUT-UNUSED", "IDLE-UNIFORM")
+
+
+def test_a_model_and_an_arm_that_change_places_make_it_harmful() -> None:
+    made = losses()
+    swapped = made | {"model": made["uniform"], "uniform": made["model"]}
+    assert named(swapped) == "HARMFUL"
+
+
+@pytest.mark.parametrize("absent", ["none", "uniform", "E1", "E3"])
+def test_without_an_arm_or_an_intervention_it_is_inconclusive(absent: str) -> None:
+    made = losses()
+    del made[absent]
+    found = verdict(made, TRIVIAL)
+    wanted = "CONTENT-BENEFICIAL" if absent == "E1" else "INCONCLUSIVE"  # E3 says it is used
+    assert found.diagnosis == wanted
+
+
+def test_the_unit_of_the_loss_does_not_matter() -> None:
+    made = losses()
+    scaled = {name: 7.0 * of for name, of in made.items()}
+    one, other = verdict(made, TRIVIAL), verdict(scaled, 7.0 * TRIVIAL)
+    assert (one.diagnosis, one.effect) == (other.diagnosis, pytest.approx(other.effect))
+
+
+def test_a_seed_that_is_a_copy_does_not_count_twice() -> None:
+    made = losses()
+    doubled = {name: np.concatenate([of, of[:1]]) for name, of in made.items()}
+    one, other = verdict(made, TRIVIAL), verdict(doubled, TRIVIAL)
+    assert other.n_seeds == one.n_seeds == SEEDS
+    assert other.effect == pytest.approx(one.effect)
