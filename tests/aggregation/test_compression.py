@@ -105,6 +105,13 @@ def test_one_run_is_judged_over_its_units() -> None:
     assert [row["lo95"], row["hi95"]] == pytest.approx([lo, hi])
 
 
+def test_one_seed_of_a_trained_model_has_no_interval() -> None:
+    row = pick(compression(made(seeds=(0,)), DELTA), "recent", 0.5)
+    assert row["value"] is not None
+    assert (row["lo95"], row["upper"]) == (None, None)
+    assert not row["within"]
+
+
 def test_without_skill_no_cost_can_be_said() -> None:
     table = compression(made(trivial=0.1), DELTA)
     assert table["value"].null_count() == table.height

@@ -153,6 +153,15 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
     ("compression", "YES", {"tokens": True}, []),
     ("compression", "NO", {"tokens": True, "shortened": 0.3}, []),
     ("compression", "INCONCLUSIVE", {"tokens": True, "confirmed": False}, []),
+    ("compression", "INCONCLUSIVE", {"tokens": True, "shortened": 0.022}, []),
+    ("compression", "INCONCLUSIVE", {"tokens": True}, [
+        put("compression", {"model": MODEL}, value=None, within=False, chosen=False),
+    ]),
+    ("compression", "DESCRIPTIVE", {"tokens": True, "seeds": (7, 42)}, []),
+    ("stability", "INCONCLUSIVE", {"tokens": True, "heads": 4}, [
+        put("similarity", CENTRED, head=1), put("similarity", AT | {"level": "layer"},
+                                                above_null=False),
+    ]),
     ("content", "YES", {}, []),
     ("content", "INCONCLUSIVE", BARE, []),
     ("content", "INCONCLUSIVE", {}, [

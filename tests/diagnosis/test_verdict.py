@@ -110,7 +110,7 @@ def test_few_seeds_settle_nothing_that_is_not_huge(factory: ModuleType, seeds: t
             "SINK",
             {"metric": "profile", "target": 0},
             0.4,
-            "40 % of the weight lies on the first key",
+            "1 head of 1 puts up to 40 % of the weight on the first key",
         ),
         ("NON-IDENTIFIABLE", {"metric": "null_share"}, 0.66, "66 % of what sets rows apart"),
         ("COLLAPSED", {"metric": "entropy_normalized"}, 0.01, "Every row looks at one key."),

@@ -272,7 +272,7 @@ def _matched_rows(plan: Plan, model: str, checkpoint: str) -> list[dict[str, obj
     return [*rows, base | {
         "level": "layer", "value": value, "n": len(seeds), "null_mean": 0.2, "null_hi95": 0.3,
         "lo95": half and value - half, "hi95": half and value + half,
-        "p": 0.6 if checkpoint == "untrained" else 0.005,
+        "p": 0.6 if checkpoint == "untrained" else 0.005, "above_null": checkpoint != "untrained",
     }]  # fmt: skip
 
 
@@ -304,6 +304,7 @@ def compression_rows(
                     "reindexed": moved, "split": split, "value": value, "lo95": value - 0.004,
                     "hi95": value + 0.004, "upper": value + 0.005, "nats": 2 * value, "kept": 5.0,
                     "n_seeds": n_seeds, "n_units": 40, "within": value + 0.005 < 0.02,
+                    "costly": value - 0.004 > 0.02,
                     "chosen": cost < 0.01 and (policy, budget, moved) == ("recent", 0.5, False),
                 })  # fmt: skip
     return rows

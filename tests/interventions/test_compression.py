@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from attnpipe.core.outcome import Outcome
 from attnpipe.data.induction import prepare
-from attnpipe.interventions.compression.policies import Context, choices, keep, kept_of
+from attnpipe.interventions.compression.policies import (
+    Context,
+    choices,
+    keep,
+    kept_of,
+    typical_of,
+)
 from attnpipe.interventions.compression.tokens import compress
 from attnpipe.models.build import build_model
 from attnpipe.schema.compression import POLICIES, CompressionSpec
@@ -22,7 +28,7 @@ from attnpipe.tables.compression import COMPRESSION_LOSSES
 
 def context(items: int = 4, places: int = 11, seed: int = 0) -> Context:
     attention = np.random.default_rng(seed).dirichlet(np.ones(places), items)
-    return Context(attention, attention.mean(0))
+    return Context(np.arange(items), attention, attention.mean(0, keepdims=True))
 
 
 @given(places=st.integers(2, 40), share=st.floats(0.01, 0.99), seed=st.integers(0, 9))
@@ -45,7 +51,7 @@ def test_what_each_policy_keeps() -> None:
     assert keep("uniform", of, 4).tolist() == [[1, 4, 7, 10]]
     for row, kept in zip(of.attention, keep("top_attention", of, 3), strict=True):
         assert set(kept) == set(np.argsort(row)[-3:])
-    assert set(keep("static_top", of, 3)[0]) == set(np.argsort(of.typical)[-3:])
+    assert set(keep("static_top", of, 3)[0]) == set(np.argsort(of.typical[0])[-3:])
     one, other = keep("random", of, 3, 0), keep("random", of, 3, 1)
     assert one.shape == (4, 3)
     assert not np.array_equal(one, other)
@@ -53,8 +59,28 @@ def test_what_each_policy_keeps() -> None:
 
 
 def test_of_equally_attended_places_the_newer_is_kept() -> None:
-    of = Context(np.ones((1, 5)), np.ones(5))
+    of = Context(np.zeros(1, dtype=np.int64), np.ones((1, 5)), np.ones((1, 5)))
     assert keep("top_attention", of, 2).tolist() == [[3, 4]]
+
+
+def test_random_places_belong_to_the_item_whoever_is_read_with_it() -> None:
+    of = context(places=20)
+    alone = Context(np.array([2]), of.attention[[2]], None)
+    assert np.array_equal(keep("random", alone, 4)[0], keep("random", of, 4)[2])
+    assert len({tuple(row) for row in keep("random", of, 4)}) == 4
+
+
+def test_no_item_tells_what_of_itself_is_typical() -> None:
+    attention = np.random.default_rng(1).dirichlet(np.ones(5), 4)
+    chosen_on = np.array([True, False, True, True])
+    found = typical_of(attention, chosen_on)
+    assert found is not None
+    assert np.allclose(found[0], attention[[2, 3]].mean(0))
+    assert np.allclose(found[1], attention[[0, 2, 3]].mean(0))
+    assert typical_of(attention, np.array([True, False, False, False])) is None
+    none = Context(np.arange(4), attention, None)
+    spec = CompressionSpec(policies=["static_top", "recent"], budgets=[0.4])
+    assert [c.policy for c in choices(none, spec)] == ["recent"]
 
 
 def test_a_budget_that_keeps_everything_is_no_choice() -> None:

@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float
 from scipy.special import stdtrit
 
 from attnpipe.aggregation.losses import PerUnit
 from attnpipe.aggregation.scores import ratio
 from attnpipe.schema.compression import POLICIES
-from attnpipe.stats.estimate import CONFIDENCE, Estimate, mean_over_seeds
+from attnpipe.stats.estimate import CONFIDENCE, mean_over_seeds
 from attnpipe.stats.two_way import two_way_mean
 from attnpipe.tables.compression import COMPRESSION, COMPRESSION_LOSSES
 
@@ -25,10 +24,12 @@ Row = dict[str, Any]
 def compression(losses: Sequence[pl.DataFrame], delta: float) -> pl.DataFrame:
     """Estimate what every policy costs, and choose the cheapest input that will do.
 
-    In units of the model's skill: the loss that is added over what the whole input removes
-    from the trivial loss. On the selection split bounds hold for all policies and budgets
-    at once (Bonferroni over the pairs that keep positions); the choice is then tried on
-    the confirmation split, where it is the only one. An oracle is never chosen.
+    Of a pretrained model, which has one run, units are what is counted; of models that are
+    trained here seeds, too. Costs are in units of the model's skill: the loss that is added
+    over what the whole input removes from the trivial loss. On the selection split bounds
+    hold for all policies and budgets at once (Bonferroni over the pairs that keep
+    positions); the choice is then tried on the confirmation split, where it is the only
+    one. An oracle is never chosen.
 
     Parameters
     ----------
@@ -63,7 +64,8 @@ def _rows(frame: pl.DataFrame, delta: float) -> Iterator[Row]:
         units = np.full_like(added, np.nan)
         if added.size:
             units = ratio(added, skill, np.full(added.shape[1], 1 / added.shape[1]))
-        estimate = _mean(units)
+        pretrained = group["variant"].null_count() == 0
+        estimate = mean_over_seeds(units[0]) if pretrained and added.size else two_way_mean(units)
         level = 1 - (1 - CONFIDENCE) / (pairs if row["split"] == SELECTION else 1)
         lo, hi = estimate.interval()
         upper = float(estimate.value + stdtrit(estimate.df, level) * np.sqrt(estimate.variance))
@@ -71,7 +73,7 @@ def _rows(frame: pl.DataFrame, delta: float) -> Iterator[Row]:
             "value": estimate.value, "lo95": lo, "hi95": hi, "upper": upper,
             "nats": float(added.mean()) if added.size else None,
             "kept": group["kept"].mean(), "n_seeds": added.shape[0], "n_units": added.shape[1],
-            "within": bool(upper < delta), "chosen": False,
+            "within": bool(upper < delta), "costly": bool(lo > delta), "chosen": False,
         }  # fmt: skip
 
 
@@ -87,11 +89,6 @@ def _by_unit(frame: pl.DataFrame) -> tuple[PerUnit, PerUnit]:
         tables.append(wide.to_numpy().astype(np.float64))
     known = ~np.isnan(tables[1]).any(axis=0)
     return tables[0][:, known], tables[1][:, known]
-
-
-def _mean(values: Float[np.ndarray, "seed unit"]) -> Estimate:
-    """Return the mean over seeds × units; of a pretrained model, which has one run, over units."""
-    return two_way_mean(values) if len(values) > 1 else mean_over_seeds(values[0])
 
 
 def _choose(rows: list[Row]) -> None:

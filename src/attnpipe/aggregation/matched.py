@@ -64,7 +64,7 @@ def _layer_row(found: Matching) -> Row:
     null = found.null[~np.isnan(found.null)]
     row: Row = {
         "level": "layer", "measure": MEASURE, "value": estimate.value, "n": len(found.matched),
-        "lo95": max(lo, -1.0), "hi95": min(hi, 1.0), "p": found.p,
+        "lo95": max(lo, -1.0), "hi95": min(hi, 1.0), "p": found.p, "above_null": found.above_null,
     }  # fmt: skip
     if len(null):
         row |= {"null_mean": float(null.mean()), "null_hi95": float(np.quantile(null, NULL_LEVEL))}

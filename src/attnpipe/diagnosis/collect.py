@@ -187,7 +187,7 @@ def _matched(similarity: pl.DataFrame, finals: Mapping[str, str]) -> Iterator[Ev
             hi95=row["hi95"],
             n_seeds=row["n"],
             unit="cosine",
-            facts={"of": of, **{k: row[k] for k in ("null_mean", "null_hi95", "p")}},
+            facts={"of": of, **{k: row[k] for k in ("null_mean", "null_hi95", "p", "above_null")}},
         )
 
 

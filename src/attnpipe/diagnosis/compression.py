@@ -8,7 +8,7 @@ import polars as pl
 from attnpipe.diagnosis.schema import Evidence
 
 WHERE = ("model", "variant", "policy", "budget", "reindexed", "split")
-FACTS = ("upper", "nats", "kept", "within", "chosen")
+FACTS = ("upper", "nats", "kept", "within", "costly", "chosen")
 
 
 def compressed(frame: pl.DataFrame) -> Iterator[Evidence]:
@@ -16,7 +16,7 @@ def compressed(frame: pl.DataFrame) -> Iterator[Evidence]:
     for row in frame.iter_rows(named=True):
         variant = "" if row["variant"] is None else "." + re.sub(r"[^\w-]+", "_", row["variant"])
         moved = ".reindexed" if row["reindexed"] else ""
-        budget = f"{row['budget']:g}".replace(".", "_")
+        budget = repr(row["budget"]).replace(".", "_")
         yield Evidence(
             id=f"compression.{row['model']}{variant}.{row['split']}.{row['policy']}.{budget}{moved}",
             table="compression.csv",

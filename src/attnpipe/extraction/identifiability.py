@@ -23,37 +23,47 @@ class NullShare:
     length, about (n − 1 − d)/(n − 1) for n keys and d dimensions if p has nothing to do
     with V. What the values are multiplied with afterwards is not counted: it can only add.
 
-    Rows of queries that see as many keys as the last one are looked at.
+    Looked at are, in each sample, the rows that see as many keys as any, and the same ones.
     """
 
     def __init__(self) -> None:
-        self._sums: dict[int, Float[Tensor, " head"]] = {}
-        self._rows: dict[int, Float[Tensor, " head"]] = {}
+        self._found: dict[tuple[int, int], tuple[int, Tensor, Tensor, Tensor]] = {}
 
     def observe(self, layer: int, block: Block) -> None:
-        """Add the rows of one layer that see as many keys as any."""
+        """Look at the rows of one layer that see as many keys as any yet, in whatever blocks."""
         if block.values is None:
             return
         heads, samples, queries, _ = block.weights.shape
         support = block.support.expand(samples, queries, -1)
-        n = support.sum(-1)
         values = block.values.double()
         values = values.repeat_interleave(heads // len(values), dim=0)
-        for sample in range(samples):
-            wide = torch.nonzero(n[sample] == n[sample].max())[:, 0]
-            seen = support[sample, wide[-1]]
-            rows = block.weights[:, sample, wide][..., seen].double()
-            share = _shares(rows, values[:, sample, seen])
-            known = ~share.isnan()
-            total = torch.where(known, share, 0.0).sum(1)
-            self._sums[layer] = self._sums.get(layer, torch.zeros(heads).double()) + total
-            self._rows[layer] = self._rows.get(layer, torch.zeros(heads).double()) + known.sum(1)
+        for place, sample in enumerate(block.samples.tolist()):
+            n = support[place].sum(-1)
+            most = int(n.max())
+            known = self._found.get((layer, sample))
+            if most == 0 or (known is not None and known[0] > most):
+                continue
+            seen = support[place, int(n.argmax())]
+            if known is not None and known[0] == most:
+                seen = known[3]
+            wide = (support[place] == seen).all(-1)
+            if not bool(wide.any()):
+                continue
+            rows = block.weights[:, place, wide][..., seen].double()
+            share = _shares(rows, values[:, place, seen])
+            told = ~share.isnan()
+            total, count = torch.where(told, share, 0.0).sum(1), told.sum(1)
+            if known is not None and known[0] == most:
+                total, count = total + known[1], count + known[2]
+            self._found[layer, sample] = (most, total, count, seen)
 
     def means(self) -> dict[int, list[float | None]]:
         """Return layer → mean share of each head; None for a head whose rows are all uniform."""
         found: dict[int, list[float | None]] = {}
-        for layer, total in sorted(self._sums.items()):
-            rows = self._rows[layer]
+        for layer in sorted({layer for layer, _ in self._found}):
+            own = [value for (at, _), value in self._found.items() if at == layer]
+            total = torch.stack([value[1] for value in own]).sum(0)
+            rows = torch.stack([value[2] for value in own]).sum(0)
             found[layer] = [
                 float(t / r) if r > 0 else None for t, r in zip(total, rows, strict=True)
             ]

@@ -107,7 +107,7 @@ def extract(
             load_checkpoint(module, checkpoints[name], run=run, checkpoint=name)
             records += capture(module, probe, len(dataset.probe), samples, name, battery)
             if name == "best":
-                look(module, probe, np.arange(min(len(dataset.probe), FEW)), shares)
+                look(module, probe, few_of(len(dataset.probe)), shares)
     published_row = getattr(module, "published_row", "only")
     tokens = dataset.probe_tokens if isinstance(dataset, TokenDataset) else None
     return Extracted(
@@ -119,6 +119,11 @@ def extract(
             null_shares=shares.means(),
         ),
     )
+
+
+def few_of(count: int) -> Int64[np.ndarray, " few"]:
+    """Return so few probe samples, evenly spread."""
+    return np.linspace(0, count - 1, min(count, FEW)).round().astype(np.int64)
 
 
 def _order(checkpoint: str) -> tuple[int, str]:

@@ -54,7 +54,8 @@ def draw(
     )
     if not places:
         return empty_sheet(context, words, "no input of this study was shortened")
-    colors = dict(zip(NAMES, context.style.palette, strict=False))
+    palette = context.style.palette
+    colors = {name: palette[place % len(palette)] for place, name in enumerate(NAMES)}
     marks = dict(zip(NAMES, MARKERS, strict=True))
     present = [p for p in NAMES if p in set(rows["policy"])]
     band = options.color or BAND

@@ -54,7 +54,9 @@ def draw(
     legend = [Line2D([], [], color=color[s], lw=1.4, label=f"seed {s}") for s in context.seeds[:8]]
     legend.append(Line2D([], [], color=RULE, lw=0.8, ls=(0, (4, 2)), label="uniform attention"))
     titles = [f"{context.label(m)}, layer {layer}: {SCORES[s]}" for m, layer, s in places]
-    figure, axes = grid(context, words, titles[:MAX_PANELS], legend=legend, height=1.25)
+    figure, axes = grid(
+        context, words, titles[:MAX_PANELS], legend=legend, height=1.25, columns=len(SCORES)
+    )
     for ax, (model, layer, score) in zip(axes, places, strict=False):
         mine = points.filter(
             (pl.col("model") == model) & (pl.col("layer") == layer) & (pl.col("metric") == score)

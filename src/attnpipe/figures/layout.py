@@ -21,6 +21,8 @@ MARGIN = 0.08
 """Inches between text and the edge of the sheet."""
 LINE = 1.35
 """Line height in font sizes."""
+PANEL_FRAME = 0.42
+"""Inches beside the text of a panel."""
 MAX_PANELS = 24
 """Panels on one sheet; what does not fit is named in a note."""
 
@@ -152,20 +154,23 @@ def grid(
     legend: Sequence[Artist] = (),
     sharex: bool = True,
     sharey: bool = True,
+    columns: int | None = None,
 ) -> tuple[Figure, list[Axes]]:
     """Return a sheet of small multiples, one panel per title, and their axes.
+
+    `columns` stand side by side; None: as many as fit.
 
     Only the lowest panel of a column has tick labels on a shared axis x, only the
     first column on a shared axis y.
     """
     count = len(titles)
-    columns = columns_for(context, count)
+    columns = columns or columns_for(context, count)
     rows = -(-count // columns)
     height = height if columns <= 2 else height * 0.85
     figure = sheet(context, words, [height] * rows, legend)
     spec = figure.add_gridspec(rows, columns)
     axes: list[Axes] = []
-    room = panel_room(context, titles)
+    room = sheet_width(context) / columns - PANEL_FRAME
     for place, title in enumerate(titles):
         first = axes[0] if axes else None
         ax = figure.add_subplot(
@@ -184,7 +189,7 @@ def grid(
 
 def panel_room(context: FigureContext, panels: Sequence[object]) -> float:
     """Return the width for text in one of the panels of a `grid`, in inches."""
-    return sheet_width(context) / columns_for(context, len(panels)) - 0.42
+    return sheet_width(context) / columns_for(context, len(panels)) - PANEL_FRAME
 
 
 def absent(ax: Axes, reason: str, room: float) -> None:

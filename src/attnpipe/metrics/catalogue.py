@@ -33,7 +33,7 @@ PROFILES = {
 }
 VALUES = {
     "null_share": "share of a row's squared distance from uniform that could be otherwise without "
-    "changing the weighted mean of the values; final weights alone",
+    "changing the weighted mean of the values; of the final weights, on 32 probe samples",
 }
 DIVERGENCES = {
     "jsd_previous": "mean row-wise Jensen–Shannon divergence to the previous checkpoint, nats",

@@ -13,7 +13,7 @@ from attnpipe.schema.model import TransformerModel
 class CausalAttention(nn.Module):
     """Heads whose queries see themselves and what came before; values and output are linear.
 
-    Subclasses draw their own parameters before those of values and output.
+    Values and output are drawn before what subclasses add, so that arms share them in layer 0.
     """
 
     def __init__(self, spec: TransformerModel, layer: int) -> None:

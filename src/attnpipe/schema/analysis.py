@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from attnpipe.schema.base import Fraction, Section
+from attnpipe.schema.base import Fraction, Section, distinct
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -47,11 +47,13 @@ class AnswerSpec(Section):
     interventions: list[Literal["uniform", "position_mean", "permuted"]] = [
         "uniform", "position_mean", "permuted",
     ]  # fmt: skip
-    """What weights are replaced by: `uniform` (E2) equal ones, `position_mean` (E3) their mean at that position over the other half of the questions, `permuted` (E4) those of another question."""
+    """What weights are replaced by: `uniform` (E2) equal ones, `position_mean` (E3) their mean at that position over the other half of the texts that are read together, `permuted` (E4) those of another question."""
     variants: list[str] | None = None
     """Variants in which it is done; `<k>_shot` are those with examples; null: all."""
     layer_groups: Annotated[int, Field(ge=1, le=6)] = 6
     """Groups of neighbouring layers in which it is done beside the whole model; 1: none."""
+
+    _distinct = field_validator("interventions", "variants")(distinct)
 
 
 class TextSpec(Section):

@@ -1,11 +1,13 @@
 """What all sections of the config share."""
 
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 """A name that becomes part of a path: letters, digits, ``_`` and ``-``."""
+
+T = TypeVar("T")
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -27,3 +29,11 @@ def models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for argument in get_args(annotation) for model in models_in(argument)]
+
+
+def distinct(given: list[T] | None) -> list[T] | None:
+    """Return a list of the config unless it names something twice; for `field_validator`."""
+    twice = sorted({str(value) for value in given or () if (given or []).count(value) > 1})
+    if twice:
+        raise ValueError(f"'{twice[0]}' is listed twice; list it once")
+    return given

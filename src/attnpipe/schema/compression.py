@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from attnpipe.schema.base import Section
+from attnpipe.schema.base import Section, distinct
 
 Policy = Literal["recent", "sink_recent", "uniform", "static_top", "random", "top_attention"]
 POLICIES: tuple[Policy, ...] = (
@@ -26,10 +26,4 @@ class CompressionSpec(Section):
     variants: list[str] | None = None
     """Variants of prompts in which it is done; null: all."""
 
-    @field_validator("policies", "budgets")
-    @classmethod
-    def _distinct(cls, given: list[object]) -> list[object]:
-        twice = sorted({str(v) for v in given if given.count(v) > 1})
-        if twice:
-            raise ValueError(f"'{twice[0]}' is listed twice; list it once")
-        return given
+    _distinct = field_validator("policies", "budgets", "variants")(distinct)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from attnpipe.schema.base import Section
+from attnpipe.schema.base import Section, distinct
 
 Intervention = Literal[
     "output_mean", "uniform", "position_mean", "permuted", "last_step", "local_window",
@@ -30,10 +30,4 @@ class InterventionSpec(Section):
     greedy_heads: Annotated[int, Field(ge=2)] = 32
     """Heads up to which the next one to be removed is found by trying all that are left; above it heads are ordered by what each alone costs."""
 
-    @field_validator("names")
-    @classmethod
-    def _distinct(cls, names: list[Intervention]) -> list[Intervention]:
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise ValueError(f"'{twice[0]}' is listed twice; list each intervention once")
-        return names
+    _distinct = field_validator("names")(distinct)

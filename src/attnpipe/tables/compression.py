@@ -49,5 +49,6 @@ COMPRESSION = Table("compression", "what it costs to leave out some of the input
     "n_seeds": Column(INT, "seeds"),
     "n_units": Column(INT, "units"),
     "within": Column(FLAG, "whether the bound lies below δ"),
+    "costly": Column(FLAG, "whether the 95 % interval lies above δ"),
     "chosen": Column(FLAG, "the smallest budget within δ, by the simplest policy that is no oracle"),
 })  # fmt: skip

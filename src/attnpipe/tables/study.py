@@ -48,6 +48,7 @@ SIMILARITY = Table("similarity", "likeness of attention between seeds", {
     "null_mean": Column(REAL, "for `matched_cosine`: mean likeness of as many independent heads of the same shape"),
     "null_hi95": Column(REAL, "what 95 % of these stay below"),
     "p": Column(REAL, "share of these that are as much alike, one-sided"),
+    "above_null": Column(FLAG, "whether p ≤ 0.05 and the likeness lies 0.15 above the null's mean: p alone errs on smooth profiles"),
     "as_published": Column(TEXT, "for `profile_cosine`: the verdict word of document 0's rules"),
 })  # fmt: skip
 

@@ -85,7 +85,7 @@ TEXT_INTERVENTIONS = Table("text_interventions", "loss of the right answer while
     "model": RUN["model"], "item": ITEM, "question": QUESTION, "variant": VARIANT,
     "intervention": Column(TEXT, "`intact`; `uniform` (E2), `position_mean` (E3) or `permuted` (E4) weights; `other_answer`: nothing is replaced, but the answer is another question's"),
     "layers": Column(TEXT, "`all`, or first and last layer of a group; null where nothing is replaced"),
-    "loss": Column(REAL, "mean negative log-likelihood of the answer's tokens, nats; null where no other text has the same variant and an answer of as many tokens"),
+    "loss": Column(REAL, "mean negative log-likelihood of the answer's tokens, nats; null where too few texts of the same variant, length and length of the answer are read together"),
 })  # fmt: skip
 
 TEXT_METRICS = Table("text_metrics", "all metrics of one run, text by text", {

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from tokenizers import Tokenizer
 
 from attnpipe.text.reading import ModelText
@@ -36,17 +36,27 @@ class AnswerBatch:
         """Return some of the texts."""
         return AnswerBatch(tuple(self.texts[i] for i in chosen), self.ids[chosen], self.length)
 
-    def others(self) -> "AnswerBatch":
-        """Return the texts, each with the answer that belongs to the next of the batch."""
+    def others(self) -> tuple["AnswerBatch", Bool[np.ndarray, " text"]]:
+        """Return the texts with the next answer of the batch that is another, and who has one."""
+        answers = self.ids[:, -self.length :]
+        count, donor = len(answers), np.arange(len(answers))
+        for text in range(count):
+            following = [(text + step) % count for step in range(1, count)]
+            other = (d for d in following if not np.array_equal(answers[d], answers[text]))
+            donor[text] = next(other, text)
         ids = self.ids.copy()
-        ids[:, -self.length :] = np.roll(self.ids[:, -self.length :], -1, axis=0)
-        return AnswerBatch(self.texts, ids, self.length)
+        ids[:, -self.length :] = answers[donor]
+        return AnswerBatch(self.texts, ids, self.length), donor != np.arange(count)
 
 
 def answer_batches(
     texts: Sequence[ModelText], tokenizer: Tokenizer, size: int = BATCH
 ) -> Iterator[AnswerBatch]:
-    """Yield all texts that ask something, short ones first; answers stand behind a space."""
+    """Yield all texts that ask something, short ones first; answers stand behind a space.
+
+    Those that are alike in length, variant and length of the answer come together, in
+    batches of nearly equal size.
+    """
     alike: dict[tuple[int, str, int], list[tuple[ModelText, np.ndarray]]] = {}
     for text in texts:
         if text.asked is None:
@@ -57,8 +67,8 @@ def answer_batches(
         key = (len(text.tokens.ids), text.variant, len(answer))
         alike.setdefault(key, []).append((text, ids))
     for (_, _, length), members in sorted(alike.items()):
-        for start in range(0, len(members), size):
-            group = members[start : start + size]
+        for places in np.array_split(np.arange(len(members)), -(-len(members) // size)):
+            group = [members[place] for place in places]
             yield AnswerBatch(
                 tuple(text for text, _ in group), np.stack([ids for _, ids in group]), length
             )
@@ -100,3 +110,9 @@ def answer_losses(
         nll = -log_p.gather(-1, ids[:, -batch.length :, None])[..., 0]
     losses: np.ndarray = nll.mean(1).numpy()
     return losses
+
+
+def other_answer_losses(model: Any, batch: AnswerBatch) -> Float64[np.ndarray, " text"]:
+    """Return the mean loss of another question's answer; NaN where no other answer is there."""
+    others, known = batch.others()
+    return np.where(known, answer_losses(model, others), np.nan)

@@ -159,6 +159,8 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
     ("content", "INCONCLUSIVE", {"replaced": {"E3": (0.02, 0.1), "E4": (0.02, 0.1)}}, []),
     ("content", "DESCRIPTIVE", TWO, []),
     ("verdict", "INCONCLUSIVE", {}, []),
+    ("verdict", "INCONCLUSIVE", {"replaced": {"E2": (0.005, 0.01), "E3": (0.004, 0.008),
+                                              "E4": (0.004, 0.008)}}, []),
     ("verdict", "INVALID", {"reasons": {"off_support": 1.0}}, []),
     ("answer", "DESCRIPTIVE", {}, []),
     ("answer", "DESCRIPTIVE", SENTENCES, []),
@@ -495,3 +497,26 @@ def test_context_is_read_from_a_jobs_config_and_the_texts_description() -> None:
     del spec["context"]["text"]
     assert diagnosis_context(spec, {"window": 5}).kind == "weights"
     assert diagnosis_context(spec, {"window": 5, "target": {}}).kind == "forecast"
+
+
+@pytest.mark.parametrize(
+    ("e2", "e34", "said"),
+    [
+        (
+            (0.9, 0.1),
+            (0.5, 0.1),
+            "The answers rest on the unequal weights of attention, and on what",
+        ),
+        ((0.9, 0.1), (0.0, 0.01), "attention, which need not depend on the content."),
+        ((0.9, 0.1), (0.02, 0.1), "The answers rest on the unequal weights of attention. Whether"),
+        ((0.02, 0.1), (0.5, 0.1), "The answers rest on what attention looks at. Whether"),
+        ((0.005, 0.01), (0.004, 0.008), "Whether a model without it"),
+    ],
+)
+def test_the_verdict_says_no_more_than_was_shown(
+    factory: ModuleType, e2: tuple[float, float], e34: tuple[float, float], said: str
+) -> None:
+    plan = factory.Plan(replaced={"E2": e2, "E3": e34, "E4": e34})
+    sentence = finding(judged(factory, plan), "verdict").sentence
+    assert said in sentence
+    assert ("rest on" in sentence) == ("rest on" in said or "attention, which" in said)

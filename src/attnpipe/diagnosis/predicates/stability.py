@@ -8,8 +8,6 @@ from attnpipe.diagnosis.words import number, sample, span
 SAME = 0.5
 """Centred cosine above which seeds count as alike, below which as unlike."""
 
-LEVEL = 0.05
-"""Of the null of matched heads."""
 NO_NULL = "there is nothing untrained to hold it against."
 
 
@@ -84,12 +82,10 @@ def _likeness(case: Case, measure: str, when: str) -> list[Evidence]:
 
 
 def _alike(now: Evidence, then: Evidence) -> Status:
-    status, p = gate(now, SAME), now.facts.get("p")
-    if status != "DESCRIPTIVE" and isinstance(p, float) and p > LEVEL:
-        return "NO"  # no more alike than independent heads, once these are matched
+    status = gate(now, SAME)
     if status == "YES" and (now.lo95 is None or now.lo95 <= _top(then)):
         return "INCONCLUSIVE"
-    return status
+    return "INCONCLUSIVE" if status == "YES" and now.facts.get("above_null") is False else status
 
 
 def _top(evidence: Evidence) -> float:

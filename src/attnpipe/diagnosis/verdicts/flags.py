@@ -4,12 +4,14 @@ from collections.abc import Mapping
 
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.verdicts.table import Gates, decide
-from attnpipe.diagnosis.words import listed, percent
+from attnpipe.diagnosis.words import count, listed, percent
 
 COLLAPSED = 0.05
 """Normalised entropy of rows below which attention looks at one key only."""
 SINK = 0.3
-"""Mean weight on the first key above which it is a sink."""
+"""Mean weight on the first key above which a head has a sink there."""
+GROWN = 2.0
+"""Times the weight before training: first keys get more than others where rows are causal."""
 UNTOLD = 0.5
 """Share of rows that their values cannot tell above which descriptions of them are flagged."""
 NO_CONTENT = 0.01
@@ -42,11 +44,13 @@ def flags(case: Case, by_seed: Mapping[str, Gates]) -> dict[str, str]:
             "Weights hardly vary with the content of these inputs: E3 and E4 cannot show that "
             "it matters."
         )
-    first = _known(case, "profile")
-    if first and sum(first) / len(first) > SINK:
+    first, before = _known(case, "profile"), _known(case, "untrained.profile")
+    sinks = [a for a, b in zip(first, before, strict=False) if a > max(SINK, GROWN * b)]
+    if sinks:
         raised["SINK"] = (
-            f"{percent(sum(first) / len(first))} of the weight lies on the first key, where it "
-            "may be parked: averages over keys speak of that key."
+            f"{count(len(sinks), 'head')} of {len(first)} put{'s' * (len(sinks) == 1)} up to "
+            f"{percent(max(sinks))} of the weight on the first key, where it may be parked: "
+            "averages over keys speak of that key."
         )
     untold = _known(case, "null_share")
     if untold and sum(untold) / len(untold) > UNTOLD:

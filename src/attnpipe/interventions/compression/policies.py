@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 
 from attnpipe.schema.compression import CompressionSpec, Policy
 
@@ -17,19 +17,23 @@ class Context:
 
     Attributes
     ----------
+    items
+        Number of each item, which draws its random places, whoever else is read with it.
     attention
         ``[item, place]``: what the last token gives each of them, mean over layers and heads.
     typical
-        ``[place]``: its mean over the items on which policies are chosen.
+        ``[item | 1, place]``: its mean over *other* items on which policies are chosen; None
+        where there is none.
     """
 
+    items: Int64[np.ndarray, " item"]
     attention: Float[np.ndarray, "item place"]
-    typical: Float[np.ndarray, " place"]
+    typical: Float[np.ndarray, "#item place"] | None
 
     @property
     def places(self) -> int:
         """Number of tokens that may be removed."""
-        return len(self.typical)
+        return int(self.attention.shape[1])
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class Choice:
 def choices(context: Context, spec: CompressionSpec) -> Iterator[Choice]:
     """Yield every policy at every budget that leaves something out, in the config's order."""
     for policy in spec.policies:
+        if policy == "static_top" and context.typical is None:
+            continue
         for budget in spec.budgets:
             k = kept_of(budget, context.places)
             if k >= context.places:
@@ -80,12 +86,28 @@ def keep(policy: Policy, context: Context, k: int, draw: int = 0) -> Kept:
         case "uniform":  # the last of every k-th part, so that the newest is among them
             return (np.floor((np.arange(k) + 1) * n / k).astype(np.int64) - 1)[None]
         case "static_top":
-            return _largest(context.typical[None], k)
+            assert context.typical is not None  # else it is no choice
+            return _largest(context.typical, k)
         case "top_attention":
             return _largest(context.attention, k)
         case "random":
-            rng = np.random.default_rng(draw)
-            return _largest(rng.random(context.attention.shape), k)
+            drawn = [np.random.default_rng([draw, int(item)]).random(n) for item in context.items]
+            return _largest(np.stack(drawn), k)
+
+
+def typical_of(
+    attention: Float[np.ndarray, "item place"], chosen_on: Bool[np.ndarray, " item"]
+) -> Float[np.ndarray, "item place"] | None:
+    """Return, for each item, the mean attention over the *other* items that are chosen on.
+
+    None if an item has no such other: an item must not tell what of itself is kept.
+    """
+    others = chosen_on.sum() - chosen_on
+    if not (others > 0).all():
+        return None
+    total = attention[chosen_on].sum(axis=0)
+    own = np.where(chosen_on[:, None], attention, 0.0)
+    return np.asarray((total - own) / others[:, None])
 
 
 def _largest(values: Float[np.ndarray, "item place"], k: int) -> Kept:

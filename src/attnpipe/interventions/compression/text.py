@@ -10,12 +10,17 @@ from tokenizers import Tokenizer
 
 from attnpipe.attention.adapter.context import adapted
 from attnpipe.attention.hooks import observing
-from attnpipe.interventions.compression.policies import Context, choices
+from attnpipe.interventions.compression.policies import Context, choices, typical_of
 from attnpipe.interventions.compression.table import CONFIRMATION, SELECTION, LossTable
 from attnpipe.interventions.compression.tokens import LastRow
 from attnpipe.models.determinism import deterministic
 from attnpipe.schema.compression import CompressionSpec
-from attnpipe.tasks.answers import AnswerBatch, answer_batches, answer_losses
+from attnpipe.tasks.answers import (
+    AnswerBatch,
+    answer_batches,
+    answer_losses,
+    other_answer_losses,
+)
 from attnpipe.text.reading import ModelText
 
 
@@ -77,21 +82,23 @@ def _shorten(
 ) -> None:
     """Add all losses of the texts of one variant and length."""
     rows = [_attention(model, batch) for batch in batches]
-    chosen_on = np.array([_split(t) == SELECTION for b in batches for t in b.texts])
-    every = np.concatenate(rows)
-    typical = every[chosen_on].mean(0) if chosen_on.any() else every.mean(0)
+    texts = [text for batch in batches for text in batch.texts]
+    chosen_on = np.array([_split(text) == SELECTION for text in texts])
+    typical = typical_of(np.concatenate(rows), chosen_on)
+    start = 0
     for batch, attention in zip(batches, rows, strict=True):
-        intact = answer_losses(model, batch)
-        alone = len(batch.texts) < 2
-        trivial = np.full(len(intact), np.nan) if alone else answer_losses(model, batch.others())
+        part = slice(start, start := start + len(batch.texts))
+        intact, trivial = answer_losses(model, batch), other_answer_losses(model, batch)
         items = [(t.item, f"question {t.question}", _split(t)) for t in batch.texts]
-        for choice in choices(Context(attention, typical), spec):
-            end = np.arange(len(typical), batch.ids.shape[1])[None].repeat(len(choice.kept), 0)
+        numbers = np.array([t.item for t in batch.texts])
+        context = Context(numbers, attention, None if typical is None else typical[part])
+        for choice in choices(context, spec):
+            end = np.arange(context.places, batch.ids.shape[1])[None].repeat(len(choice.kept), 0)
             kept = np.concatenate([choice.kept, end], axis=1)
             for reindexed in (False, True):
                 losses = answer_losses(model, batch, kept, keep_positions=not reindexed)
                 table.add(
-                    choice, items, losses, intact, trivial, places=len(typical),
+                    choice, items, losses, intact, trivial, places=context.places,
                     reindexed=reindexed, variant=variant,
                 )  # fmt: skip
 

@@ -14,7 +14,7 @@ from attnpipe.core.block import Block
 from attnpipe.core.outcome import Outcome
 from attnpipe.data.storage import Dataset
 from attnpipe.data.tokens import TokenDataset
-from attnpipe.interventions.compression.policies import Context, choices
+from attnpipe.interventions.compression.policies import Context, choices, typical_of
 from attnpipe.interventions.compression.table import CONFIRMATION, SELECTION, LossTable
 from attnpipe.models.build import build_model
 from attnpipe.models.determinism import deterministic
@@ -86,19 +86,25 @@ def compress(
     load_checkpoint(module, checkpoints["best"], run=f"{name}/seed-{seed}", checkpoint="best")
     module.eval()
     nats = float(np.log(dataset.vocabulary))
-    typical: Float[np.ndarray, " place"] | None = None
+    typical: Float[np.ndarray, "1 place"] | None = None
     with deterministic(), torch.inference_mode():
         for split, said in SPLITS.items():
             tokens = dataset.tokens[dataset.splits[split]].astype(np.int64)
             attention, intact = _whole(module, tokens)
-            typical = attention.mean(0) if typical is None else typical
+            selecting = np.full(len(tokens), said == SELECTION)
+            if said == SELECTION:
+                typical = attention.mean(0, keepdims=True)
+                own = typical_of(attention, selecting)
             items = [(i, f"sequence {i}", said) for i in range(len(tokens))]
             trivial = np.full(len(tokens), nats)
-            for choice in choices(Context(attention, typical), spec):
+            context = Context(
+                dataset.splits[split], attention, own if said == SELECTION else typical
+            )
+            for choice in choices(context, spec):
                 for reindexed in (False, True):
                     losses = _losses(module, tokens, choice.kept, keep_positions=not reindexed)
                     table.add(
-                        choice, items, losses, intact, trivial, places=len(typical),
+                        choice, items, losses, intact, trivial, places=context.places,
                         reindexed=reindexed,
                     )  # fmt: skip
     return table.frame()

@@ -14,12 +14,19 @@ from attnpipe.attention.means import MeanWeights
 from attnpipe.models.determinism import deterministic
 from attnpipe.schema.analysis import AnswerSpec
 from attnpipe.tables.text import TEXT_INTERVENTIONS
-from attnpipe.tasks.answers import AnswerBatch, answer_batches, answer_losses
+from attnpipe.tasks.answers import (
+    AnswerBatch,
+    answer_batches,
+    answer_losses,
+    other_answer_losses,
+)
 from attnpipe.text.reading import ModelText
 
 INTACT, OTHERS = "intact", "other_answer"
 """Rows of `TEXT_INTERVENTIONS` that replace nothing: the right answer, another question's."""
 ALL = "all"
+FEWEST = {"uniform": 1, "permuted": 2, "position_mean": 4}
+"""Texts that must be read together: a mean of one row is no mean."""
 
 Losses = np.ndarray
 
@@ -33,9 +40,10 @@ def intervene_texts(
 ) -> pl.DataFrame:
     """Replace a pretrained model's attention and score the right answers.
 
-    In the whole model, and in groups of neighbouring layers. The mean row of a position is
-    that of the other half of the questions, so that no text has a part in what replaces it;
-    rows of other samples are those of other questions in the same variant.
+    In the whole model, and in groups of neighbouring layers. Texts are read together (up to
+    32) that have the same variant, length and length of the answer. The mean row of a
+    position is that of the other half of these, so that no text has a part in what replaces
+    it; rows of other samples are those of another question among them.
 
     Parameters
     ----------
@@ -53,8 +61,8 @@ def intervene_texts(
     Returns
     -------
     DataFrame
-        `tables.TEXT_INTERVENTIONS`; a loss is null where a text has no other to be exchanged
-        with: the same variant, and an answer of as many tokens.
+        `tables.TEXT_INTERVENTIONS`; a loss is null where fewer texts than `FEWEST` are read
+        together, or none has another answer.
     """
     wanted = [t for t in texts if options.variants is None or t.variant in options.variants]
     groups = layer_groups(model.config.num_hidden_layers, options.layer_groups)
@@ -76,7 +84,7 @@ def intervene_texts(
 
 def layer_groups(layers: int, groups: int) -> dict[str, range]:
     """Return name → neighbouring layers, in groups of nearly equal size; none for one."""
-    if groups < 2:
+    if min(groups, layers) < 2:
         return {}
     parts = np.array_split(np.arange(layers), min(groups, layers))
     ranges = [range(int(part[0]), int(part[-1]) + 1) for part in parts]
@@ -87,13 +95,12 @@ def _losses(
     model: Any, batch: AnswerBatch, options: AnswerSpec, groups: Mapping[str, range]
 ) -> Iterator[tuple[str, str | None, Losses]]:
     """Yield intervention, layers and losses of a batch's texts."""
-    alone = len(batch.texts) < 2
     unknown = np.full(len(batch.texts), np.nan)
     yield INTACT, None, answer_losses(model, batch)
-    yield OTHERS, None, unknown if alone else answer_losses(model, batch.others())
+    yield OTHERS, None, other_answer_losses(model, batch)
     where: dict[str, range | None] = {ALL: None, **groups}
     for name in options.interventions:
-        if alone and name != "uniform":
+        if len(batch.texts) < FEWEST[name]:
             yield from ((name, layers, unknown) for layers in where)
             continue
         replaced = _REPLACED[name](model, batch)

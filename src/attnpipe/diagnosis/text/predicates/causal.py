@@ -107,15 +107,7 @@ def verdict(case: Case) -> Finding:
             cited,
         )
     use = {p: case.found[p].status for p in ("used", "content") if p in case.found}
-    parts = {
-        "used": {"YES": "the answers rest on its unequal weights"},
-        "content": {
-            "YES": "and on what they look at, not on positions alone",
-            "NO": "and on positions, not on content",
-        },
-    }
-    said = ", ".join(t for p, s in use.items() if (t := parts[p].get(s)))
-    sentence = (f"This model uses its attention: {said}. " if said else "") + (
+    sentence = _said(use.get("used"), use.get("content")) + (
         "Whether a model without it would do as well needs models trained anew, which a pretrained "
         "model does not have."
     )
@@ -126,6 +118,19 @@ def verdict(case: Case) -> Finding:
         effect=found.get("E2"),
         gates=[g for g in gate_rows(found, case.context.delta) if g.evidence is not None],
     )
+
+
+def _said(used: Status | None, content: Status | None) -> str:
+    """Return what is shown of a pretrained model, with a blank behind it; empty if nothing is."""
+    if used == "YES":
+        more = {
+            "YES": ", and on what they look at, not on positions alone",
+            "NO": ", which need not depend on the content",
+        }.get(content or "", "")
+        return f"The answers rest on the unequal weights of attention{more}. "
+    if content == "YES":
+        return "The answers rest on what attention looks at. "
+    return ""
 
 
 def _variants(case: Case) -> Sequence[str]:
