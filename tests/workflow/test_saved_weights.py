@@ -177,7 +177,7 @@ def test_batches_are_measured_row_by_row_and_know_no_statistics_over_seeds(proje
         assert str(folder) not in text
     figures = project.folder / "config" / "figure" / "weights_only.yaml"
     names = yaml.safe_load(figures.read_text())["show"]
-    assert len(names) == 8
+    assert len(names) == 9
     for name in names:
         for suffix in ("png", "svg"):
             assert (results(project) / "figures" / f"{name}.{suffix}").stat().st_size > 0

@@ -21,7 +21,8 @@ show: {prompt_maps: {}, layer_entropy: {}}
 OVERRIDES = (
     "~models.chat +model@models.tiny=local models.tiny.label=Tiny models.tiny.source.path=model "
     "models.tiny.untrained=true data.questions=6 data.shots=[0,1] data.max_new_tokens=4 "
-    "figure=text analysis.text.answers.variants=[plain,1_shot]"
+    "figure=text analysis.text.answers.variants=[plain,1_shot] compression.variants=[1_shot] "
+    "compression.budgets=[0.5]"
 )
 DOCUMENT_3 = {"layer_entropies", "head_specialization_summary"}
 
@@ -102,12 +103,15 @@ def test_findings_answer_the_three_questions_with_evidence(finished):
          "export_text tiny", "figure layer_entropy", "figure prompt_maps", "report", "verify"]),
         ("models.tiny.label=Other", ["diagnose", "figure layer_entropy", "figure prompt_maps",
          "report", "verify"]),
+        ("compression.budgets=[0.4]", ["compress_text tiny", "compression", "diagnose", "report",
+         "verify"]),
         ("analysis.text.answers.layer_groups=1", ["aggregate_text tiny", "compare_text", "diagnose",
          "export_text tiny", "figure layer_entropy", "figure prompt_maps", "intervene_text tiny",
          "report", "verify"]),
         ("data.max_new_tokens=5", ["aggregate_text tiny", "compare_text", "diagnose",
-         "export_text tiny", "extract_text tiny", "figure layer_entropy", "figure prompt_maps",
-         "intervene_text tiny", "measure_text tiny", "prepare_texts prompts", "report", "verify"]),
+         "compress_text tiny", "compression", "export_text tiny", "extract_text tiny",
+         "figure layer_entropy", "figure prompt_maps", "intervene_text tiny", "measure_text tiny",
+         "prepare_texts prompts", "report", "verify"]),
     ],
 )  # fmt: skip
 def test_only_what_changed_runs_again(finished, change, jobs):

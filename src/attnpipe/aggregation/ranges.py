@@ -3,8 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from attnpipe.metrics.catalogue import causal_scores
-
+SCORES = ("diagonal", "previous_token", "duplicate_token", "induction")
 INFINITY = float("inf")
 SHARE = (0.0, 1.0)
 NOT_NEGATIVE = (0.0, INFINITY)
@@ -48,7 +47,8 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "jsd_previous": NOT_NEGATIVE,
     "jsd_final": NOT_NEGATIVE,
     "null_share": SHARE,
-    **dict.fromkeys(causal_scores(), SHARE),
+    **dict.fromkeys(SCORES, SHARE),
+    **dict.fromkeys((f"{score}_best_head" for score in SCORES), SHARE),
 }
 """Metric, any number in its name as {k} → least and greatest value.
 
