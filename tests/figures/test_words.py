@@ -108,3 +108,15 @@ def test_models_in_grey_are_counted_in_grammar(factory: ModuleType, grey: int, s
     assert f"{said} drawn in grey." in written(
         drawn(factory, "profile_overlay", plan, factory.study(plan))
     )
+
+
+def test_losses_of_tokens_are_nats_and_of_numbers_shares_of_variance(factory: ModuleType) -> None:
+    plan = factory.Plan(window=20, epochs=6)
+    tables = {
+        "history": factory.study(plan)["history"],
+        "inventory": factory.study(plan)["inventory"],
+    }
+    for unit, said in (("nats", "nats per token"), ("nT", "units of the target's variance")):
+        context = factory.figure_context(plan, target_unit=unit)
+        figure = FIGURES.load("loss_curves")(tables, context, FigureOptions())
+        assert said in written(figure)

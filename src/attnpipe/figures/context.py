@@ -51,6 +51,11 @@ class FigureContext:
     target_unit: str = ""
     delta: float = 0.02
 
+    @property
+    def of_tokens(self) -> bool:
+        """Whether losses are those of tokens, in nats, and not of numbers."""
+        return self.target_unit == "nats"
+
     def label(self, model: str) -> str:
         """Return the label of a model on one line of printable characters."""
         text = "".join(c if c.isprintable() else " " for c in self.labels.get(model, model))

@@ -65,7 +65,7 @@ def draw(
     rows = [skill_row(tables, context, m) for m in models]
     _panel(axes[-1], rows, context)
     axes[-1].set_title("skill over the best trivial forecast (1 = perfect, 0 = no better)")
-    axes[-1].set_xlabel("skill (share of the trivial forecast's mean squared error removed)")
+    axes[-1].set_xlabel("skill (share of the trivial forecast's loss removed)")
     return figure
 
 

@@ -29,10 +29,9 @@ def draw(
     train, validation = options.color or context.style.palette[0], context.style.palette[1]
     words = Words(
         title="Loss while the models train",
-        subtitle="Mean squared error in units of the target's variance; thin lines are seeds, "
-        "bold lines their mean.",
+        subtitle=f"{_loss(context)}; thin lines are seeds, bold lines their mean.",
         xlabel="epoch (0 = untrained)",
-        ylabel="loss / variance of the target",
+        ylabel="loss, nats" if context.of_tokens else "loss / variance of the target",
         notes=[*cut, *gap_notes(tables, context, models)],
     )
     if history.is_empty():
@@ -61,12 +60,19 @@ def draw(
         ax.plot(ends["epoch"], ends["validation_loss"], "x", color=INK, markersize=5, zorder=5)
     if high > 10 * low > 0:
         axes[0].set_yscale("log")
-        axes[0].yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        steps = (1.0, 2.0, 5.0) if high < 100 * low else (1.0,)
+        axes[0].yaxis.set_major_locator(LogLocator(subs=steps))
         axes[0].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes[0].yaxis.set_minor_formatter("")
     axes[0].set_ylim(low, high)
     axes[0].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     return figure
+
+
+def _loss(context: FigureContext) -> str:
+    if context.of_tokens:
+        return "Cross-entropy of the tokens that can be foretold, nats per token"
+    return "Mean squared error in units of the target's variance"
 
 
 def _lines(ax: Axes, runs: pl.DataFrame, column: str, color: str, dash: str) -> None:
