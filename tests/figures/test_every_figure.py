@@ -14,7 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from attnpipe.figures.context import FigureContext, figure_context
-from attnpipe.figures.registry import FIGURES, NEEDS, WINDOWS
+from attnpipe.figures.registry import FIGURES, NEEDS, SHORTENED, WINDOWS
 from attnpipe.figures.save import save_png, save_svg
 from attnpipe.schema.figure import Diverging, FigureOptions, FigureSpec, Sequential, StyleSpec
 
@@ -75,7 +75,12 @@ def drawn(factory: ModuleType, name: str, plan: object, **changes: object) -> Fi
 @pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
 @pytest.mark.parametrize(
     ("name", "case"),
-    [(n, c) for n in WINDOWS for c in CASES if c != "not trained here" or (n, c) in SAID],
+    [
+        (n, c)
+        for n in (*WINDOWS, *SHORTENED)
+        for c in CASES
+        if c != "not trained here" or (n, c) in SAID
+    ],
 )
 def test_is_drawn_without_overlapping_or_cut_text_and_names_its_gaps(
     factory: ModuleType, readable: ModuleType, name: str, case: str
@@ -124,7 +129,7 @@ def test_figures_ignore_the_settings_of_the_machine(factory: ModuleType) -> None
         assert save_png(drawn(factory, "entropy", factory.Plan()), style) == plain
 
 
-@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("name", [*WINDOWS, *SHORTENED])
 def test_full_study_is_readable_and_the_same_bytes_in_any_order_of_rows(
     factory: ModuleType, readable: ModuleType, name: str
 ) -> None:
@@ -165,7 +170,7 @@ def test_other_processes_write_the_same_bytes() -> None:
     assert len(digests) == 1
 
 
-@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("name", [*WINDOWS, *SHORTENED])
 def test_empty_tables_give_a_named_gap(
     factory: ModuleType, readable: ModuleType, name: str
 ) -> None:
@@ -312,10 +317,11 @@ def test_models_beyond_the_palette_differ_in_marker(factory: ModuleType) -> None
 
 def test_registry_and_context_import_no_matplotlib() -> None:
     code = (
-        "import sys; from attnpipe.figures.registry import FIGURES, NEEDS, TEXTS, WINDOWS; "
+        "import sys; "
+        "from attnpipe.figures.registry import FIGURES, NEEDS, SHORTENED, TEXTS, WINDOWS; "
         "from attnpipe.figures.context import figure_context; "
-        "assert set(FIGURES) == set(NEEDS) == {*WINDOWS, *TEXTS}; "
-        "assert (len(WINDOWS), len(TEXTS), len(NEEDS)) == (15, 10, 25); "
+        "assert set(FIGURES) == set(NEEDS) == {*WINDOWS, *TEXTS, *SHORTENED}; "
+        "assert (len(WINDOWS), len(TEXTS), len(NEEDS)) == (15, 10, 26); "
         "sys.exit(any(m.split('.')[0] in ('matplotlib', 'scipy', 'torch') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -18,7 +18,6 @@ WINDOWS: dict[str, tuple[str, ...]] = {
     "use_and_benefit": ("inventory", "effects"),
     "ablation": ("inventory", "effects"),
     "heads_over_training": ("inventory", "metric_values"),
-    "compression": ("inventory", "compression"),
 }
 """Figures of models on windows of series, and of saved weights."""
 
@@ -36,7 +35,10 @@ TEXTS: dict[str, tuple[str, ...]] = {
 }
 """Figures of pretrained models on texts."""
 
-NEEDS: dict[str, tuple[str, ...]] = WINDOWS | TEXTS
+SHORTENED: dict[str, tuple[str, ...]] = {"compression": ("inventory", "compression")}
+"""Figures of models that read from left to right, whatever the kind of study."""
+
+NEEDS: dict[str, tuple[str, ...]] = WINDOWS | TEXTS | SHORTENED
 """Figure name → the study's tables that it reads, and no others."""
 
 ONE_SEED = ("epoch_heatmaps",)
@@ -44,7 +46,7 @@ ONE_SEED = ("epoch_heatmaps",)
 
 FIGURES = Registry(
     "figure",
-    {name: f"attnpipe.figures.{name}:draw" for name in WINDOWS}
+    {name: f"attnpipe.figures.{name}:draw" for name in (*WINDOWS, *SHORTENED)}
     | {name: f"attnpipe.figures.texts.{name}:draw" for name in TEXTS},
 )
 """Figure name → ``draw(tables, context, options) -> matplotlib.figure.Figure``."""

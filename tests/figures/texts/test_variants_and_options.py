@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from attnpipe.figures.registry import FIGURES, TEXTS
+from attnpipe.figures.registry import FIGURES, SHORTENED, TEXTS
 from attnpipe.figures.texts.variants import Looks, in_order, shots_of, variant_name
 from attnpipe.schema.figure import READ_BY, FigureOptions, FigureSpec
 
@@ -60,7 +60,7 @@ def test_a_variant_looks_alike_whatever_else_is_shown(text_factory: ModuleType) 
 def test_the_figures_of_a_study_are_known_and_their_options_valid(name: str) -> None:
     document = yaml.safe_load((CONFIG / f"{name}.yaml").read_text("utf-8"))
     spec = FigureSpec.model_validate(document)
-    assert set(spec.show) <= set(TEXTS)
+    assert set(spec.show) <= {*TEXTS, *SHORTENED}
     assert set(document["style"]) == set(type(spec.style).model_fields)
     for figure, options in document["show"].items():
         readers = {"color", "colormap", *(o for o, by in READ_BY.items() if figure in by)}
@@ -69,7 +69,7 @@ def test_the_figures_of_a_study_are_known_and_their_options_valid(name: str) -> 
 
 def test_all_prompt_figures_are_in_the_prompt_study() -> None:
     document = yaml.safe_load((CONFIG / "prompts.yaml").read_text("utf-8"))
-    assert set(document["show"]) == set(TEXTS)
+    assert set(document["show"]) == {*TEXTS, *SHORTENED}
 
 
 def test_options_without_a_use_are_refused() -> None:
