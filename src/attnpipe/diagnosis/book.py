@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 from attnpipe.diagnosis.context import DiagnosisContext, TextContext
@@ -14,11 +13,7 @@ class Book(Mapping[str, Evidence]):
     """All evidence of a study by id."""
 
     def __init__(self, evidence: Iterable[Evidence]) -> None:
-        ordered = sorted(evidence, key=lambda e: e.id)
-        self._evidence = {e.id: e for e in ordered}
-        if len(self._evidence) < len(ordered):
-            twice = next(a.id for a, b in pairwise(ordered) if a.id == b.id)
-            raise ValueError(f"two rows are evidence '{twice}'")
+        self._evidence = {e.id: e for e in sorted(evidence, key=lambda e: e.id)}
         self._heads: dict[str, list[Evidence]] = {}
         for e in self._evidence.values():
             self._heads.setdefault(str(e.facts.get("of", e.id)), []).append(e)
