@@ -50,7 +50,12 @@ def draw(
     ]
     band = options.color or BAND
     legend += [
-        Patch(color="#bbbbbb", alpha=0.5, lw=0, label=f"{PERCENT} interval (seeds × test units)"),
+        Patch(
+            color=colors["cumulative_heads"],
+            alpha=0.2,
+            lw=0,
+            label=f"{PERCENT} interval (seeds × test units)",
+        ),
         Patch(color=band, lw=0, label=f"±δ = {context.delta:g}: too small to matter"),
     ]
     figure, axes = grid(

@@ -114,15 +114,15 @@ def _whole(
     module: nn.Module, tokens: Int64[np.ndarray, "item token"]
 ) -> tuple[Float[np.ndarray, "item before"], Float[np.ndarray, " item"]]:
     """Return the last token's attention to those before it, and its loss."""
-    rows, last = [], tokens.shape[1] - 2
+    rows, losses, last = [], [], tokens.shape[1] - 2
     everything = np.arange(last)[None]
     for start in range(0, len(tokens), BATCH):
         look = LastRow(last)
         with observing(look):
-            _losses(module, tokens[start : start + BATCH], everything, keep_positions=True)
+            part = tokens[start : start + BATCH]
+            losses.append(_losses(module, part, everything, keep_positions=True))
         rows.append(look.mean()[:, :last])
-    losses = _losses(module, tokens, everything, keep_positions=True)
-    return np.concatenate(rows), losses
+    return np.concatenate(rows), np.concatenate(losses)
 
 
 def _losses(
