@@ -15,7 +15,7 @@ from attnpipe.figures.selection import epochs
 from attnpipe.figures.style import QUIET, RULE, styled
 from attnpipe.schema.figure import FigureOptions
 
-SCORES = {"previous_token": "token before", "induction": "token after an earlier same one"}
+SCORES = {"previous_token": "token before", "induction": "token after an earlier copy"}
 """The two that make an induction circuit: a head of the first kind below one of the second."""
 
 
