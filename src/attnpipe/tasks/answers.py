@@ -50,16 +50,21 @@ class AnswerBatch:
 
 
 def answer_batches(
-    texts: Sequence[ModelText], tokenizer: Tokenizer, size: int = BATCH
+    texts: Sequence[ModelText],
+    tokenizer: Tokenizer,
+    size: int = BATCH,
+    variants: Sequence[str] | None = None,
 ) -> Iterator[AnswerBatch]:
     """Yield all texts that ask something, short ones first; answers stand behind a space.
+
+    Only those of some `variants`, if they are named.
 
     Those that are alike in length, variant and length of the answer come together, in
     batches of nearly equal size.
     """
     alike: dict[tuple[int, str, int], list[tuple[ModelText, np.ndarray]]] = {}
     for text in texts:
-        if text.asked is None:
+        if text.asked is None or (variants is not None and text.variant not in variants):
             continue
         gap = "" if text.tokens.text[-1:].isspace() else " "
         answer = tokenizer.encode(f"{gap}{text.asked.answer}", add_special_tokens=False).ids

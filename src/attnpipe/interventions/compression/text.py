@@ -55,9 +55,8 @@ def compress_texts(
         `tables.COMPRESSION_LOSSES`.
     """
     table = LossTable(name, 0)
-    wanted = [t for t in texts if spec.variants is None or t.variant in spec.variants]
     variants: dict[str, list[AnswerBatch]] = {}
-    for batch in answer_batches(wanted, tokenizer):
+    for batch in answer_batches(texts, tokenizer, variants=spec.variants):
         variants.setdefault(batch.texts[0].variant, []).append(batch)
     with deterministic():
         for variant, batches in variants.items():

@@ -64,11 +64,10 @@ def intervene_texts(
         `tables.TEXT_INTERVENTIONS`; a loss is null where fewer texts than `FEWEST` are read
         together, or none has another answer.
     """
-    wanted = [t for t in texts if options.variants is None or t.variant in options.variants]
     groups = layer_groups(model.config.num_hidden_layers, options.layer_groups)
     rows: list[dict[str, object]] = []
     with deterministic(), adapted(model):
-        for batch in answer_batches(wanted, tokenizer):
+        for batch in answer_batches(texts, tokenizer, variants=options.variants):
             for intervention, layers, losses in _losses(model, batch, options, groups):
                 rows += [
                     {
