@@ -51,6 +51,7 @@ tiny: setup  ## a study of a minute
 calibrate: setup  ## error rates of verdicts on tasks of known answer: hours, resumable
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.calibration.train
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.calibration.published
+	$(BIN)/python -m tests.calibration.sweep --store
 	$(BIN)/python -m tests.calibration.tabulate
 	$(BIN)/python -m tests.calibration.page
 

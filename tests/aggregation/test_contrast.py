@@ -361,3 +361,20 @@ def test_forty_evaluations_cost_less_than_a_second():
     start = time.process_time()
     contrast(runs, baselines, OPTIONS)
     assert time.process_time() - start < 1.0
+
+
+def test_a_copied_seed_counts_once():
+    runs = study((1, 2, 3, 4))
+    alone = contrast({run: of for run, of in runs.items() if run[1] != 4}, BASELINES, OPTIONS)
+    runs |= {(model, 4): runs[model, 1] for model in BASELINES}
+    doubled = contrast(runs, BASELINES, OPTIONS)
+    for level in ("model", "skill", "gain"):
+        where = (pl.col("level") == level) & (pl.col("model") == "good")
+        assert doubled.filter(where).equals(alone.filter(where))
+
+
+def test_a_baseline_that_is_the_model_under_another_name_is_no_comparison():
+    runs = study()
+    runs |= {("good", seed): runs["base", seed] for seed in SEEDS}
+    row = pick(contrast(runs, BASELINES, OPTIONS), level="gain", metric="skill_units")
+    assert (row["value"], row["n_seeds"]) == (None, 0)

@@ -146,3 +146,62 @@ def test_other_units_are_refused() -> None:
     found = {k: v.with_columns(unit=pl.lit("z")) for k, v in interventions(runs).items()}
     with pytest.raises(UserError, match="units of intervention 'uniform' are not those"):
         effects(runs, found, {}, 0.02)
+
+
+def test_an_arm_that_is_the_model_under_another_name_is_no_evidence() -> None:
+    runs = evaluations(m=0.9)
+    runs |= {("copy", s): runs["m", s] for s in SEEDS}
+    table = effects(runs, {}, {"m": {"none": "copy"}}, 0.02)
+    found = one(table, code="R0", metric="skill_units")
+    assert (found["value"], found["n_seeds"], found["copies"]) == (None, 0, 5)
+
+
+def test_one_copied_seed_of_an_arm_leaves_the_others() -> None:
+    runs = evaluations(m=0.9, base=0.5)
+    runs["base", 8] = runs["m", 8]
+    found = one(effects(runs, {}, {"m": {"none": "base"}}, 0.02), code="R0", metric="skill_units")
+    assert (found["n_seeds"], found["copies"]) == (4, 1)
+    without = {run: of for run, of in runs.items() if run[1] != 8}
+    wanted = one(
+        effects(without, {}, {"m": {"none": "base"}}, 0.02), code="R0", metric="skill_units"
+    )
+    assert found["value"] == wanted["value"]
+
+
+def test_a_model_with_equal_weights_is_its_own_uniform_arm() -> None:
+    runs = evaluations(m=0.9)
+    found = one(effects(runs, {}, {"m": {"uniform": "m"}}, 0.02), code="R1", metric="skill_units")
+    assert (found["value"], found["n_seeds"], found["copies"]) == (0.0, 5, 0)
+
+
+def test_the_p_of_a_claim_says_what_its_interval_says() -> None:
+    """Beyond the margin by the 95 % interval, inside by the 90 % one, p adjusted over models."""
+    runs = evaluations(m=0.9, n=0.7, bad=0.2, same=0.9)
+    runs |= {("same", s): evaluation(s + 100, 0.9, repeat=REPEAT) for s in SEEDS}
+    arms = {"m": {"none": "bad", "uniform": "same"}, "n": {"none": "bad"}}
+    for delta in (0.005, 0.02, 0.1, 0.4, 1.0, 3.0):
+        table = effects(runs, {}, arms, delta).filter(
+            (pl.col("level") == "model") & (pl.col("metric") == "skill_units")
+        )
+        for row in table.iter_rows(named=True):
+            beyond = row["lo95"] > delta or row["hi95"] < -delta
+            inside = -delta < row["lo90"] and row["hi90"] < delta
+            assert (row["p_claim"] < 0.05) == (beyond or inside)
+        of = table.filter(pl.col("code") == "R0")
+        low, high = sorted(of["p_claim"])
+        assert sorted(of["p_claim_holm"]) == pytest.approx(
+            [min(2 * low, 1), min(max(2 * low, high), 1)]
+        )
+
+
+def test_seeds_needed_are_asked_for_the_margin_that_a_gate_has() -> None:
+    """An intervention far below δ needs few seeds, even where it lies near −δ."""
+    runs = evaluations(m=0.9)
+    helped = interventions(runs, factor=0.99)
+    own, items = by_unit(runs, "m")
+    trivial = runs["m", 3]["trivial_loss"].mean()
+    value = -0.01 * float((own @ items / items.sum()).mean())
+    delta = 1.02 * abs(value) / (trivial + 100 * value)
+    found = one(effects(runs, helped, {}, delta), code="E2", metric="skill_units")
+    assert found["value"] == pytest.approx(-delta / 1.02)
+    assert found["seeds_needed"] < 5

@@ -21,8 +21,11 @@ from attnpipe.training.seeds import Seeds
 Params = Mapping[str, Tensor]
 """Name in the module → its weights, stacked ``[seed, …]``."""
 
-Act = Callable[[Tensor, Tensor], Tensor]
-"""``(weights [seed, item, key], hidden) → context [seed, item, width]``: what acts in place."""
+Pool = Callable[[Tensor], Tensor]
+"""Weights ``[seed, item, key]``, which sum to 1 → context ``[seed, item, width]``."""
+
+Act = Callable[[Tensor, Pool], Tensor]
+"""``(weights, pool) → context``: what acts in place of attention."""
 
 
 @dataclass(frozen=True)
@@ -70,44 +73,70 @@ def _softmax(logits: Tensor, exists: Tensor | None) -> Tensor:
     return (logits if exists is None else logits.masked_fill(~exists, -torch.inf)).softmax(-1)
 
 
-def mean_of_values(weights: Tensor, hidden: Tensor) -> Tensor:
+def _fixed(params: Params, inputs: Tensor) -> Tensor:
+    """Return logits that no window changes: learned ones of the static arm, else zeros."""
+    learned = params.get("attention.position")
+    return (
+        torch.zeros(inputs.shape[:3])
+        if learned is None
+        else (learned[:, None].expand(inputs.shape[:3]))
+    )
+
+
+def _products(values: Tensor, asked: Tensor) -> Tensor:
+    return (values @ asked[..., None])[..., 0]
+
+
+def as_it_is(weights: Tensor, pool: Pool) -> Tensor:
     """Let attention act as it is."""
-    return (weights[..., None, :] @ hidden)[..., 0, :]
+    return pool(weights)
+
+
+def _mean(weights: Tensor, values: Tensor) -> Tensor:
+    return (weights[..., None, :] @ values)[..., 0, :]
 
 
 def forward(
-    spec: ReaderModel | LstmModel, params: Params, inputs: Tensor, act: Act = mean_of_values
+    spec: ReaderModel | LstmModel, params: Params, inputs: Tensor, act: Act = as_it_is
 ) -> Tensor:
     """Return forecasts ``[seed, item]`` of windows ``[seed, item, step, feature]``."""
     if isinstance(spec, LstmModel):
         return _lstm(spec, params, inputs, act)
-    entered = _linear(inputs, params, "enter") + params["position"][:, None]
-    hidden = entered + _linear(torch.relu(entered), params, "embed")
-    state = _linear(hidden[:, :, -1], params, "skip")
+    return _reader(spec, params, inputs, act)
+
+
+def _reader(spec: ReaderModel, params: Params, inputs: Tensor, act: Act) -> Tensor:
+    """As `Reader`, but layers per step are applied after sums over steps, where they are cheap.
+
+    A step's hidden state is ``e + W r + b`` with ``e = A x + p`` and ``r = relu(e)``. Its mean
+    by weights that sum to 1 is the same of the means of ``x``, ``p`` and ``r``; its product with
+    a query ``a`` is ``x·(a A) + p·a + r·(a W)`` up to a term that all keys share and softmax
+    ignores.
+    """
+    read = inputs if spec.attention is not None else inputs[:, :, -1:]
+    positions = params["position"][:, -read.shape[2] :]
+    entered = _linear(read, params, "enter") + positions[:, None]
+    rectified = torch.relu(entered)
+    last = entered[:, :, -1] + _linear(rectified[:, :, -1], params, "embed")
+    state = _linear(last, params, "skip")
     if spec.attention is not None:
         exists = None if spec.mask is None else inputs[..., spec.mask] > 0
-        context = act(_weights(spec, params, hidden, exists), hidden)
-        state = state + _linear(context, params, "bring")
+
+        def pool(weights: Tensor) -> Tensor:
+            direct = _linear(_mean(weights, inputs), params, "enter") + weights @ positions
+            return direct + _linear(_mean(weights, rectified), params, "embed")
+
+        if spec.attention.kind == "query":
+            # q·k = h_T W_qᵀ W_k h_k: the keys themselves are never made.
+            asked = last @ params["attention.query.weight"].transpose(1, 2)
+            asked = asked @ params["attention.key.weight"] * spec.attention.size**-0.5
+            logits = _products(inputs, asked @ params["enter.weight"])
+            logits = logits + asked @ positions.transpose(1, 2)
+            logits = logits + _products(rectified, asked @ params["embed.weight"])
+        else:
+            logits = _fixed(params, inputs)
+        state = state + _linear(act(_softmax(logits, exists), pool), params, "bring")
     return _linear(torch.relu(state), params, "readout")[..., 0]
-
-
-def _weights(
-    spec: ReaderModel | LstmModel, params: Params, hidden: Tensor, exists: Tensor | None
-) -> Tensor:
-    assert spec.attention is not None
-    kind = spec.attention.kind
-    if kind == "query":
-        # q·k = h_T W_qᵀ W_k h_k: the keys themselves are never made.
-        asked = hidden[:, :, -1] @ params["attention.query.weight"].transpose(1, 2)
-        asked = asked @ params["attention.key.weight"]
-        logits = (hidden @ asked[..., None])[..., 0] * spec.attention.size**-0.5
-    elif kind == "simple":
-        logits = _linear(hidden, params, "attention.score")[..., 0]
-    elif kind == "static":
-        logits = params["attention.position"][:, None].expand(hidden.shape[:3])
-    else:
-        logits = torch.zeros(hidden.shape[:3])
-    return _softmax(logits, exists)
 
 
 def _lstm(spec: LstmModel, params: Params, inputs: Tensor, act: Act) -> Tensor:
@@ -128,7 +157,11 @@ def _lstm(spec: LstmModel, params: Params, inputs: Tensor, act: Act) -> Tensor:
         context = h
     else:
         hidden = torch.stack(states, dim=2)
-        context = act(_weights(spec, params, hidden, None), hidden)
+        simple = spec.attention.kind == "simple"
+        logits = (
+            _linear(hidden, params, "attention.score")[..., 0] if simple else _fixed(params, inputs)
+        )
+        context = act(_softmax(logits, None), lambda weights: _mean(weights, hidden))
     return _linear(context, params, "readout")[..., 0]
 
 
@@ -180,7 +213,7 @@ def _clip(params: Params, limit: float) -> None:
 
 
 def losses(
-    spec: ReaderModel | LstmModel, params: Params, data: Data, act: Act = mean_of_values
+    spec: ReaderModel | LstmModel, params: Params, data: Data, act: Act = as_it_is
 ) -> Tensor:
     """Return squared errors ``[seed, item]`` in scaled units."""
     return (forward(spec, params, data.inputs, act) - data.targets) ** 2

@@ -11,9 +11,15 @@ from attnpipe.schema.model import LstmModel, ReaderModel
 
 CONFIG = Path(__file__).parents[2] / "config"
 UNUSED = ("UNUSED", "SHARP-BUT-UNUSED", "IDLE-UNIFORM")
-ALSO = {"alone": UNUSED}
-"""Case → diagnoses that are right beside the one named: one key may be read either way."""
-NAMES = ("lag", "last", "mean", "selcopy", "recall", "random", "sink", "lengths", "alone", "marker")
+ALSO = {"alone": UNUSED, "margin": ("CONTENT-REDUNDANT", *UNUSED)}
+"""Case → diagnoses that are right beside the one named.
+
+`alone`: one key may be read either way. `margin`: whoever learns nothing from it does not use it.
+"""
+NAMES = (
+    "lag", "last", "mean", "selcopy", "recall", "random", "sink", "lengths", "alone", "marker",
+    "margin",
+)  # fmt: skip
 """Members of the config group `ground_truth`."""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from tests.calibration.batched import Data, Params, forward, losses, mean_of_values
+from tests.calibration.batched import Data, Params, Pool, as_it_is, forward, losses
 from torch import Tensor
 
 from attnpipe.schema.model import LstmModel, ReaderModel
@@ -20,19 +20,18 @@ def interventions(
     support = _support(spec, test)
     donor = _donors(support, test.targets.shape[1])
 
-    def e1(weights: Tensor, hidden: Tensor) -> Tensor:
-        return means["context"][:, None].expand(-1, hidden.shape[1], -1)
+    def e1(weights: Tensor, pool: Pool) -> Tensor:
+        return means["context"][:, None].expand(-1, weights.shape[1], -1)
 
-    def e2(weights: Tensor, hidden: Tensor) -> Tensor:
-        return _on(torch.ones_like(weights), support, hidden)
+    def e2(weights: Tensor, pool: Pool) -> Tensor:
+        return pool(_on(torch.ones_like(weights), support))
 
-    def e3(weights: Tensor, hidden: Tensor) -> Tensor:
-        return _on(means["weights"][:, None].expand_as(weights), support, hidden)
+    def e3(weights: Tensor, pool: Pool) -> Tensor:
+        return pool(_on(means["weights"][:, None].expand_as(weights), support))
 
-    def e4(weights: Tensor, hidden: Tensor) -> Tensor:
-        return mean_of_values(
-            weights.gather(1, donor.expand(len(weights), -1)[..., None].expand_as(weights)), hidden
-        )
+    def e4(weights: Tensor, pool: Pool) -> Tensor:
+        rows = donor.expand(len(weights), -1)[..., None].expand_as(weights)
+        return pool(weights.gather(1, rows))
 
     return {
         code: losses(spec, params, test, act)
@@ -40,9 +39,9 @@ def interventions(
     }
 
 
-def _on(weights: Tensor, support: Tensor | None, hidden: Tensor) -> Tensor:
+def _on(weights: Tensor, support: Tensor | None) -> Tensor:
     kept = weights if support is None else weights * support
-    return mean_of_values(kept / kept.sum(-1, keepdim=True), hidden)
+    return kept / kept.sum(-1, keepdim=True)
 
 
 def _support(spec: ReaderModel | LstmModel, data: Data) -> Tensor | None:
@@ -57,8 +56,8 @@ def _means(
     items = np.linspace(0, count - 1, min(count, samples)).round().astype(np.int64)
     kept: dict[str, Tensor] = {}
 
-    def look(weights: Tensor, hidden: Tensor) -> Tensor:
-        context = mean_of_values(weights, hidden)
+    def look(weights: Tensor, pool: Pool) -> Tensor:
+        context = as_it_is(weights, pool)
         kept["weights"], kept["context"] = weights.mean(1), context.mean(1)
         return context
 

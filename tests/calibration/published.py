@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import torch
 from jaxtyping import Float
-from tests.calibration.batched import forward, load, mean_of_values, stacked, train
+from tests.calibration.batched import Pool, as_it_is, forward, load, stacked, train
 from tests.calibration.cases import NAMES, calibrated
 from tests.calibration.train import group_of
 
@@ -39,9 +39,9 @@ def rows_of(name: str) -> Rows:
     params = train(spec, training, parts["train"], parts["validation"], seeds, start)
     kept: list[torch.Tensor] = []
 
-    def look(weights: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    def look(weights: torch.Tensor, pool: Pool) -> torch.Tensor:
         kept.append(weights)
-        return mean_of_values(weights, hidden)
+        return as_it_is(weights, pool)
 
     with torch.no_grad():
         forward(spec, params, parts["validation"].inputs[:, :ITEMS], look)

@@ -1,119 +1,147 @@
 """Verdicts of all groups → table of error rates: ``python -m tests.calibration.tabulate``.
 
-Writes `tests/calibration/table.csv` from what `tests.calibration.train` left.
+Judges what `tests.calibration.train` left on this machine, adds it to what was judged before
+(`tests/calibration/verdicts.csv`), and writes `tests/calibration/table.csv`.
 """
 
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from scipy.stats import binomtest
 from tests.calibration.cases import NAMES, calibrated
-from tests.calibration.train import GROUP, RESULTS
+from tests.calibration.train import GROUP, RESULTS, VERDICTS, fingerprint, stored
 from tests.calibration.verdicts import DELTA, verdict
 
 from attnpipe.io.tensors import open_tensors
 
 TABLE = Path(__file__).parent / "table.csv"
 SIZES = (3, 5, 10)
-MARGIN, NEAR = "margin", "recall"
+DRAWN, NEAR = "recall at δ", "recall"
 """Benefit of exactly δ, made of the losses of another case."""
 NOT_BENEFICIAL = ("INCONCLUSIVE", "CONTENT-REDUNDANT")
 """What may be said where the benefit is exactly δ."""
-Group = dict[str, np.ndarray]
 
 
-def groups(case: str, size: int) -> Iterator[Group]:
+@dataclass(frozen=True)
+class Group:
+    """Seeds that are judged together: losses by name, and metrics of each seed."""
+
+    losses: dict[str, np.ndarray]
+    looks: list[pl.DataFrame]
+
+
+def groups(path: Path, size: int) -> Iterator[Group]:
     """Yield disjoint groups of seeds: two of five and three of three in each ten, or all ten."""
-    for path in sorted((RESULTS / case).glob("groups_*.safetensors")):
-        with open_tensors(path, sealed=False) as file:
-            arrays = {name: file[name].astype(np.float64) for name in file.names}
-        for ten in range(0, len(arrays["model"]), GROUP):
-            for start in range(ten, ten + GROUP - size + 1, size):
-                yield {name: array[start : start + size] for name, array in arrays.items()}
+    with open_tensors(path, sealed=False) as file:
+        arrays = {name: file[name].astype(np.float64) for name in file.names}
+    of_seed = pl.read_parquet(path.with_suffix(".parquet")).partition_by(
+        "seed", maintain_order=True
+    )
+    for ten in range(0, len(arrays["model"]), GROUP):
+        for start in range(ten, ten + GROUP - size + 1, size):
+            part = slice(start, start + size)
+            yield Group({n: array[part] for n, array in arrays.items()}, of_seed[part])
 
 
-def at_margin(delta: float = DELTA) -> Callable[[Group], Group]:
-    """Return what makes of a group of `recall` one whose arms are better by exactly δ less.
+def at_margin(path: Path, size: int, delta: float = DELTA) -> Iterator[Group]:
+    """Yield groups of `recall` as they would be if its benefit were exactly δ.
 
     Losses of both arms are drawn towards the model's, by one factor each for all seeds and
-    items, so that over *all* seeds the mean loss of either lies δ of the skill above it: the
-    spread between seeds and items stays what training made it, in proportion. Whoever says
-    BENEFICIAL of more than 1 in 40 such groups errs too often.
+    items of a chunk, so that over *all* its seeds the mean loss of either lies δ of the skill
+    above it: the spread between seeds and items stays what training made it, in proportion.
+    Whoever says BENEFICIAL of more than 1 in 40 such groups errs too often.
     """
-    whole = list(groups(NEAR, GROUP))
-    model, trivial = (np.concatenate([g[n] for g in whole]).mean() for n in ("model", "trivial"))
-    wanted = delta * (trivial - model)
-    factors = {
-        arm: wanted / (np.concatenate([g[arm] for g in whole]).mean() - model)
-        for arm in ("none", "uniform")
-    }
+    whole = list(groups(path, GROUP))
 
-    def change(group: Group) -> Group:
-        own = group["model"]
-        return group | {a: own + f * (group[a] - own) for a, f in factors.items()}
+    def mean(name: str) -> float:
+        return float(np.concatenate([g.losses[name] for g in whole]).mean())
 
-    return change
+    wanted = delta * (mean("trivial") - mean("model"))
+    factors = {arm: wanted / (mean(arm) - mean("model")) for arm in ("none", "uniform")}
+    for group in groups(path, size):
+        of = group.losses
+        drawn = {a: of["model"] + f * (of[a] - of["model"]) for a, f in factors.items()}
+        yield Group(of | drawn, group.looks)
 
 
 def judge(group: Group) -> str:
     """Return the name of the diagnosis of one group."""
-    trivial = group.pop("trivial")
-    return verdict(group, trivial[0]).diagnosis or ""
+    losses = {name: of for name, of in group.losses.items() if name != "trivial"}
+    return verdict(losses, group.losses["trivial"][0], group.looks).diagnosis or ""
 
 
-def row(case: str, size: int, names: Counter[str], right: Sequence[str]) -> dict[str, object]:
+def row(case: str, size: int, names: Counter[str]) -> dict[str, object]:
     """Return one line of the table."""
+    right = NOT_BENEFICIAL if case == DRAWN else calibrated(case).right
     total = sum(names.values())
-    correct = sum(names[name] for name in right)
-    open_ = names["INCONCLUSIVE"]
     wrong = total - sum(n for name, n in names.items() if name in (*right, "INCONCLUSIVE"))
     return {
         "case": case,
         "seeds": size,
         "groups": total,
-        "right": " or ".join(right[:1]),
-        "correct": correct / total,
-        "inconclusive": open_ / total,
+        "right": right[0],
+        "correct": sum(names[name] for name in right) / total,
+        "inconclusive": names["INCONCLUSIVE"] / total,
         "wrong": wrong / total,
         "wrong_upper": float(binomtest(wrong, total).proportion_ci(method="exact").high),
-        "wrong_names": ", ".join(
-            f"{n}: {k}" for n, k in sorted(names.items()) if n not in (*right, "INCONCLUSIVE")
-        ),
+        "beneficial": names["CONTENT-BENEFICIAL"] / total,
+        "verdicts": ", ".join(f"{n}: {k}" for n, k in names.most_common()),
     }
 
 
-def _made(case: str, size: int) -> Iterator[Group]:
-    if case != MARGIN:
-        return groups(case, size)
-    return map(at_margin(), groups(NEAR, size)) if any(groups(NEAR, GROUP)) else iter(())
+def judged(case: str, pool: ProcessPoolExecutor) -> Iterator[dict[str, object]]:
+    """Yield how often each name was given, chunk by chunk of those on this machine."""
+    made, of = (at_margin, NEAR) if case == DRAWN else (groups, case)
+    trained = fingerprint(calibrated(of))
+    for path in sorted((RESULTS / of).glob("groups_*.safetensors")):
+        with open_tensors(path, sealed=False) as file:
+            if file.document["fingerprint"] != trained:
+                continue
+        for size in SIZES:
+            names = Counter(pool.map(judge, made(path, size), chunksize=4))
+            for name, count in sorted(names.items()):
+                yield {"case": case, "chunk": path.stem, "seeds": size, "diagnosis": name,
+                       "groups": count, "trained": trained}  # fmt: skip
 
 
 def main() -> None:
-    """Judge all groups of the cases named, and write their lines."""
+    """Judge the chunks that are here, keep the verdicts, and make the table of all that is kept."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("cases", nargs="*", default=[*NAMES, MARGIN])
+    parser.add_argument("cases", nargs="*", default=[*NAMES, DRAWN])
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
-    rows = []
+    kept = stored()
     with ProcessPoolExecutor(args.workers) as pool:
         for case in args.cases:
-            for size in SIZES:
-                names = Counter(pool.map(judge, _made(case, size), chunksize=8))
-                if names:
-                    right = NOT_BENEFICIAL if case == MARGIN else calibrated(case).right
-                    rows.append(row(case, size, names, right))
-                    print(rows[-1], file=sys.stderr)
-    new = pl.DataFrame(rows)
-    if TABLE.exists():
-        old = pl.read_csv(TABLE).filter(~pl.col("case").is_in(args.cases))
-        new = pl.concat([old, new], how="vertical_relaxed")
-    new.write_csv(TABLE, float_precision=4)
+            new = pl.DataFrame(list(judged(case, pool)), schema=kept.schema)
+            key = ["case", "chunk"]
+            kept = pl.concat([kept.join(new, on=key, how="anti"), new])
+            print(case, new["groups"].sum(), "groups judged", file=sys.stderr)
+    order = pl.col("case").replace_strict({c: i for i, c in enumerate([*NAMES, DRAWN])})
+    kept = kept.filter(current(kept)).sort(order, "chunk", "seeds", "diagnosis")
+    kept.write_csv(VERDICTS)
+    rows = []
+    for (case, size), of in kept.group_by("case", "seeds", maintain_order=True):
+        names = Counter(dict(of.group_by("diagnosis").agg(pl.col("groups").sum()).iter_rows()))
+        rows.append(row(str(case), int(str(size)), names))
+    pl.DataFrame(rows).sort(order, "seeds").write_csv(TABLE, float_precision=4)
+
+
+def current(kept: pl.DataFrame) -> pl.Series:
+    """Whether verdicts rest on what the code and config of now would train."""
+    of = {
+        case: fingerprint(calibrated(NEAR if case == DRAWN else case)) for case in [*NAMES, DRAWN]
+    }
+    return kept.select(
+        pl.col("trained") == pl.col("case").replace_strict(of, default=None)
+    ).to_series()
 
 
 if __name__ == "__main__":

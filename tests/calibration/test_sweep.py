@@ -1,74 +1,54 @@
-"""Error rates of a gate where the truth is set: the mean effect in units of δ, the seeds' spread.
-
-Seeds are drawn around a known mean; units carry what is left of a real effect (the loss of
-skill of equal weights on `recall`, seed by seed and window by window, from
-`tests.calibration.train`), scaled to a quarter of δ.
-"""
-
-from pathlib import Path
+"""Error rates of gates where the truth is set, and the stored table of them."""
 
 import numpy as np
+import polars as pl
 import pytest
+from tests.calibration.sweep import GATES, GROUPS, MEANS, SDS, SIZES, TABLE, answers, stored
 
-from attnpipe.diagnosis.gates import margin_gate
-from attnpipe.diagnosis.schema import Evidence
-from attnpipe.io.tensors import read_tensors
-from attnpipe.stats.equivalence import TOST_CONFIDENCE
-from attnpipe.stats.two_way import two_way_mean
-
-DELTA, GROUPS = 0.02, 2_000
-STORED = Path(__file__).parent / "effect.safetensors"
-
-
-@pytest.fixture(scope="module")
-def residuals() -> np.ndarray:
-    """Effects of seeds and windows less the means of both, and the windows' own part."""
-    effect = read_tensors(STORED, sealed=False)[0]["effect"].astype(np.float64)
-    rest = effect - effect.mean(1, keepdims=True)
-    return rest / rest.mean(0).std(ddof=1) * np.sqrt(rest.shape[1]) * DELTA / 4
-
-
-def answers(residuals: np.ndarray, mean: float, sd: float, n: int) -> dict[str, float]:
-    """Return the share of each answer of the gate over many groups of n seeds."""
-    rng = np.random.default_rng([int(1000 * mean), int(1000 * sd), n])
-    count: dict[str, int] = {}
-    for _ in range(GROUPS):
-        seeds = rng.choice(len(residuals), n, replace=False)
-        units = rng.integers(0, residuals.shape[1], residuals.shape[1])
-        drawn = rng.normal(mean * DELTA, sd * DELTA, n)
-        found = two_way_mean(drawn[:, None] + residuals[seeds][:, units])
-        (lo, hi), (lo90, hi90) = found.interval(), found.interval(TOST_CONFIDENCE)
-        evidence = Evidence(
-            id="x", table="x", row={}, estimate=found.value, lo95=lo, hi95=hi, n_seeds=n,
-            facts={"lo90": lo90, "hi90": hi90},
-        )  # fmt: skip
-        status = margin_gate(evidence, DELTA)
-        count[status] = count.get(status, 0) + 1
-    return {status: k / GROUPS for status, k in count.items()}
-
-
-SDS, SIZES = (0.25, 0.5, 1.0, 2.0), (3, 5, 10)
 SLACK = 3 * np.sqrt(0.025 * 0.975 / GROUPS)
 """Three standard errors of a share of 2.5 % in so many groups."""
 
 
-@pytest.mark.parametrize("n", SIZES)
-@pytest.mark.parametrize("sd", SDS)
-def test_a_benefit_of_exactly_delta_is_rarely_called_one(residuals, sd: float, n: int) -> None:
-    assert answers(residuals, 1.0, sd, n).get("YES", 0.0) <= 0.025 + SLACK
+@pytest.fixture(scope="module")
+def effects():
+    return stored()
 
 
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("sd", SDS)
-def test_no_effect_is_never_called_a_benefit_and_twice_delta_never_nothing(
-    residuals, sd: float, n: int
+@pytest.mark.parametrize("gate", GATES)
+def test_at_the_margin_neither_answer_comes_often(effects, gate: str, sd: float, n: int) -> None:
+    found = answers(effects[GATES[gate][0]], gate, 1.0, sd, n)
+    assert found.get("YES", 0.0) <= 0.025 + SLACK
+    # Equivalence is claimed by two one-sided tests at 5 %.
+    assert found.get("NO", 0.0) <= {"arm": 0.05, "intervention": 0.025}[gate] + SLACK
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("sd", SDS)
+@pytest.mark.parametrize("gate", GATES)
+def test_no_effect_is_never_called_one_and_twice_delta_never_nothing(
+    effects, gate: str, sd: float, n: int
 ) -> None:
-    assert answers(residuals, 0.0, sd, n).get("YES", 0.0) <= 0.025 + SLACK
-    assert answers(residuals, 2.0, sd, n).get("NO", 0.0) <= 0.025 + SLACK
+    effect = effects[GATES[gate][0]]
+    assert answers(effect, gate, 0.0, sd, n).get("YES", 0.0) <= 0.025 + SLACK
+    assert answers(effect, gate, 2.0, sd, n).get("NO", 0.0) <= 0.025 + SLACK
 
 
-def test_clear_effects_are_seen(residuals) -> None:
+@pytest.mark.parametrize("gate", GATES)
+def test_clear_effects_are_seen(effects, gate: str) -> None:
     """Not always: windows alone blur the mean by a quarter of δ, and each seed's own more."""
-    assert answers(residuals, 0.0, 0.25, 5)["NO"] > 0.65
-    assert answers(residuals, 2.0, 0.25, 5)["YES"] > 0.65
-    assert answers(residuals, 2.0, 0.5, 10)["YES"] > 0.75
+    effect = effects[GATES[gate][0]]
+    assert answers(effect, gate, 0.0, 0.25, 5)["NO"] > 0.65
+    assert answers(effect, gate, 2.0, 0.25, 5)["YES"] > 0.65
+    assert answers(effect, gate, 2.0, 0.5, 10)["YES"] > 0.75
+
+
+def test_the_stored_table_is_what_these_functions_give(effects) -> None:
+    table = pl.read_csv(TABLE)
+    assert table.height == len(GATES) * len(SIZES) * len(SDS) * len(MEANS)
+    for row in table.filter((pl.col("seeds") == 5) & (pl.col("sd") == 0.5)).iter_rows(named=True):
+        gate = row["gate"]
+        found = answers(effects[GATES[gate][0]], gate, row["mean"], row["sd"], row["seeds"])
+        shares = [found.get(status, 0.0) for status in ("YES", "NO", "HARM")]
+        assert [row["YES"], row["NO"], row["HARM"]] == pytest.approx(shares, abs=5e-4)

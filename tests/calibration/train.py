@@ -1,27 +1,39 @@
 """Train every seed of every case, and keep what verdicts rest on.
 
-``python -m tests.calibration.train`` is resumable: a chunk of seeds that is on disk is not made
-again. Results lie in ``results/calibration/<case>/``; `tests.calibration.tabulate` makes the
-table of them.
+``python -m tests.calibration.train`` is resumable: a chunk of seeds that is on disk, or whose
+verdicts are kept, made by the same code and config, is not made again. Results lie in
+``results/calibration/<case>/``; `tests.calibration.tabulate` makes the table of them.
 """
 
 import argparse
+import hashlib
+import inspect
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import torch
-from tests.calibration.batched import Data, load, losses, stacked, train
+from tests.calibration import batched, causal
+from tests.calibration import seen as seen_module
+from tests.calibration.batched import load, losses, stacked, train
 from tests.calibration.cases import NAMES, Calibrated, calibrated
 from tests.calibration.causal import interventions
+from tests.calibration.seen import seen
 
 from attnpipe.data.dataset import SequenceDataset
+from attnpipe.data.synthetic import cases as generators
 from attnpipe.data.synthetic.prepare import prepare
-from attnpipe.io.tensors import write_tensors
+from attnpipe.io.parquet import write_table
+from attnpipe.io.tensors import open_tensors, write_tensors
+from attnpipe.pipeline.sources import source_hash
+from attnpipe.tables.metrics import METRICS
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results" / "calibration"
+VERDICTS = Path(__file__).parent / "verdicts.csv"
+"""How often each diagnosis was given, by case, chunk and number of seeds."""
 GROUP = 10
 """Seeds that share a dataset, as the seeds of a study do: two groups of five, one of ten."""
 AT_ONCE = 5
@@ -36,8 +48,22 @@ def group_of(case: Calibrated, number: int) -> tuple[SequenceDataset, list[int]]
     return prepare(spec, cache=ROOT), list(range(GROUP * number, GROUP * (number + 1)))  # type: ignore[arg-type]
 
 
-def chunk(case: Calibrated, numbers: list[int]) -> dict[str, np.ndarray]:
-    """Return losses of the test items of some groups: name → ``[seed, item]``, natural units."""
+def fingerprint(case: Calibrated) -> str:
+    """Return a hash of all that decides a chunk: the case's config, and the code that trains it.
+
+    The package's own training is not in it: a test holds the stacked one to that.
+    """
+    code = (batched, causal, seen_module, generators, group_of, chunk)
+    parts = [source_hash(inspect.getsource(part)) for part in code]
+    parts += [case.study.spec.model_dump_json(include={"data", "models", "training"})]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def chunk(case: Calibrated, numbers: list[int]) -> tuple[dict[str, np.ndarray], pl.DataFrame]:
+    """Return losses of the test items of some groups, and what attention looks at.
+
+    Losses: name → ``[seed, item]``, natural units; metrics as `tables.METRICS`.
+    """
     groups = [group_of(case, number) for number in numbers]
     datasets = [data for data, seeds in groups for _ in seeds]
     seeds = [seed for _, of in groups for seed in of]
@@ -46,6 +72,7 @@ def chunk(case: Calibrated, numbers: list[int]) -> dict[str, np.ndarray]:
     training = case.study.spec.training
     assert training is not None
     found: dict[str, np.ndarray] = {}
+    looks = METRICS.frame()
     for name, spec in case.variants.items():
         features, window = datasets[0].features.shape[1], datasets[0].window
         start = stacked(spec, features, window, seeds)
@@ -56,14 +83,33 @@ def chunk(case: Calibrated, numbers: list[int]) -> dict[str, np.ndarray]:
                 samples = case.study.spec.intervention.mean_samples
                 acted = interventions(spec, params, splits["train"], splits["test"], samples)
                 found |= {code: loss.numpy() * scale for code, loss in acted.items()}
-    found["trivial"] = _trivial(splits["test"], datasets) * scale
-    return {name: array.astype(np.float32) for name, array in found.items()}
+                checkpoints = {"untrained": start, "best": params}
+                looks = seen(spec, checkpoints, datasets, seeds, case.study.spec.analysis.metrics)
+    # The training mean is 0 in scaled units.
+    found["trivial"] = splits["test"].targets.numpy() ** 2 * scale
+    return {name: array.astype(np.float32) for name, array in found.items()}, looks
 
 
-def _trivial(test: Data, datasets: list[SequenceDataset]) -> np.ndarray:
-    """Return squared errors of the training mean, which is 0 in scaled units."""
-    squared: np.ndarray = test.targets.numpy() ** 2
-    return squared
+def stored() -> pl.DataFrame:
+    """Return the verdicts that were given so far, wherever the losses are."""
+    schema = {
+        "case": pl.String, "chunk": pl.String, "seeds": pl.Int64, "diagnosis": pl.String,
+        "groups": pl.Int64, "trained": pl.String,
+    }  # fmt: skip
+    return (
+        pl.read_csv(VERDICTS, schema=schema) if VERDICTS.exists() else pl.DataFrame(schema=schema)
+    )
+
+
+def made(path: Path, document: dict[str, object]) -> bool:
+    """Whether a chunk is there or judged, made by the code and config of now."""
+    same = pl.col("trained") == document["fingerprint"]
+    if stored().filter(same, case=path.parent.name, chunk=path.stem).height:
+        return True
+    if not path.exists():
+        return False
+    with open_tensors(path, sealed=False) as file:
+        return file.document == document
 
 
 def main() -> None:
@@ -79,12 +125,14 @@ def main() -> None:
         for begin in range(0, groups, AT_ONCE):
             numbers = list(range(begin, min(begin + AT_ONCE, groups)))
             path = RESULTS / name / f"groups_{numbers[0]:03d}_{numbers[-1]:03d}.safetensors"
-            if path.exists():
+            document = {"case": name, "groups": numbers, "fingerprint": fingerprint(case)}
+            if made(path, document):
                 continue
             start = time.process_time()
-            arrays = chunk(case, numbers)
+            arrays, looks = chunk(case, numbers)
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_tensors(path, arrays, {"case": name, "groups": numbers})
+            write_table(path.with_suffix(".parquet"), looks, METRICS)
+            write_tensors(path, arrays, document)
             print(f"{name} {numbers}: {time.process_time() - start:.0f} CPU-s", file=sys.stderr)
 
 

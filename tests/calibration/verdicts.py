@@ -1,13 +1,19 @@
-"""From losses of a group of seeds to the verdict that the pipeline would print."""
+"""From losses and attention of a group of seeds to the verdict that the pipeline would print."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float
+from tests.calibration.seen import MODEL
 
 from attnpipe.aggregation.contrast import contrast
 from attnpipe.aggregation.effects import CODES, effects
+from attnpipe.aggregation.inventory import inventory
+from attnpipe.aggregation.runs import RunTables
+from attnpipe.aggregation.summary import metric_values, summarize
+from attnpipe.core.outcome import Outcome
+from attnpipe.core.record import Probe
 from attnpipe.diagnosis.context import DiagnosisContext
 from attnpipe.diagnosis.run import diagnose
 from attnpipe.diagnosis.schema import Finding
@@ -16,12 +22,16 @@ from attnpipe.tables.evaluation import EVALUATION
 from attnpipe.tables.interventions import INTERVENTIONS
 
 Losses = Float[np.ndarray, "seed item"]
-MODEL = "model"
 DELTA = 0.02
+ITEMS = 128
+"""Windows of the probe set."""
 
 
 def verdict(
-    losses: Mapping[str, Losses], trivial: Float[np.ndarray, " item"], delta: float = DELTA
+    losses: Mapping[str, Losses],
+    trivial: Float[np.ndarray, " item"],
+    looks: Sequence[pl.DataFrame],
+    delta: float = DELTA,
 ) -> Finding:
     """Return the verdict on a group of seeds, by the pipeline's own functions.
 
@@ -32,6 +42,8 @@ def verdict(
         errors; what is absent counts as not run.
     trivial
         Losses of the best trivial predictor.
+    looks
+        `tables.METRICS` of each seed, as `seen` gives them.
     """
     seeds = range(len(losses[MODEL]))
     runs = [name for name in (MODEL, "none", "uniform", "static") if name in losses]
@@ -41,7 +53,13 @@ def verdict(
     interventions = {(MODEL, seed): _interventions(losses, seed) for seed in seeds}
     arms = {MODEL: {name: name for name in runs if name != MODEL}}
     options = ContrastSpec(delta=delta, accuracy_threshold=1.0)
+    of_seeds = [
+        RunTables(seed, Outcome("ok"), Probe(np.zeros(ITEMS)), metrics=table)
+        for seed, table in zip(seeds, looks, strict=True)
+    ]
     tables = {
+        "inventory": inventory(MODEL, of_seeds),
+        "metrics": summarize(metric_values(MODEL, of_seeds), of_seeds),
         "comparisons": contrast(evaluations, dict.fromkeys(runs), options),
         "effects": effects(evaluations, interventions, arms, delta),
     }

@@ -11,7 +11,8 @@ from attnpipe.diagnosis.verdicts.table import Gates, decide
 OK = {"valid": "YES", "skill": "YES"}
 TABLE = {
     "invalid comes first": (Gates(valid="NO", skill="NO"), "INVALID"),
-    "no skill": (Gates(skill="NO", E1="YES"), "NO-SKILL"),
+    "validity not known": (Gates(skill="NO", E1="YES"), "INCONCLUSIVE"),
+    "no skill": (Gates(valid="YES", skill="NO", E1="YES"), "NO-SKILL"),
     "without attention it is better": (Gates(**OK, E1="NO", R0="HARM"), "HARMFUL"),
     "with equal weights it is better": (Gates(**OK, E3="YES", R0="YES", R1="HARM"), "HARMFUL"),
     "sharp, not used": (Gates(**OK, E1="NO", D="YES"), "SHARP-BUT-UNUSED"),

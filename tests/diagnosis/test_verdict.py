@@ -40,6 +40,40 @@ def test_each_model_gets_one_diagnosis(
     assert found.next_overrides == []
 
 
+@pytest.mark.parametrize(
+    ("table", "row", "blocking"),
+    [
+        ("inventory", {"model": MODEL, "seed": 42}, "attention of"),
+        ("metrics", {"metric": "rows_excluded"}, "attention of"),
+        ("comparisons", {"level": "skill", "model": MODEL}, "skill of"),
+    ],
+)
+def test_without_valid_rows_or_skill_no_gate_has_a_meaning(
+    factory: ModuleType, table: str, row: dict[str, object], blocking: str
+) -> None:
+    found = finding(judged(factory, small(factory), drop(table, **row)), "verdict")
+    assert found.diagnosis == "INCONCLUSIVE"
+    assert found.missing[0].startswith(blocking)
+
+
+def test_an_open_skill_comes_with_the_seeds_that_would_settle_it(factory: ModuleType) -> None:
+    open_skill = put("comparisons", {"level": "skill", "model": MODEL}, **likeness(0.1, 0.11))
+    found = finding(judged(factory, small(factory), open_skill), "verdict")
+    assert found.diagnosis == "INCONCLUSIVE"
+    assert found.next_overrides == ["seeds=[7,42,94,123,231,0,1]"]  # 5 · 1.1² = 6.05 → 7
+
+
+def test_interventions_that_were_asked_for_stay_in_what_to_run(factory: ModuleType) -> None:
+    from attnpipe.diagnosis.run import diagnose
+
+    plan = small(factory)
+    tables = drop("effects", model=MODEL, code="E3")(factory.study(plan))
+    context = factory.diagnosis_context(plan, interventions=("uniform", "local_window"))
+    found = finding(diagnose(tables, context), "verdict")
+    names = "uniform,local_window,output_mean,position_mean,permuted"
+    assert found.next_overrides == [f"intervention.names=[{names}]"]
+
+
 @pytest.mark.parametrize("code", ["E3", "R0", "R1"])
 def test_without_a_gate_it_needs_a_verdict_is_inconclusive(factory: ModuleType, code: str) -> None:
     found = finding(
@@ -89,9 +123,10 @@ def test_the_margin_decides_and_other_margins_are_told(factory: ModuleType) -> N
 def test_seeds_that_disagree_raise_a_flag(factory: ModuleType) -> None:
     one = put("effects", {"model": MODEL, "level": "seed", "code": "R0", "seed": 42}, value=-0.3)
     raised = finding(judged(factory, small(factory), one), "verdict").flags
-    assert raised["HETEROGENEOUS"] == (
+    assert raised["HETEROGENEOUS"].sentence == (
         "Seeds taken one by one differ: CONTENT-BENEFICIAL for 4, HARMFUL for 1."
     )
+    assert f"causal_seed.{MODEL}.R0.42" in raised["HETEROGENEOUS"].evidence
     assert "HETEROGENEOUS" not in finding(judged(factory, small(factory)), "verdict").flags
 
 
@@ -113,7 +148,7 @@ def test_few_seeds_settle_nothing_that_is_not_huge(factory: ModuleType, seeds: t
             "1 head of 1 puts up to 40 % of the weight on the first key",
         ),
         ("NON-IDENTIFIABLE", {"metric": "null_share"}, 0.66, "66 % of what sets rows apart"),
-        ("COLLAPSED", {"metric": "entropy_normalized"}, 0.01, "Every row looks at one key."),
+        ("COLLAPSED", {"metric": "entropy_normalized"}, 0.01, "Rows look at one key."),
         ("POSITION-ONLY", {"metric": "content_share"}, 0.001, "Weights hardly vary"),
     ],
 )
@@ -121,6 +156,10 @@ def test_flags_of_shape(
     factory: ModuleType, flag: str, where: dict[str, object], value: float, said: str
 ) -> None:
     flagged = put("metrics", AT | where, mean=value)
-    found = finding(judged(factory, small(factory), flagged), "verdict")
-    assert found.flags[flag].startswith(said)
+    diagnosis = judged(factory, small(factory), flagged)
+    found = finding(diagnosis, "verdict")
+    assert found.flags[flag].sentence.startswith(said)
+    rows = [e for e in diagnosis.evidence if e.id in found.flags[flag].evidence]
+    assert value in [e.estimate for e in rows]
+    assert {e.id for e in rows} <= {*found.evidence}
     assert flag not in finding(judged(factory, small(factory)), "verdict").flags

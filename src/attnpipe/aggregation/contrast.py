@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from attnpipe.aggregation.losses import ModelLosses, SharedSplit, losses_by_unit
+from attnpipe.aggregation.losses import ModelLosses, SharedSplit, common_seeds, losses_by_unit
 from attnpipe.aggregation.scores import GAINS, SCORES, of_kind, seed_scores, unit_scores
 from attnpipe.core.errors import UserError
 from attnpipe.schema.analysis import ContrastSpec
@@ -35,7 +35,8 @@ def contrast(
     items, as everybody computes it), and in its two-way (seed × unit) variance; seeds
     count equally. Gains are paired: the same seed, the same unit, on both sides.
     Roots and ratios go in by their exact mean and their linear contributions
-    (`aggregation.scores`).
+    (`aggregation.scores`). A seed whose losses are those of an earlier one, bit for bit,
+    counts once; where model and baseline agree in every bit, that seed is no comparison.
 
     Parameters
     ----------
@@ -112,7 +113,7 @@ def _unit_rows(model: str, losses: ModelLosses, split: SharedSplit) -> pl.DataFr
 
 
 def _model_rows(model: str, losses: ModelLosses, split: SharedSplit) -> list[Row]:
-    seeds = losses.known()
+    seeds = losses.independent()
     rows = []
     for metric, contributions in of_kind(SCORES, split).items():
         row: Row = {
@@ -143,7 +144,7 @@ def _gain_rows(
 ) -> list[Row]:
     if model not in losses or baseline not in losses:
         return [_no_gain(model, baseline, metric) for metric in of_kind(GAINS, split)]
-    seeds = np.intersect1d(losses[model].known(), losses[baseline].known())
+    seeds, _ = common_seeds(losses[model], losses[baseline])
     if len(seeds) == 0:
         return [_no_gain(model, baseline, metric) for metric in of_kind(GAINS, split)]
 

@@ -8,12 +8,18 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float, Int
 
-from attnpipe.aggregation.losses import ModelLosses, PerUnit, SharedSplit, losses_by_unit
+from attnpipe.aggregation.losses import (
+    ModelLosses,
+    PerUnit,
+    SharedSplit,
+    common_seeds,
+    losses_by_unit,
+)
 from attnpipe.aggregation.scores import ratio
 from attnpipe.core.errors import UserError
-from attnpipe.stats.duplicates import distinct
 from attnpipe.stats.effect_size import hedges_g
-from attnpipe.stats.equivalence import TOST_CONFIDENCE
+from attnpipe.stats.equivalence import TOST_CONFIDENCE, claim_p
+from attnpipe.stats.estimate import CONFIDENCE
 from attnpipe.stats.log_ratio import log_ratio
 from attnpipe.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli, holm
 from attnpipe.stats.seeds_needed import seeds_needed_two_way
@@ -40,6 +46,7 @@ class _Pair:
     without: PerUnit
     model: PerUnit
     seeds: Int[np.ndarray, " seed"]
+    copies: int = 0
 
 
 def effects(
@@ -70,7 +77,7 @@ def effects(
     -------
     DataFrame
         `tables.EFFECTS`. An arm without runs, or whose seeds have no counterpart, has a
-        row without value.
+        row without value; so has one that agrees with the model in every bit.
 
     Raises
     ------
@@ -109,7 +116,7 @@ def _pairs(
     if model not in losses:
         return
     own = losses[model]
-    good = _independent(own)
+    good = own.independent()
     frames = [
         interventions[model, int(s)] for s in good if len(interventions.get((model, int(s)), ()))
     ]
@@ -120,19 +127,11 @@ def _pairs(
     for arm, run in arms.get(model, {}).items():
         if run not in losses:
             continue
-        known = np.intersect1d(good, _independent(losses[run]))
-        if len(known):
-            keys = {"kind": "arm", "code": ARM_CODES[arm], "name": arm, "against": run}
-            yield _Pair(keys, losses[run].at(known).loss, own.at(known).loss, known)
-
-
-def _independent(losses: ModelLosses) -> Int[np.ndarray, " seed"]:
-    """Return the seeds with finite losses, copies left out."""
-    seeds = losses.known()
-    loss = losses.at(seeds).loss
-    return np.array(
-        distinct({int(s): row for s, row in zip(seeds, loss, strict=True)}), dtype=np.int64
-    )
+        known, copied = common_seeds(own, losses[run])
+        if run == model:  # it has equal weights itself
+            known, copied = good, np.array([], dtype=np.int64)
+        keys = {"kind": "arm", "code": ARM_CODES[arm], "name": arm, "against": run}
+        yield _Pair(keys, losses[run].at(known).loss, own.at(known).loss, known, copies=len(copied))
 
 
 def _by_unit(
@@ -169,7 +168,9 @@ def _code(row: Row) -> str | None:
 
 
 def _rows(model: str, pair: _Pair, split: SharedSplit, delta: float) -> list[Row]:
-    shares = split.shares
+    if not len(pair.seeds):
+        return [_empty(model, pair.keys["name"], pair.keys["against"]) | {"copies": pair.copies}]
+    shares, of_arm = split.shares, pair.keys["kind"] == "arm"
     lost = pair.without - pair.model
     skilled = float((split.trivial - pair.model.mean(axis=0)) @ shares)
     measures = {
@@ -182,7 +183,8 @@ def _rows(model: str, pair: _Pair, split: SharedSplit, delta: float) -> list[Row
     rows = []
     for metric, (z, margin) in measures.items():
         base = {"model": model, **pair.keys, "metric": metric}
-        rows.append(base | {"level": "model"} | _summary(z, shares, margin))
+        counted = {"level": "model", "copies": pair.copies if of_arm else None}
+        rows.append(base | counted | _summary(z, shares, margin, of_arm=of_arm))
         rows += [
             base | {"level": "seed", "seed": int(seed), "value": value, "n_seeds": 1,
                     "n_units": len(split.items), "margin": margin}
@@ -198,7 +200,7 @@ def _rows(model: str, pair: _Pair, split: SharedSplit, delta: float) -> list[Row
     return rows
 
 
-def _summary(z: PerUnit, shares: Float[np.ndarray, " unit"], margin: float) -> Row:
+def _summary(z: PerUnit, shares: Float[np.ndarray, " unit"], margin: float, *, of_arm: bool) -> Row:
     estimate = two_way_mean(z, shares)
     (lo, hi), (lo90, hi90) = estimate.interval(), estimate.interval(TOST_CONFIDENCE)
     row: Row = {
@@ -212,8 +214,15 @@ def _summary(z: PerUnit, shares: Float[np.ndarray, " unit"], margin: float) -> R
         row |= {
             "hedges_g": hedges_g(by_seed), "p_sign_flip": test.p, "p_smallest": test.smallest,
         }  # fmt: skip
-        if np.isfinite(margin):
-            row["seeds_needed"] = seeds_needed_two_way(z, -margin, margin, weights=shares).seeds
+    if np.isfinite(margin):
+        margins = (-margin, margin) if of_arm else (margin,)
+        row["p_claim"] = claim_p(estimate, *margins)
+        if len(z) > 1:
+            # "No difference" of an arm is claimed by the 90 % interval.
+            inside = of_arm and abs(estimate.value) < margin
+            level = TOST_CONFIDENCE if inside else CONFIDENCE
+            needed = seeds_needed_two_way(z, *margins, weights=shares, confidence=level)
+            row["seeds_needed"] = needed.seeds
     return row
 
 
@@ -231,14 +240,15 @@ def _adjusted(table: pl.DataFrame) -> pl.DataFrame:
     single = of_model & (pl.col("name") == "single_head")
     table = table.with_columns(
         p_holm=_over(coded, ["code", "metric"], holm),
+        p_claim_holm=_over(coded, ["code", "metric"], holm, "p_claim"),
         p_bh=_over(single, ["model", "metric"], benjamini_hochberg),
         p_by=_over(single, ["model", "metric"], benjamini_yekutieli),
     )
     return EFFECTS.conform(table)
 
 
-def _over(chosen: pl.Expr, keys: list[str], adjust: Any) -> pl.Expr:
-    p = pl.when(chosen).then(pl.col("p")).otherwise(None).cast(pl.Float64)
+def _over(chosen: pl.Expr, keys: list[str], adjust: Any, column: str = "p") -> pl.Expr:
+    p = pl.when(chosen).then(pl.col(column)).otherwise(None).cast(pl.Float64)
     return (
         p.map_batches(
             lambda s: pl.Series(adjust(s.fill_null(np.nan).to_numpy())), return_dtype=pl.Float64

@@ -8,6 +8,7 @@ import polars as pl
 from jaxtyping import Float, Int
 
 from attnpipe.core.errors import UserError
+from attnpipe.stats.duplicates import distinct
 from attnpipe.tables.evaluation import EVALUATION
 
 PerUnit = Float[np.ndarray, "seed unit"]
@@ -78,6 +79,25 @@ class ModelLosses:
     def known(self) -> Int[np.ndarray, " known"]:
         """Return the seeds whose losses are all finite."""
         return np.asarray(self.seeds[~np.isnan(self.loss).any(axis=1)])
+
+    def independent(self) -> Int[np.ndarray, " independent"]:
+        """Return the known seeds, copies of earlier ones left out: those that count."""
+        seeds = self.known()
+        rows = zip(seeds, self.at(seeds).loss, strict=True)
+        return np.array(distinct({int(seed): row for seed, row in rows}), dtype=np.int64)
+
+
+def common_seeds(
+    ours: ModelLosses, theirs: ModelLosses
+) -> tuple[Int[np.ndarray, " seed"], Int[np.ndarray, " copied"]]:
+    """Return the seeds on which two models can be compared, and those where one is a copy.
+
+    Two trainings never agree in every bit of every loss: where they do, one run stands
+    under two names, and says nothing of a difference.
+    """
+    seeds = np.intersect1d(ours.independent(), theirs.independent())
+    copied = (ours.at(seeds).loss == theirs.at(seeds).loss).all(axis=1)
+    return seeds[~copied], seeds[copied]
 
 
 def losses_by_unit(

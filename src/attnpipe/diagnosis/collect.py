@@ -60,6 +60,7 @@ def runs(inventory: pl.DataFrame) -> Iterator[Evidence]:
     """Yield the record of every run."""
     facts = (
         "outcome", "reason", "final", "rows_valid", "rows_excluded", "identical_to", "has_seeds",
+        "parameters",
     )  # fmt: skip
     for row in inventory.iter_rows(named=True):
         yield Evidence(
@@ -220,8 +221,8 @@ def causal(effects: pl.DataFrame) -> Iterator[Evidence]:
     )
     log_of = {(r["model"], r["code"]): r for r in logs.iter_rows(named=True)}
     facts = (
-        "lo90", "hi90", "margin", "hedges_g", "p", "p_holm", "p_sign_flip", "p_smallest",
-        "seeds_needed",
+        "lo90", "hi90", "margin", "hedges_g", "p", "p_holm", "p_claim", "p_claim_holm",
+        "p_sign_flip", "p_smallest", "seeds_needed", "copies", "against",
     )  # fmt: skip
     for row in coded.iter_rows(named=True):
         of_seed = row["level"] == "seed"

@@ -57,6 +57,12 @@ def margin_gate(evidence: Evidence, margin: float) -> Status:
     return "INCONCLUSIVE"
 
 
+def skill_gate(evidence: Evidence, margin: float) -> Status:
+    """Answer whether a model has skill: YES above 0, NO where it lies below the margin."""
+    status = gate(evidence, 0.0)
+    return "NO" if status == "INCONCLUSIVE" and gate(evidence, margin) == "NO" else status
+
+
 def use_gate(evidence: Evidence, margin: float) -> Status:
     """Answer whether the loss grows by more than the margin.
 
@@ -113,18 +119,28 @@ def few_seeds(evidence: Evidence, *, replicates: bool = True) -> list[str]:
     return [f"{count(ENOUGH - n, 'more seed')} (there {'is' if n == 1 else 'are'} {n})"]
 
 
-def seeds_needed(evidence: Evidence, *thresholds: float) -> list[str]:
-    """Say about how many seeds would move the nearest threshold out of the interval.
+def number_of_seeds(evidence: Evidence, *thresholds: float) -> int | None:
+    """Return about how many seeds would move the nearest threshold out of the interval.
 
-    The half-width shrinks as 1/√n where seeds, not test data, make the interval wide.
+    The half-width shrinks as 1/√n where seeds, not test data, make the interval wide. None
+    where that cannot be told.
     """
     if evidence.estimate is None or evidence.lo95 is None or evidence.hi95 is None:
-        return ["an interval: at least 3 seeds"]
+        return None
     n, half = evidence.n_seeds or 0, (evidence.hi95 - evidence.lo95) / 2
     distance = min(abs(evidence.estimate - t) for t in thresholds)
     if distance <= 0 or half <= 0:
+        return None
+    return max(n + 1, ENOUGH, -int(-n * (half / distance) ** 2 // 1))
+
+
+def seeds_needed(evidence: Evidence, *thresholds: float) -> list[str]:
+    """Say about how many seeds would move the nearest threshold out of the interval."""
+    if evidence.lo95 is None or evidence.hi95 is None:
+        return ["an interval: at least 3 seeds"]
+    needed = number_of_seeds(evidence, *thresholds)
+    if needed is None:
         return ["more seeds and test data"]
-    needed = max(n + 1, -int(-n * (half / distance) ** 2 // 1))
     if needed > 1000:
         return ["more seeds and test data: the estimate lies almost on the margin"]
     return [f"about {needed} seeds, if seeds and not test data make the interval wide"]

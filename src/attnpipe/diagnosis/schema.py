@@ -48,6 +48,15 @@ class Evidence(Document):
     """Other cells of the row that findings rest on."""
 
 
+class Flag(Document):
+    """What a reader must know beside a diagnosis."""
+
+    sentence: str
+    """What it says."""
+    evidence: list[str]
+    """Ids of what it rests on."""
+
+
 class GateRow(Document):
     """One gate of a verdict: what was asked, and the effect that answers it at δ."""
 
@@ -67,6 +76,12 @@ class GateRow(Document):
     """Seeds behind it."""
     n_units: int | None = None
     """Units behind it."""
+    p_null: float | None = None
+    """Two-sided p of the null: that it makes no difference at all."""
+    p_claim_holm: float | None = None
+    """p of the answer at δ, adjusted over the study's models (Holm)."""
+    parameters: tuple[int, int] | None = None
+    """Trainable parameters of the model trained anew, and of the one that is judged."""
     evidence: str | None = None
     """Id of the evidence."""
 
@@ -114,8 +129,8 @@ class Finding(Document):
     """What follows from it."""
     gates: list[GateRow] = []
     """The gates that it was decided by."""
-    flags: dict[str, str] = {}
-    """Flag → what it says."""
+    flags: dict[str, Flag] = {}
+    """Flag → what it says, and what it rests on."""
     at_margins: dict[str, str] = {}
     """Practical margin δ → the diagnosis it would give."""
     next_overrides: list[str] = []

@@ -36,6 +36,16 @@ def gate_estimate(gate: GateRow) -> str:
     return text
 
 
+def p_value(p: float) -> str:
+    """Return p with three decimals; what is smaller is called so."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def thousands(n: int) -> str:
+    """Return a whole number in groups of three digits."""
+    return f"{n:,}".replace(",", " ")
+
+
 def sample(evidence: Evidence) -> str:
     """Return ``(5 seeds × 40 units)``."""
     n = evidence.n_seeds

@@ -134,7 +134,9 @@ class StudyParams:
         return param
 
     def _diagnose(self) -> Values:
-        return {"title": self._study.spec.title, "context": self._context}
+        asked = self._study.spec.intervention.names
+        context = self._context | {"interventions": list(asked)}
+        return {"title": self._study.spec.title, "context": context}
 
     def _report(self) -> Values:
         data, choice = dict(self._config["data"]), dict(self._study.choice)

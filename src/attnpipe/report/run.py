@@ -11,7 +11,7 @@ import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from attnpipe.diagnosis.schema import Diagnosis
-from attnpipe.diagnosis.words import estimate, gate_estimate
+from attnpipe.diagnosis.words import estimate, gate_estimate, p_value, thousands
 from attnpipe.report.command import command
 from attnpipe.report.listing import cell
 from attnpipe.report.markdown import code, escape, fenced, path
@@ -80,7 +80,7 @@ def _environment(**options: Any) -> Environment:
     )
     environment.globals |= {"says": SAYS, "command": command, "tone": tone}
     environment.filters |= {
-        "cell": cell, "estimate": estimate, "estimate_of": gate_estimate, "path": path,
-        "code": code,
+        "cell": cell, "estimate": estimate, "estimate_of": gate_estimate, "p_value": p_value,
+        "thousands": thousands, "path": path, "code": code,
     }  # fmt: skip
     return environment

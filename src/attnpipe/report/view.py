@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 
 from attnpipe.diagnosis.schema import Diagnosis, Evidence, Finding, Status
-from attnpipe.diagnosis.words import count
 from attnpipe.report.captions import CAPTIONS, Caption, caption
 from attnpipe.report.listing import CHOICES, Listing, cell, listings
 from attnpipe.report.overview import Overview, overview
@@ -91,7 +90,7 @@ def view(
         remarks=remarks(diagnosis, provenance),
         quotes=QUOTES[diagnosis.kind],
         overview=(text_overview if of_texts else overview)(diagnosis),
-        gaps=_gaps(diagnosis, by_id, figures),
+        gaps=_gaps(by_id, figures),
         chapters=_chapters(diagnosis),
         prompts=prompts(diagnosis, tables, provenance, texts) if of_texts else [],
         figures=figures,
@@ -108,9 +107,7 @@ def view(
     )
 
 
-def _gaps(
-    diagnosis: Diagnosis, findings: Mapping[str, Finding], figures: Sequence[Figure]
-) -> list[str]:
+def _gaps(findings: Mapping[str, Finding], figures: Sequence[Figure]) -> list[str]:
     lines = []
     study = findings.get("gaps.study")
     if study is not None and study.status != "YES":
@@ -118,19 +115,6 @@ def _gaps(
     absent = [f.name for f in figures if f.picture is None]
     if absent:
         lines.append(f"Figures that could not be drawn: {', '.join(absent)}.")
-    causal = [f for f in diagnosis.findings if f.predicate == "verdict"]
-    if any(f.gates for f in causal):
-        wanted = sorted({g.code for f in causal for g in f.gates if g.evidence is None})
-    else:
-        wanted = sorted({m.partition(":")[0] for f in causal for m in f.missing if ":" in m})
-    if wanted:
-        kinds = "interventions" + (
-            " and retrained arms" if any(w[0] == "R" for w in wanted) else ""
-        )
-        lines.append(
-            f"Causal evidence for {count(len(causal), 'model')}: {', '.join(wanted)} ({kinds}; "
-            "the findings name each)."
-        )
     return lines
 
 

@@ -121,7 +121,7 @@ class CsvData(Windows):
 
 
 SyntheticCase = Literal[
-    "lag", "last", "mean", "selcopy", "recall", "random", "sink", "lengths", "alone",
+    "lag", "last", "mean", "selcopy", "recall", "random", "sink", "lengths", "alone", "margin",
 ]  # fmt: skip
 
 

@@ -35,3 +35,28 @@ def equivalence(estimate: Estimate, margin: float) -> Literal["yes", "no", "unkn
     if lo > margin or hi < -margin:
         return "no"
     return "unknown"
+
+
+def claim_p(estimate: Estimate, *margins: float) -> float:
+    """Return the p of the claim that the estimate makes: on which side of the margins truth is.
+
+    Beyond the outermost margins, the two-sided p of "truth lies on that margin"; between
+    two, the larger of the two one-sided p (Schuirmann 1987). At 0.05 it says what the 95 %
+    interval, or the 90 % one between two margins, says.
+
+    Parameters
+    ----------
+    estimate
+        The difference.
+    margins
+        One or two, in the same unit.
+
+    Returns
+    -------
+    float
+        In [0, 1]; NaN where the variance is unknown.
+    """
+    low, high = min(margins), max(margins)
+    if low < estimate.value < high:
+        return max(estimate.p_value(low), estimate.p_value(high)) / 2
+    return estimate.p_value(low if estimate.value <= low else high)

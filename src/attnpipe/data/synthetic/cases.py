@@ -14,6 +14,8 @@ from jaxtyping import Float
 NOISE = 0.1
 PAIRS = 4
 """Dimensions of the keys of `recall`."""
+MARGIN = 0.02
+"""Share of what can be known that `margin` needs attention for."""
 
 Windows = Float[np.ndarray, "window step feature"]
 Targets = Float[np.ndarray, " window"]
@@ -75,8 +77,8 @@ def selcopy(rng: np.random.Generator, n: int, steps: int) -> tuple[Windows, Targ
     return x, x[np.arange(n), marked, 0] + _noise(rng, n)
 
 
-def recall(rng: np.random.Generator, n: int, steps: int) -> tuple[Windows, Targets]:
-    """Y = value of the step whose key the last step repeats: unit keys in R⁴, then the value."""
+def _question(rng: np.random.Generator, n: int, steps: int) -> tuple[Windows, Targets]:
+    """Return keys and values, the last step with the key of one of them, and that one's value."""
     x = np.zeros((n, steps, PAIRS + 1))
     keys = rng.standard_normal((n, steps, PAIRS))
     x[..., :PAIRS] = keys / np.linalg.norm(keys, axis=-1, keepdims=True)
@@ -84,7 +86,13 @@ def recall(rng: np.random.Generator, n: int, steps: int) -> tuple[Windows, Targe
     asked = rng.integers(0, steps - 1, n)
     x[:, -1] = 0.0
     x[:, -1, :PAIRS] = x[np.arange(n), asked, :PAIRS]
-    return x, x[np.arange(n), asked, PAIRS] + _noise(rng, n)
+    return x, x[np.arange(n), asked, PAIRS]
+
+
+def recall(rng: np.random.Generator, n: int, steps: int) -> tuple[Windows, Targets]:
+    """Y = value of the step whose key the last step repeats: unit keys in R⁴, then the value."""
+    x, value = _question(rng, n, steps)
+    return x, value + _noise(rng, n)
 
 
 def random(rng: np.random.Generator, n: int, steps: int) -> tuple[Windows, Targets]:
@@ -128,6 +136,17 @@ def alone(rng: np.random.Generator, n: int, steps: int) -> tuple[Windows, Target
     return np.concatenate([x * exists, exists], axis=-1), y
 
 
+def margin(rng: np.random.Generator, n: int, steps: int) -> tuple[Windows, Targets]:
+    """Y = √.98 · own value of the last step + √.02 · value that `recall` asks for.
+
+    Who cannot recall loses exactly 2 % of what can be known, the default margin.
+    """
+    x, recalled = _question(rng, n, steps)
+    x[:, -1, PAIRS] = rng.standard_normal(n)
+    own = x[:, -1, PAIRS]
+    return x, np.sqrt(1 - MARGIN) * own + np.sqrt(MARGIN) * recalled + _noise(rng, n)
+
+
 CASES: dict[str, Case] = {
     "lag": Case(lag, 2, "POSITIONAL", "the step that is needed is always the same"),
     "last": Case(last, 2, "UNUSED", "the last step is read without attention"),
@@ -143,6 +162,9 @@ CASES: dict[str, Case] = {
     ),
     "alone": Case(
         alone, 3, "AVERAGING", "one key per row: weights are 1, whatever is done to them", mask=2
+    ),
+    "margin": Case(
+        margin, PAIRS + 1, "INCONCLUSIVE", "attention is worth exactly what counts as nothing"
     ),
 }
 """Case → generator and right diagnosis of the model `reader`."""

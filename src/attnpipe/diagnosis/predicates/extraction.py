@@ -2,7 +2,7 @@
 
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Finding
-from attnpipe.diagnosis.words import number, percent
+from attnpipe.diagnosis.words import number, percent, thousands
 
 LIMIT = 0.01
 """Share of invalid rows above which an extraction is invalid."""
@@ -28,7 +28,7 @@ def extraction(case: Case) -> Finding:
     invalid = sum(x for _, x in counts if isinstance(x, int))
     share = invalid / (valid + invalid) if valid + invalid else 1.0
     leaking = max(e.estimate or 0.0 for e in leaks)
-    rows = f"{valid:,} of {valid + invalid:,} final rows of all seeds are valid".replace(",", " ")
+    rows = f"{thousands(valid)} of {thousands(valid + invalid)} final rows of all seeds are valid"
     if leaking > 0:
         mean = f"{number(leaking)} per run on average"
         sentence = f"Rows with mass on keys that they must not see: {mean}; {rows}."

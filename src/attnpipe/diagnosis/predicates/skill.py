@@ -1,8 +1,9 @@
 """Whether a model forecasts at all."""
 
 from attnpipe.diagnosis.book import Case
-from attnpipe.diagnosis.gates import gate, seeds_needed, undecided
+from attnpipe.diagnosis.gates import number_of_seeds, seeds_needed, skill_gate, undecided
 from attnpipe.diagnosis.schema import Evidence, Finding
+from attnpipe.diagnosis.verdicts.advice import more_seeds
 from attnpipe.diagnosis.words import estimate, sample
 
 
@@ -18,9 +19,8 @@ def skill(case: Case) -> Finding | None:
         return case.lacking(
             "There is no score of its forecasts.", [f"forecasts of {case.label} on the test split"]
         )
-    status, delta = gate(found, 0.0), case.context.delta
-    if status == "INCONCLUSIVE" and gate(found, delta) == "NO":
-        status = "NO"
+    delta = case.context.delta
+    status = skill_gate(found, delta)
     says = f"Skill {estimate(found)} over the best trivial predictor {sample(found)}"
     attends = case.name in case.context.attention_models
     end = {
@@ -32,7 +32,15 @@ def skill(case: Case) -> Finding | None:
     missing = case.few_seeds(found)
     if status == "INCONCLUSIVE" and not missing:
         missing = seeds_needed(found, 0.0)
-    return case.answer(status, f"{says}: {end}", [found], effect=found, missing=missing)
+    needed = number_of_seeds(found, 0.0) if status in ("INCONCLUSIVE", "DESCRIPTIVE") else None
+    return case.answer(
+        status,
+        f"{says}: {end}",
+        [found],
+        effect=found,
+        missing=missing,
+        next_overrides=[] if needed is None else more_seeds(case, needed),
+    )
 
 
 def _without(found: Evidence, delta: float) -> str:

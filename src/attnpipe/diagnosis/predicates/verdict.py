@@ -4,12 +4,20 @@ from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Finding
 from attnpipe.diagnosis.verdicts.advice import next_runs
 from attnpipe.diagnosis.verdicts.flags import flags
-from attnpipe.diagnosis.verdicts.gates import evidence_of, gate_rows, gates_at, seed_gates
+from attnpipe.diagnosis.verdicts.gates import (
+    evidence_of,
+    gate_rows,
+    gates_at,
+    runs_compared,
+    seed_gates,
+)
 from attnpipe.diagnosis.verdicts.table import Decision, decide
 from attnpipe.diagnosis.verdicts.texts import MEANS, recommendation
 from attnpipe.diagnosis.words import listed
 
 RESTS_ON = ("extraction", "skill", "sharpness", "stability", "convergence")
+FIRST = {"valid": "extraction", "skill": "skill"}
+"""Gates that come before all others → the predicates that answer them."""
 
 
 def verdict(case: Case) -> Finding:
@@ -17,12 +25,18 @@ def verdict(case: Case) -> Finding:
     delta, evidence = case.context.delta, evidence_of(case)
     gates = gates_at(case, evidence, delta)
     found = decide(gates)
-    raised = flags(case, seed_gates(case, gates, delta))
+    rows = gate_rows(case, evidence, delta)
+    raised = flags(case, {row.code: row for row in rows}, seed_gates(case, gates, delta))
     told = [case.found[p] for p in RESTS_ON if p in case.found]
     cited = [*evidence.values(), *(case.book[i] for f in told for i in f.evidence)]
-    overrides, missing = next_runs(case, evidence, found.blocking)
-    if "skill" in found.blocking:  # without it, no other gate has a meaning
-        overrides, missing = _skill_first(case)
+    cited += [run for e in evidence.values() for run in runs_compared(case, e) or ()]
+    cited += [case.book[i] for flag in raised.values() for i in flag.evidence]
+    # Without valid rows and skill no other gate has a meaning.
+    first = next((f for f in FIRST if f in found.blocking), None)
+    if first is not None:
+        overrides, missing = _first(case, first)
+    else:
+        overrides, missing = next_runs(case, evidence, found.blocking)
     effect = evidence.get("R0") or evidence.get("R1")
     status = {"INVALID": "INVALID", "INCONCLUSIVE": "INCONCLUSIVE"}.get(found.name, "YES")
     return case.answer(
@@ -33,7 +47,7 @@ def verdict(case: Case) -> Finding:
         missing=missing,
         diagnosis=found.name,
         recommendation=recommendation(found.name, gates),
-        gates=gate_rows(evidence, delta),
+        gates=rows,
         flags=raised,
         at_margins={
             f"{m:g}": decide(gates_at(case, evidence, m)).name for m in case.context.margins
@@ -42,10 +56,13 @@ def verdict(case: Case) -> Finding:
     )
 
 
-def _skill_first(case: Case) -> tuple[list[str], list[str]]:
-    skill = case.found.get("skill")
-    words = [f"skill of {case.label}"]
-    return [], words if skill is None else [*words, *skill.missing]
+def _first(case: Case, gate: str) -> tuple[list[str], list[str]]:
+    """Return what settles a gate that comes before all others."""
+    found = case.found.get(FIRST[gate])
+    words = {"valid": f"attention of {case.label}", "skill": f"skill of {case.label}"}[gate]
+    if found is None:
+        return [], [words]
+    return found.next_overrides, [words, *found.missing]
 
 
 def _open(found: Decision) -> str:

@@ -8,6 +8,7 @@ from attnpipe.diagnosis.verdicts.gates import ARMS, INTERVENTIONS
 
 NAMES = {"E1": "output_mean", "E2": "uniform", "E3": "position_mean", "E4": "permuted"}
 ARM_NAMES = {"R0": "none", "R1": "uniform", "R2": "static"}
+COPY = "an arm of its own: it agrees with the model in every bit, one run under two names"
 MOST_SEEDS = 100
 """More seeds than this are not asked for: more test data would help more."""
 
@@ -39,25 +40,38 @@ def next_runs(
             f"{code}: arm '{ARM_NAMES[code]}', trained anew" for code in absent if code in ARMS
         ]
     if any(c in INTERVENTIONS for c in absent):
-        overrides.append(f"intervention.names=[{','.join(NAMES.values())}]")
+        names = dict.fromkeys([*case.context.interventions, *NAMES.values()])
+        overrides.append(f"intervention.names=[{','.join(names)}]")
         words += [f"{c}: intervention '{NAMES[c]}'" for c in absent if c in INTERVENTIONS]
     needed = _seeds_needed(case, evidence, [c for c in blocking if c in evidence])
     if needed:
-        wanted_seeds, text = needed
+        number, text = needed
         words += text
-        if wanted_seeds:
-            overrides.append(f"seeds=[{','.join(map(str, wanted_seeds))}]")
+        overrides += more_seeds(case, number)
     return overrides, words
+
+
+def more_seeds(case: Case, number: int) -> list[str]:
+    """Return the override that brings the study to so many seeds; none if it has them."""
+    seeds = list(case.context.seeds)
+    if number <= len(seeds) or number > MOST_SEEDS:
+        return []
+    fresh = (s for s in range(2**16) if s not in case.context.seeds)
+    seeds += [next(fresh) for _ in range(number - len(seeds))]
+    return [f"seeds=[{','.join(map(str, seeds))}]"]
 
 
 def _seeds_needed(
     case: Case, evidence: Mapping[str, Evidence], blocking: Sequence[str]
-) -> tuple[list[int], list[str]] | None:
-    """Return the seeds that would settle all gates that seeds can settle, and words for each."""
+) -> tuple[int, list[str]] | None:
+    """Return how many seeds settle all gates that seeds can settle, and words for each."""
     if not blocking:
         return None
     most, words = 0, []
     for code in blocking:
+        if evidence[code].facts.get("copies"):
+            words.append(f"{code}: {COPY}")
+            continue
         n = evidence[code].facts.get("seeds_needed")
         have = evidence[code].n_seeds or 0
         if not isinstance(n, int) or n > MOST_SEEDS:
@@ -66,8 +80,4 @@ def _seeds_needed(
             n = max(n, have + 1, 5)
             most = max(most, n)
             words.append(f"{code}: about {n} seeds (there are {have})")
-    seeds = list(case.context.seeds)
-    fresh = (s for s in range(2**16) if s not in case.context.seeds)
-    return (
-        seeds + [next(fresh) for _ in range(most - len(seeds))] if most > len(seeds) else []
-    ), words
+    return most, words

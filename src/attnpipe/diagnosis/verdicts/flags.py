@@ -1,10 +1,14 @@
 """What a reader must know beside a diagnosis."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import mean, median
 
 from attnpipe.diagnosis.book import Case
+from attnpipe.diagnosis.schema import Evidence, Flag, GateRow
 from attnpipe.diagnosis.verdicts.table import Gates, decide
 from attnpipe.diagnosis.words import count, listed, percent
+from attnpipe.stats.estimate import CONFIDENCE
 
 COLLAPSED = 0.05
 """Normalised entropy of rows below which attention looks at one key only."""
@@ -18,51 +22,164 @@ NO_CONTENT = 0.01
 """Share of content below which nothing that E3 could take away varies."""
 
 
-def flags(case: Case, by_seed: Mapping[str, Gates]) -> dict[str, str]:
-    """Return name → sentence of the flags that are raised."""
-    raised = {}
-    names = {seed: decide(gates).name for seed, gates in by_seed.items()}
-    if len(set(names.values())) > 1:
-        of = [
-            f"{name} for {sum(n == name for n in names.values())}"
-            for name in sorted(set(names.values()))
-        ]
-        raised["HETEROGENEOUS"] = f"Seeds taken one by one differ: {listed(of)}."
-    stable, settled = case.found.get("stability"), case.found.get("convergence")
-    if stable is not None and stable.status == "NO":
-        raised["UNSTABLE-PATTERN"] = (
-            "Seeds look at different things: what one of them looks at says nothing of the others."
-        )
-    if settled is not None and settled.status == "NO":
-        raised["NOT-CONVERGED"] = "Attention had not settled when training ended."
-    entropy = [e.estimate for e in case.book.heads(f"metric.{case.name}.entropy_normalized")]
-    if entropy and all(h is not None and h < COLLAPSED for h in entropy):
-        raised["COLLAPSED"] = "Every row looks at one key."
-    share = [e.estimate for e in case.book.heads(f"metric.{case.name}.content_share")]
-    if share and all(s is not None and s < NO_CONTENT for s in share):
-        raised["POSITION-ONLY"] = (
-            "Weights hardly vary with the content of these inputs: E3 and E4 cannot show that "
-            "it matters."
-        )
-    first, before = _known(case, "profile"), _known(case, "untrained.profile")
-    sinks = [a for a, b in zip(first, before, strict=False) if a > max(SINK, GROWN * b)]
-    if sinks:
-        raised["SINK"] = (
-            f"{count(len(sinks), 'head')} of {len(first)} put{'s' * (len(sinks) == 1)} up to "
-            f"{percent(max(sinks))} of the weight on the first key, where it may be parked: "
-            "averages over keys speak of that key."
-        )
-    untold = _known(case, "null_share")
-    if untold and sum(untold) / len(untold) > UNTOLD:
-        raised["NON-IDENTIFIABLE"] = (
-            f"{percent(sum(untold) / len(untold))} of what sets rows apart from uniform could be "
-            "otherwise with the same output: where they look explains little; E1 to E4 stand."
-        )
-    return raised
+def flags(
+    case: Case, gates: Mapping[str, GateRow], by_seed: Mapping[str, Gates]
+) -> dict[str, Flag]:
+    """Return name → flag, of those that are raised.
+
+    Parameters
+    ----------
+    case
+        About a model.
+    gates
+        Code → gate at δ.
+    by_seed
+        Seed → gates by that seed alone.
+    """
+    raised = {
+        "HETEROGENEOUS": _heterogeneous(case, by_seed),
+        "UNSTABLE-PATTERN": _unstable(case),
+        "NOT-CONVERGED": _not_converged(case),
+        "COLLAPSED": _collapsed(case),
+        "POSITION-ONLY": _position_only(case),
+        "SINK": _sink(case),
+        "NON-IDENTIFIABLE": _untold(case),
+        "SKEWED": _skewed(case, gates),
+        "MULTIPLICITY": _multiplicity(case, gates),
+    }
+    return {name: flag for name, flag in raised.items() if flag is not None}
 
 
-def _known(case: Case, metric: str) -> list[float]:
+def _flag(sentence: str, evidence: Iterable[Evidence]) -> Flag:
+    return Flag(sentence=sentence, evidence=sorted({e.id for e in evidence}))
+
+
+def _heterogeneous(case: Case, by_seed: Mapping[str, Gates]) -> Flag | None:
+    names = Counter(decide(gates).name for gates in by_seed.values())
+    if len(names) < 2:
+        return None
+    of = [f"{name} for {n}" for name, n in sorted(names.items())]
+    sentence = f"Seeds taken one by one differ: {listed(of)}."
+    return _flag(sentence, case.of_model("causal_seed"))
+
+
+def _unstable(case: Case) -> Flag | None:
+    found = case.found.get("stability")
+    if found is None:
+        return None
+    evidence = [case.book[i] for i in found.evidence]
+    if found.status == "NO":
+        return _flag(
+            "Seeds look at different things: what one of them looks at says nothing of the others.",
+            evidence,
+        )
+    if any(e.facts.get("above_null") is False for e in evidence):
+        return _flag(
+            "Seeds are not shown to be more alike than matching makes independent heads.", evidence
+        )
+    return None
+
+
+def _not_converged(case: Case) -> Flag | None:
+    found = case.found.get("convergence")
+    if found is None or found.status != "NO":
+        return None
+    return _flag(
+        "Attention had not settled when training ended.", (case.book[i] for i in found.evidence)
+    )
+
+
+def _collapsed(case: Case) -> Flag | None:
+    entropy = case.book.heads(f"metric.{case.name}.entropy_normalized")
+    known = _estimates(entropy)
+    if not known or median(known) >= COLLAPSED:
+        return None
+    runs = [e for e in case.of_model("run") if e.facts["outcome"] == "diverged"]
+    end = f" {count(len(runs), 'run')} diverged." if runs else ""
+    of = "Rows look" if len(known) == 1 else "Rows of the median head look"
+    return _flag(f"{of} at one key.{end}", [*entropy, *runs])
+
+
+def _position_only(case: Case) -> Flag | None:
+    share = case.book.heads(f"metric.{case.name}.content_share")
+    known = _estimates(share)
+    if not known or max(known) >= NO_CONTENT:
+        return None
+    return _flag(
+        "Weights hardly vary with the content of these inputs: E3 and E4 cannot show that "
+        "it matters.",
+        share,
+    )
+
+
+def _sink(case: Case) -> Flag | None:
+    now, before = (
+        case.book.heads(f"metric.{case.name}.{when}profile") for when in ("", "untrained.")
+    )
+    first = _estimates(now)
+    pairs = zip(first, _estimates(before), strict=False)
+    sinks = [a for a, b in pairs if a > max(SINK, GROWN * b)]
+    if not sinks:
+        return None
+    return _flag(
+        f"{count(len(sinks), 'head')} of {len(first)} put{'s' * (len(sinks) == 1)} up to "
+        f"{percent(max(sinks))} of the weight on the first key, where it may be parked: "
+        "averages over keys speak of that key.",
+        [*now, *before],
+    )
+
+
+def _untold(case: Case) -> Flag | None:
+    shares = case.book.heads(f"metric.{case.name}.null_share")
+    known = _estimates(shares)
+    if not known or mean(known) <= UNTOLD:
+        return None
+    return _flag(
+        f"{percent(mean(known))} of what sets rows apart from uniform could be "
+        "otherwise with the same output: where they look explains little; E1 to E4 stand.",
+        shares,
+    )
+
+
+def _skewed(case: Case, gates: Mapping[str, GateRow]) -> Flag | None:
+    """Raise where a gate says that losses differ, and their logarithms do not say so."""
+    doubtful = []
+    for code, gate in gates.items():
+        if gate.status not in ("YES", "HARM") or gate.evidence is None:
+            continue
+        end = "lo95" if gate.status == "YES" else "hi95"
+        log = case.book[gate.evidence].facts.get(f"log_ratio_{end}")
+        if isinstance(log, float) and (log <= 0 if gate.status == "YES" else log >= 0):
+            doubtful.append(code)
+    if not doubtful:
+        return None
+    return _flag(
+        f"{listed(doubtful, 9)}: the ratio of losses does not show what their difference shows; "
+        "few items with large losses may carry it.",
+        (case.book[str(gates[code].evidence)] for code in doubtful),
+    )
+
+
+def _multiplicity(case: Case, gates: Mapping[str, GateRow]) -> Flag | None:
+    """Raise where an answer would not stand a correction for the number of models."""
+    weak = [
+        code
+        for code, gate in gates.items()
+        if gate.status in ("YES", "NO", "HARM")
+        and gate.p_claim_holm is not None
+        and gate.p_claim_holm >= 1 - CONFIDENCE
+    ]
+    if not weak:
+        return None
+    return _flag(
+        f"{listed(weak, 9)}: with Holm's correction over the "
+        f"{count(len(case.context.attention_models), 'model')} of the study "
+        f"{'it' if len(weak) == 1 else 'they'} would be open.",
+        (case.book[str(gates[code].evidence)] for code in weak),
+    )
+
+
+def _estimates(evidence: Sequence[Evidence]) -> list[float]:
     """Return the estimates of all layers and heads; none if one is not known."""
-    found = [e.estimate for e in case.book.heads(f"metric.{case.name}.{metric}")]
-    known = [value for value in found if value is not None]
-    return known if len(known) == len(found) else []
+    known = [e.estimate for e in evidence if e.estimate is not None]
+    return known if len(known) == len(evidence) else []

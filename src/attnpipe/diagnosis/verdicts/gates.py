@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from attnpipe.diagnosis.book import Case
-from attnpipe.diagnosis.gates import margin_gate, use_gate
+from attnpipe.diagnosis.gates import margin_gate, skill_gate, use_gate
 from attnpipe.diagnosis.schema import Evidence, GateRow, Status
 from attnpipe.diagnosis.verdicts.table import Answer, Gates
 
@@ -34,10 +34,11 @@ def gate_of(code: str, evidence: Evidence, margin: float) -> Status:
 def gates_at(case: Case, evidence: Mapping[str, Evidence], margin: float) -> Gates:
     """Return all gates of a model at a margin."""
     answers = {code: _answer(gate_of(code, e, margin)) for code, e in evidence.items()}
-    captured, skill, sharp = (case.found.get(p) for p in ("extraction", "skill", "sharpness"))
+    captured, sharp = case.found.get("extraction"), case.found.get("sharpness")
+    skill = case.book.get(f"skill.{case.name}")
     return Gates(
-        valid="NO" if captured is not None and captured.status == "NO" else "YES",
-        skill="?" if skill is None else _answer(skill.status),
+        valid="?" if captured is None else _answer(captured.status),
+        skill="?" if skill is None else _answer(skill_gate(skill, margin)),
         D="?" if sharp is None else _answer(sharp.status),
         **answers,
     )
@@ -57,7 +58,7 @@ def seed_gates(case: Case, gates: Gates, margin: float) -> dict[str, Gates]:
     return {seed: Gates(**known, **answers) for seed, answers in found.items()}
 
 
-def gate_rows(evidence: Mapping[str, Evidence], margin: float) -> list[GateRow]:
+def gate_rows(case: Case, evidence: Mapping[str, Evidence], margin: float) -> list[GateRow]:
     """Return the table of gates, those without evidence included."""
     rows = []
     for code, question in (INTERVENTIONS | ARMS).items():
@@ -75,10 +76,34 @@ def gate_rows(evidence: Mapping[str, Evidence], margin: float) -> list[GateRow]:
                 hi95=e.hi95,
                 n_seeds=e.n_seeds,
                 n_units=e.n_units,
+                p_null=_number(e, "p"),
+                p_claim_holm=_number(e, "p_claim_holm"),
+                parameters=_parameters(case, e),
                 evidence=e.id,
             )
         )
     return rows
+
+
+def runs_compared(case: Case, evidence: Evidence) -> tuple[Evidence, Evidence] | None:
+    """Return a run of the model trained anew and one of the model; None for interventions."""
+    pair = [
+        next((e for i, e in case.book.items() if i.startswith(f"run.{name}.")), None)
+        for name in (evidence.facts.get("against"), case.name)
+    ]
+    return None if pair[0] is None or pair[1] is None else (pair[0], pair[1])
+
+
+def _parameters(case: Case, evidence: Evidence) -> tuple[int, int] | None:
+    pair = runs_compared(case, evidence)
+    sizes = [] if pair is None else [run.facts.get("parameters") for run in pair]
+    known = [size for size in sizes if isinstance(size, int)]
+    return (known[0], known[1]) if len(known) == 2 else None
+
+
+def _number(evidence: Evidence, fact: str) -> float | None:
+    value = evidence.facts.get(fact)
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _answer(status: Status) -> Answer:

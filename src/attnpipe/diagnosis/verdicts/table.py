@@ -34,7 +34,7 @@ class Gates:
         Whether rows are sharper than uniform and than before training.
     """
 
-    valid: Answer = "YES"
+    valid: Answer = "?"
     skill: Answer = "?"
     E1: Answer = "?"
     E2: Answer = "?"
@@ -85,16 +85,16 @@ def decide(gates: Gates) -> Decision:
     return Decision("INCONCLUSIVE", blocking, possible, conflict=not possible)
 
 
-DECIDING = ("skill", "E1", "E2", "E3", "E4", "R0", "R1")
+DECIDING = ("valid", "skill", "E1", "E2", "E3", "E4", "R0", "R1")
 ORDER: tuple[Name, ...] = (
-    "NO-SKILL", "HARMFUL", "SHARP-BUT-UNUSED", "IDLE-UNIFORM", "UNUSED", "AVERAGING", "POSITIONAL",
-    "CONTENT-BENEFICIAL", "CONTENT-REDUNDANT",
+    "INVALID", "NO-SKILL", "HARMFUL", "SHARP-BUT-UNUSED", "IDLE-UNIFORM", "UNUSED", "AVERAGING",
+    "POSITIONAL", "CONTENT-BENEFICIAL", "CONTENT-REDUNDANT",
 )  # fmt: skip
 
 
 def _match(g: Gates) -> Name | None:
-    if g.valid == "NO":
-        return "INVALID"
+    if g.valid != "YES":
+        return "INVALID" if g.valid == "NO" else None
     if g.skill != "YES":
         return "NO-SKILL" if g.skill in ("NO", "HARM") else None
     if "HARM" in (g.R0, g.R1):

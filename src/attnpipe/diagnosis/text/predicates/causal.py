@@ -116,7 +116,7 @@ def verdict(case: Case) -> Finding:
         ["R0 and R1: models trained without attention and with equal weights, on the same data"],
         cited,
         effect=found.get("E2"),
-        gates=[g for g in gate_rows(found, case.context.delta) if g.evidence is not None],
+        gates=[g for g in gate_rows(case, found, case.context.delta) if g.evidence is not None],
     )
 
 
