@@ -116,7 +116,7 @@ def draw(
             if one is None:
                 ax.set_xticks([])
                 ax.set_yticks([])
-                absent(ax, f"left out: {gaps[model, variant]}", side)
+                absent(ax, f"left out: {gaps[model, variant]}", room - LABEL - 0.5)
             else:
                 image = draw_map(ax, one, colors, norm, side)
                 name += f" ({one.extent})"
