@@ -10,6 +10,7 @@ import pytest
 from attnpipe.diagnosis.run import diagnose, diagnosis_context
 from attnpipe.diagnosis.schema import Diagnosis, Evidence, Finding
 from attnpipe.diagnosis.text.registry import PREDICATES
+from attnpipe.metrics.tokens.data_sinks import THRESHOLD
 
 Tables = dict[str, pl.DataFrame]
 Edit = Callable[[Tables], Tables]
@@ -518,6 +519,9 @@ def test_sinks_of_the_weights_are_held_against_the_declared_ones(factory: Module
     none = put("sinks", {"variant": "plain"}, declared=None, position=None, mean=None, layers=0)
     said = finding(judged(factory, factory.Plan(), alike, none), "sinks").sentence
     assert "a declared sink is one in 3 of 4 variants (1_shot, 2_shot, cot)" in said
+    assert "The first of fewer than 13 tokens that only look back cannot be one" in said
+    share = {n: n / sum(1 / k for k in range(1, n + 1)) for n in (12, 13)}
+    assert share[12] < THRESHOLD < share[13]
     unknown = finding(judged(factory, factory.Plan(), drop("sinks", model=MODEL)), "sinks")
     assert "By the weights themselves" not in unknown.sentence
 

@@ -17,6 +17,11 @@ from attnpipe.diagnosis.words import count, listed, number
 MUCH = 0.3
 """Mass on sinks above which the study is flagged."""
 UNTRAINED = "untrained"
+SHORT = (
+    " (The first of fewer than 13 tokens that only look back cannot be one: with all the weight it "
+    "gets less than 4 times its share.)"
+)
+"""Of N tokens it gets N in all, and N / (1 + 1/2 + … + 1/N) times its share: 3.87 for 12."""
 
 
 def _of(case: Case, metric: str, *, off: str = "", checkpoint: str | None = None) -> list[Evidence]:
@@ -70,9 +75,12 @@ def _found(sinks: Sequence[Evidence]) -> str:
         "heads), a declared sink is one "
     )
     told += f"in {_variants(agree, of)}" if agree else "in no variant"
-    if not others:
-        return f"{told}; no other key is."
-    return f"{told}; so are {listed([_key(e) for e in others])}, not declared."
+    told += (
+        f"; so are {listed([_key(e) for e in others])}, not declared."
+        if others
+        else "; no other key is."
+    )
+    return told if len(agree) == of else told + SHORT
 
 
 def _key(e: Evidence) -> str:
