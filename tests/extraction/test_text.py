@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from scipy.spatial.distance import jensenshannon
 from scipy.special import log_softmax
 from scipy.stats import entropy
 from tests.text.tiny_model import save_tiny_llama
@@ -141,6 +142,69 @@ def test_removing_sinks_renormalises_what_is_left(read):
     np.testing.assert_allclose(found["value"], wanted.ravel(), atol=1e-5)
 
 
+def off_sinks(weights):
+    """[layer, head, query, key] of the rows that see more than the first token, without it."""
+    rest = weights[:, :, 1:, 1:]
+    return rest / rest.sum(axis=-1, keepdims=True)
+
+
+def generalised_jsd(rows):
+    """H(mean row) − mean H."""
+    return entropy(rows.mean(axis=0)) - entropy(rows, axis=-1).mean()
+
+
+def test_what_keys_and_lags_get_is_also_given_off_the_sinks(read):
+    _, texts, captured, eager = read
+    text = texts[0]
+    weights = off_sinks(eager[text.item][0])
+    rows = weights.shape[2]
+    at = {"checkpoint": "pretrained", "item": text.item, "rows": "all",
+          "condition": "sinks_removed", "layer": 1}  # fmt: skip
+    for head in (None, 2):
+        own = weights[1].mean(axis=0) if head is None else weights[1, head]
+        mass = values(captured.metrics, metric="incoming_mass", head=head, **at).sort("target")
+        assert mass["target"].to_list() == list(range(1, rows + 1))
+        np.testing.assert_allclose(mass["value"], own.sum(axis=0), atol=1e-4)
+        exposure = np.array([sum(1 / (q + 1) for q in range(k, rows)) for k in range(rows)])
+        ratio = values(captured.metrics, metric="incoming_ratio", head=head, **at).sort("target")
+        np.testing.assert_allclose(ratio["value"], own.sum(axis=0) / exposure, rtol=1e-4)
+        lags = values(captured.metrics, metric="lag_profile", head=head, **at).sort("target")
+        wanted = [np.diagonal(own, -lag).sum() / rows for lag in range(rows)]
+        np.testing.assert_allclose(lags["value"], wanted, atol=1e-5)
+
+
+def test_distances_and_variation_are_also_given_off_the_sinks(read):
+    _, texts, captured, eager = read
+    for text in texts[:3]:
+        weights = off_sinks(eager[text.item][0])
+        at = {"checkpoint": "pretrained", "item": text.item, "rows": "all",
+              "condition": "sinks_removed", "layer": 0}  # fmt: skip
+        far = values(captured.metrics, metric="head_distance", head=1, target=3, **at)
+        wanted = [
+            jensenshannon(p, q, base=2) for p, q in zip(weights[0, 1], weights[0, 3], strict=True)
+        ]
+        assert far["value"].item() == pytest.approx(np.mean(wanted), abs=1e-4)
+        length = weights.shape[2] + 1
+        half = -(-length // 2)
+        own = weights[0, 1]
+        prefix = own[half - 2 :, : half - 1]  # rows that see the first half, sink apart
+        prefix = prefix / prefix.sum(axis=-1, keepdims=True)
+        found = values(captured.metrics, metric="query_variation", head=1, **at)
+        assert found["value"].item() == pytest.approx(generalised_jsd(prefix), abs=1e-4)
+        turned = np.stack([np.pad(row[: q + 1][::-1], (0, len(own) - q - 1))
+                           for q, row in enumerate(own)])  # fmt: skip
+        found = values(captured.metrics, metric="lag_variation", head=1, **at)
+        assert found["value"].item() == pytest.approx(generalised_jsd(turned), abs=1e-4)
+
+
+def test_every_metric_of_rows_and_heads_comes_with_and_without_sinks(read):
+    """Apart from counts of rows and the mass on sinks itself, which are about all keys."""
+    metrics = read[2].metrics
+    with_sinks = set(metrics.filter(pl.col("condition").is_null())["metric"])
+    without = set(metrics.filter(pl.col("condition") == "sinks_removed")["metric"])
+    assert with_sinks - without <= {"rows_valid", "sink_mass", "data_sink_mass"}
+
+
 def test_the_untrained_model_reads_the_same_texts(read):
     _, texts, captured, _ = read
     assert captured.checkpoints == ["untrained", "pretrained"]
@@ -212,10 +276,11 @@ def test_documents_own_rules_stand_beside(read, measured):
         measured.metrics, checkpoint="pretrained", item=text.item, metric="published_layer_entropy"
     ).sort("layer")
     np.testing.assert_allclose(found["value"], wanted, atol=1e-4)
-    focus = values(
-        measured.metrics, checkpoint="pretrained", item=text.item, metric="focus_position"
-    ).sort("layer", "head")
+    at = {"checkpoint": "pretrained", "item": text.item, "metric": "focus_position"}
+    focus = values(measured.metrics, condition=None, **at).sort("layer", "head")
     assert focus["value"].to_list() == weights.argmax(axis=-1).ravel().tolist()
+    off = values(measured.metrics, condition="sinks_removed", **at).sort("layer", "head")
+    assert off["value"].to_list() == (1 + weights[..., 1:].argmax(axis=-1)).ravel().tolist()
     pieces = [text.tokens.text[a:b] for a, b in text.tokens.offsets.tolist()]
     entries = {p: w for p, w in zip(pieces, weights[-1].mean(axis=0), strict=True) if "plus" in p}
     row = values(

@@ -144,6 +144,8 @@ def test_describe_counts_parameters_of_the_models_of_this_study_only(finished):
         ("models.tiny.task=encoder", "cannot answer prompts"),
         ("analysis.text.representative_question=6", "there are 6 questions"),
         ("models.tiny.source.path=nowhere", "'nowhere'"),
+        ("analysis.text.views=[l1h0,l2h0]", "'l2h0', but models.tiny has layers 0 to 1"),
+        ("analysis.text.head_metrics=[entropi]", "did you mean 'entropy'?"),
     ],
 )
 def test_mistakes_are_one_sentence_before_long_work(finished, change, sentence):

@@ -7,7 +7,9 @@ from attnpipe.extraction.text.run import PRETRAINED, capture_texts
 from attnpipe.io.outcome import write_outcome
 from attnpipe.io.parquet import read_table, write_table
 from attnpipe.io.weights import write_text_weights
+from attnpipe.pipeline.heads_asked import check_heads, frozen_heads
 from attnpipe.pipeline.job import job
+from attnpipe.pretrained.files import read_object
 from attnpipe.pretrained.load import load_model
 from attnpipe.schema.analysis import MetricsSpec, TextSpec
 from attnpipe.schema.pretrained import Task
@@ -17,6 +19,7 @@ from attnpipe.text.tokens import load_tokenizer
 
 with job(snakemake) as ctx:
     name, spec = ctx.spec["model"], ctx.spec["spec"]
+    check_heads(frozen_heads(ctx.write.outcome.parents[3]), name, read_object(ctx.read.config))
     folder, task = ctx.read.config.parent, TypeAdapter(Task).validate_python(spec["task"])
     tokenizer = load_tokenizer(folder)
     texts = read_table(ctx.read.texts, TEXTS), read_table(ctx.read.spans, SPANS)

@@ -53,6 +53,7 @@ TOKENS = {
     "sink_mass": "mean mass on the declared sinks; `chance`: of uniform attention, same rows",
     "incoming_mass": "sum over rows of the weight on key `target`; `chance`: of uniform attention",
     "incoming_ratio": "that sum over what uniform attention gives the key: 1 for uniform attention",
+    "data_sink_mass": "mean mass on the key in `target`, a sink by the layer's own weights",
     "query_variation": "divergence between a text's rows on the first half of its tokens, nats",
     "lag_variation": "divergence between a text's rows as distributions over lag, nats",
     "head_distance": "mean √(JSD/ln 2) to the head in `target`, same rows; 0 alike, 1 disjoint",

@@ -7,7 +7,6 @@ FOLDS = Registry(
     {
         "battery": "attnpipe.metrics.battery:Battery",
         "tokens": "attnpipe.metrics.tokens.battery:TokenBattery",
-        "tokens_dense": "attnpipe.metrics.tokens.dense:DenseBattery",
     },
 )
 """Name → class made as ``cls(options)``; those of tokens as ``cls(options, texts)``."""

@@ -12,6 +12,7 @@ from attnpipe.core.errors import UserError
 from attnpipe.core.registry import nearest
 from attnpipe.data.facts import feasibility
 from attnpipe.figures.registry import FIGURES
+from attnpipe.pipeline.check_text import check_text
 from attnpipe.pipeline.compose import compose_container
 from attnpipe.pipeline.explain import explain
 from attnpipe.pipeline.overrides import split_overrides
@@ -137,6 +138,7 @@ def load_study(config_folder: Path, config: Mapping[str, Any]) -> Study:
         raise UserError(f"config: {explain(error, StudySpec, container)}") from None
     _check_figures(list(spec.figure.show))
     _check_sources(spec)
+    check_text(spec)
     return Study(spec, choice, features_of(spec), saved)
 
 

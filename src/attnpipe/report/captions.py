@@ -208,9 +208,9 @@ CAPTIONS: dict[str, Caption] = {
     ),
     "head_similarity": Caption(
         "Likeness of heads",
-        "Distance between all pairs of heads over the same rows, ordered by cluster; strips show "
-        "the heads' layers.",
-        "Square matrix of distances between heads with borders between clusters and a strip of "
+        "Distance between all pairs of heads over the same rows, ordered by cluster, with all keys "
+        "and without sinks, which make heads look alike; strips show the heads' layers.",
+        "Square matrices of distances between heads with borders between clusters and a strip of "
         "layer colours.",
         ("head_distances.csv", "heads.csv"),
     ),

@@ -1,9 +1,11 @@
 """What is measured, and by which margins it is judged."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
+from attnpipe.core.registry import nearest
 from attnpipe.schema.base import Fraction, Section, distinct
 
 Count = Annotated[int, Field(ge=1)]
@@ -38,7 +40,18 @@ class ContrastSpec(Section):
     """A forecast is accurate when its absolute error is below this (units of the target); every study sets its own."""
 
 
-View = Annotated[str, Field(pattern=r"^(last_layer|mean|max|rollout|l[0-9]{1,4}h[0-9]{1,4})$")]
+VIEWS = ["last_layer", "mean", "max", "rollout"]
+HEAD_VIEW = re.compile(r"l[0-9]{1,4}h[0-9]{1,4}")
+"""One head, as ``l3h2``."""
+
+
+def _known(view: str) -> str:
+    if view not in VIEWS and HEAD_VIEW.fullmatch(view) is None:
+        raise ValueError(f"'{view}' is no view: {nearest(view, VIEWS)}; or one head as l3h2")
+    return view
+
+
+View = Annotated[str, AfterValidator(_known)]
 
 
 class AnswerSpec(Section):
@@ -69,7 +82,7 @@ class TextSpec(Section):
         "entropy", "entropy_normalized", "effective_keys_n1", "kl_uniform", "gini", "max_weight",
         "lag_mean", "lag_mean_ratio",
     ]  # fmt: skip
-    """Row metrics kept for every head and text; the others are kept as means over the heads of a layer."""
+    """Row metrics kept for every head and text; the others are kept as means over the heads of a layer. `entropy`, `entropy_normalized` and `max_weight`, which tell heads apart, are kept for every head anyway."""
     mass_margin: Annotated[float, Field(gt=0, lt=1)] = 0.01
     """Practical margin: differences in attention mass below it do not matter."""
     accuracy_range: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.2, 0.8]
@@ -79,7 +92,9 @@ class TextSpec(Section):
     clusters: Annotated[int, Field(ge=2)] = 8
     """Groups of alike heads."""
     dense_limit: Annotated[int, Field(ge=2)] = 1024
-    """Tokens above which nothing is computed that needs a weight per query and key."""
+    """Tokens above which nothing is computed that needs a weight per query and key. Longer texts of the representative question are named in table `answers` and in the report, and have no maps and no part in distances between heads."""
+
+    _distinct = field_validator("views", "head_metrics")(distinct)
 
 
 class AnalysisSpec(Section):

@@ -16,6 +16,7 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "tokens": ("prompt_maps",),
     "log": ("prompt_maps", "head_atlas"),
     "metrics": ("head_atlas",),
+    "condition": ("prompt_maps", "head_atlas", "head_similarity"),
     "view": (
         "prompt_maps", "head_atlas", "layer_entropy", "segment_mass", "few_shot", "keywords",
     ),
@@ -55,6 +56,9 @@ class FigureOptions(Section):
     """Whether the colours of `prompt_maps` and `head_atlas` are on a logarithmic scale; null: no."""
     metrics: Annotated[list[str], Field(min_length=1, max_length=24)] | None = None
     """Metrics that `head_atlas` shows: of the last token's row where that has them, else of all rows; `all/<metric>` and `last/<metric>` choose. Null: entropy, largest weight, sink mass and the head scores."""
+
+    condition: Literal["all_keys", "sinks_removed"] | None = None
+    """With which keys `prompt_maps`, `head_atlas` and `head_similarity` are drawn: `all_keys`, or `sinks_removed` (weights off the declared sinks, renormalised). Null: `all_keys`; `head_similarity`: both side by side, as a shared sink makes heads look alike."""
 
     @model_validator(mode="after")
     def _some_tokens_are_shown(self) -> "FigureOptions":

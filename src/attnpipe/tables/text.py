@@ -73,6 +73,7 @@ TOKENS = Table("tokens", "the texts as the model reads them", {
 ANSWERS = Table("answers", "what the model made of every text", {
     "model": RUN["model"], "item": ITEM, "question": QUESTION, "variant": VARIANT,
     "tokens": Column(INT, "tokens of the text"),
+    "over_limit": Column(INT, "`analysis.text.dense_limit` where the text has more tokens than that: all that needs a weight per query and key (maps, rollout, distances of all heads, clusters) is then without it; else null"),
     "loss": Column(REAL, "mean negative log-likelihood of the text's tokens, nats; null for encoders"),
     "answer": Column(TEXT, "right answer"),
     "generated": Column(TEXT, "greedy continuation"),
@@ -143,7 +144,7 @@ TEXT_CONTRASTS = Table("text_contrasts", "differences between variants, paired o
     **HEADS,
     "span": SPAN,
     "measure": Column(TEXT, "what is compared"),
-    "a": Column(TEXT, "variant, or group"),
+    "a": Column(TEXT, "variant, or group; `with examples`: the mean over all variants with examples, question by question"),
     "b": Column(TEXT, "what it is compared with"),
     **STATISTICS,
     "hedges_g": Column(REAL, "standardised difference over questions, small-sample corrected"),
@@ -181,8 +182,11 @@ ACCURACY = Table("accuracy", "answers by variant", {
     "answer_loss": Column(REAL, "mean negative log-likelihood of the right answers, nats per token"),
 })  # fmt: skip
 
+ALWAYS_PER_HEAD = ("entropy", "entropy_normalized", "max_weight")
+"""Row metrics that are kept for every head whatever the config names: table `heads` is made of them."""
+
 HEAD_TABLE = Table("heads", "what single heads do with the last token's row", {
-    **WHO, "variant": VARIANT,
+    **WHO, "variant": VARIANT, "condition": CONDITION,
     "layer": WHERE["layer"], "head": WHERE["head"],
     "n": Column(INT, "questions"),
     "entropy": Column(REAL, "mean entropy of the row, nats"),
@@ -196,13 +200,28 @@ HEAD_TABLE = Table("heads", "what single heads do with the last token's row", {
     "focus_position": Column(INT, "most frequent position of the largest weight"),
     "focus_token": Column(TEXT, "most frequent token there"),
     "focus_share": Column(REAL, "share of questions whose largest weight lies on that token"),
-    "focused_rank": Column(INT, "1: the most focused head of the model in this variant (lowest normalised entropy)"),
+    "focused_rank": Column(INT, "1: the most focused head of the model in this variant and condition (lowest normalised entropy)"),
     "published_rank": Column(INT, "the same by raw entropy, as document 3 ranks"),
     "cluster": Column(INT, "cluster of alike heads, from 0"),
 })  # fmt: skip
 
+SINKS = Table("sinks", "keys that the weights show to be sinks: they receive more than 4 times what uniform attention would give them, mean over the heads of a layer and the questions", {
+    **WHO, "variant": VARIANT,
+    "layer": Column(INT, "attention layer, from 0; null: mean over the layers in which the key is a sink"),
+    "head": HEADS["head"],
+    "position": Column(INT, "the key, from 0; null where a variant has no such sink"),
+    "token": Column(TEXT, "most frequent token there"),
+    "token_share": Column(REAL, "share of questions that have it there"),
+    "declared": Column(FLAG, "whether it is a declared sink in every question (`analysis.text.sinks`)"),
+    "layers": Column(INT, "layers in which it is a sink"),
+    "ratio": Column(REAL, "mean over questions of its mass over that of uniform attention"),
+    "n": STATISTICS["n"],
+    "mean": Column(REAL, "mean over questions of the weight on it, mean over all rows of a text"),
+    **{name: STATISTICS[name] for name in ("sd", "lo95", "hi95")},
+})  # fmt: skip
+
 HEAD_DISTANCES = Table("head_distances", "distance between heads over the same rows", {
-    **WHO,
+    **WHO, "condition": CONDITION,
     "layer_a": Column(INT, "layer of the first head"), "head_a": Column(INT, "first head"),
     "layer_b": Column(INT, "layer of the second head"), "head_b": Column(INT, "second head"),
     "distance": Column(REAL, "mean √(JSD/ln 2) over rows, in [0, 1]"),
@@ -210,12 +229,12 @@ HEAD_DISTANCES = Table("head_distances", "distance between heads over the same r
 })  # fmt: skip
 
 MAPS = Table("maps", "attention between tokens of the representative question", {
-    **WHO, "variant": VARIANT,
+    **WHO, "variant": VARIANT, "condition": CONDITION,
     "item": ITEM,
     "view": Column(TEXT, "`last_layer` (mean over its heads), `mean` and `max` (over all layers and heads), `rollout` (through all layers), or `l<layer>h<head>`"),
     "query": Column(INT, "token that attends"),
     "key": Column(INT, "token attended to"),
-    "value": Column(REAL, "weight; rows of `max` do not sum to 1"),
+    "value": Column(REAL, "weight; rows of `max` do not sum to 1; null where sinks leave nothing, and for sinks that `rollout` is without"),
 })  # fmt: skip
 
 TEXT_TABLES = {
@@ -226,6 +245,7 @@ TEXT_TABLES = {
     "text_effects": TEXT_EFFECTS,
     "accuracy": ACCURACY,
     "heads": HEAD_TABLE,
+    "sinks": SINKS,
     "head_distances": HEAD_DISTANCES,
     "maps": MAPS,
     "tokens": TOKENS,

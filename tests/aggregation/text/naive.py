@@ -56,7 +56,11 @@ def _head(at, rows):
     for metric in values[0]:
         known = [v[metric] for v in values if v[metric] is not None]
         yield at | {"rows": "all", "metric": metric, "value": float(np.mean(known))}
-    yield at | {"rows": "last", "metric": "focus_position", "value": float(rows[-1].argmax())}
+    for condition, first in ((None, 0), ("sinks_removed", 1)):  # the first token is the sink
+        yield at | {
+            "rows": "last", "condition": condition, "metric": "focus_position",
+            "value": float(first + rows[-1, first:].argmax()),
+        }  # fmt: skip
     yield at | {"rows": "all", "metric": "rows_valid", "value": float(n), "n_rows": n}
     yield at | {"rows": "all", "metric": "rows_excluded", "condition": "padding", "value": 3.0}
     yield at | {"rows": "all", "metric": "rows_excluded", "condition": "sum", "value": 1.0}
@@ -72,10 +76,14 @@ def _head(at, rows):
         }  # fmt: skip
 
 
-def distance(a, b):
-    """Mean over rows of √(JSD/ln 2)."""
+def distance(a, b, *, off_sinks=False):
+    """Mean over rows of √(JSD/ln 2); off the first token, the sink, from the second row on."""
     far = []
     for p, q in zip(a, b, strict=True):
+        if off_sinks:
+            if p[0] == 1:  # nothing else is seen
+                continue
+            p, q = removed(p), removed(q)
         jsd = entropy((p + q) / 2) - (entropy(p) + entropy(q)) / 2
         far.append(np.sqrt(max(jsd, 0) / np.log(2)))
     return float(np.mean(far))

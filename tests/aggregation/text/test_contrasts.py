@@ -66,7 +66,36 @@ def test_examples_are_held_against_uniform_and_their_questions(made, tables):
     row = one(tables.text_contrasts, **where, b="examples_questions", **ALL)
     check(row, (answers - questions).mean(axis=1))
     assert row["lo95"] > 0  # planted
-    assert set(tables.text_contrasts.filter(family="examples")["a"]) == {"1_shot", "2_shot"}
+    names = {"1_shot", "2_shot", "with examples"}
+    assert set(tables.text_contrasts.filter(family="examples")["a"]) == names
+
+
+@pytest.mark.parametrize("b", ["uniform", "examples_questions"])
+def test_one_number_stands_for_all_numbers_of_examples(made, tables, b):
+    """Each question's mean over the variants, whose spread over questions is that of the mean."""
+    each = []
+    for variant in ("1_shot", "2_shot"):
+        answers = relative(made, variant, "examples_answers", "sinks_removed")
+        other = 1.0 if b == "uniform" else relative(made, variant, b, "sinks_removed")
+        each.append((answers - other).mean(axis=1))
+    where = {"family": "examples", "a": "with examples", "b": b, "span": "examples_answers"}
+    row = one(tables.text_contrasts, **where, measure="mass_relative_sinks_removed", **ALL)
+    check(row, np.mean(each, axis=0))
+
+
+def test_a_single_number_of_examples_stands_for_itself(aggregate):
+    found = aggregate(study(variants=("plain", "1_shot"))).text_contrasts
+    assert set(found.filter(family="examples")["a"]) == {"1_shot"}
+
+
+def test_a_question_that_lacks_a_variant_is_no_part_of_the_mean_over_variants(made, aggregate):
+    lost = made.texts.filter(question=2, variant="2_shot")["item"].item()
+    kept = made.texts.filter(pl.col("item") != lost)
+    found = aggregate(replace(made, texts=kept)).text_contrasts.filter(family="examples")
+    n = dict(
+        found.filter(b="uniform", layer=1, measure="mass_relative").select("a", "n").iter_rows()
+    )
+    assert n == {"1_shot": 6, "2_shot": 5, "with examples": 5}
 
 
 def test_more_shots_are_held_against_fewer(made, tables):

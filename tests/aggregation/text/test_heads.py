@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.aggregation.text.checks import one
 from tests.aggregation.text.factory import MODEL, softmax_rows, study
-from tests.aggregation.text.naive import distance, entropy
+from tests.aggregation.text.naive import distance, entropy, removed
 
 from attnpipe.aggregation.text.distances import head_clusters, model_distances
 from attnpipe.aggregation.text.maps import view_of
@@ -18,7 +18,7 @@ from attnpipe.core.errors import UserError
 
 
 def test_the_head_that_looks_at_one_word_is_told(tables):
-    row = one(tables.heads, variant="2_shot", layer=1, head=1)
+    row = one(tables.heads, variant="2_shot", layer=1, head=1, condition=None)
     assert (row["focus_token"], row["focus_share"], row["focused_rank"]) == ("plus", 1.0, 1)
     assert (row["n"], row["published_rank"]) == (6, 1)
     assert row["max_weight"] > 0.95
@@ -31,7 +31,7 @@ def test_entropies_are_those_of_single_rows(made, tables):
             last = made.run.attention.last("pretrained", text.item)[0, 1].astype(float)
             values.append(entropy(last))
             normal.append(values[-1] / np.log(len(last)))
-    row = one(tables.heads, variant="cot", layer=0, head=1)
+    row = one(tables.heads, variant="cot", layer=0, head=1, condition=None)
     assert row["entropy"] == pytest.approx(np.mean(values))
     assert row["entropy_normalized"] == pytest.approx(np.mean(normal))
     assert row["entropy_lo95"] < row["entropy"] < row["entropy_hi95"]
@@ -51,11 +51,12 @@ def test_focus_is_the_most_frequent_word_not_the_word_at_the_most_frequent_place
     ]
     names = pl.DataFrame(places, schema={"item": pl.Int64, "place": pl.Float64}, orient="row")
     at = (pl.col("metric") == "focus_position") & (pl.col("layer") == 0) & (pl.col("head") == 0)
+    at &= pl.col("condition").is_null()
     metrics = own.join(names, on="item").with_columns(
         value=pl.when(at).then("place").otherwise("value")
     )
     other = replace(made, run=replace(made.run, metrics=metrics.drop("place").lazy()))
-    row = one(aggregate(other).heads, layer=0, head=0)
+    row = one(aggregate(other).heads, layer=0, head=0, condition=None)
     assert row["focus_position"] == 5
     words = [made.own[q].words[p] for q, p in enumerate([5, 6, 5, 7, 2])]
     assert words == ["the", "mat", "the", "mat", "cat"]
@@ -64,28 +65,57 @@ def test_focus_is_the_most_frequent_word_not_the_word_at_the_most_frequent_place
 
 def test_ranks_count_within_variant_and_checkpoint(aggregate):
     found = aggregate(study(layers=3, checkpoints=("pretrained", "untrained"))).heads
-    for part in found.partition_by("checkpoint", "variant"):
+    for part in found.partition_by("checkpoint", "variant", "condition"):
         for rank, by in (("focused_rank", "entropy_normalized"), ("published_rank", "entropy")):
             assert part.sort(by)[rank].to_list() == list(range(1, 7))
 
 
-def test_distances_are_those_of_loops(made, tables):
+@pytest.mark.parametrize("condition", [None, "sinks_removed"])
+def test_distances_are_those_of_loops(made, tables, condition):
     shown = [t.item for t in made.own if t.question == 0]
     expected = []
     for item in shown:
         full = made.run.attention.full("pretrained", item).astype(float)
-        expected.append(distance(full[0, 1], full[1, 0]))
-    row = one(tables.head_distances, layer_a=0, head_a=1, layer_b=1, head_b=0)
+        expected.append(distance(full[0, 1], full[1, 0], off_sinks=condition is not None))
+    where = {"layer_a": 0, "head_a": 1, "layer_b": 1, "head_b": 0, "condition": condition}
+    row = one(tables.head_distances, **where)
     assert row["distance"] == pytest.approx(np.mean(expected), rel=1e-6)
     assert row["n"] == 4
-    assert len(tables.head_distances) == 6
-    # Within a layer it is the metric of that name, mean over the texts.
+    own = pl.col("condition").eq_missing(pl.lit(condition, pl.String))
+    assert len(tables.head_distances.filter(own)) == 6
+
+
+def test_distances_within_a_layer_are_the_metric_of_that_name(made, tables):
+    shown = [t.item for t in made.own if t.question == 0]
     metric = made.run.metrics.filter(
         pl.col("metric") == "head_distance", pl.col("item").is_in(shown)
     )
-    within = one(tables.head_distances, layer_a=0, head_a=0, layer_b=0, head_b=1)
+    within = one(tables.head_distances, layer_a=0, head_a=0, layer_b=0, head_b=1, condition=None)
     values = metric.filter(pl.col("layer") == 0).collect()["value"]
     assert within["distance"] == pytest.approx(values.mean(), rel=1e-6)
+
+
+def test_a_shared_sink_makes_independent_heads_alike_and_its_removal_tells_them_apart():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (1, 2, 30, 30))
+    logits[..., ~np.tri(30, dtype=bool)] = -np.inf
+    own = softmax_rows(logits)
+    sunk = 0.1 * own
+    sunk[..., 0] += 0.9
+    sink = np.arange(30) == 0
+    with_sink, without = model_distances([sunk]), model_distances([sunk], [sink])
+    assert with_sink[0, 1] < 0.3
+    assert without[0, 1] > 0.6
+    # What is left is what there would be without any weight parked on the sink.
+    assert without[0, 1] == pytest.approx(model_distances([own], [sink])[0, 1], rel=1e-5)
+
+
+def test_rows_with_next_to_nothing_off_the_sinks_do_not_count():
+    rows = np.zeros((1, 2, 3, 3), np.float32)
+    rows[0, 0] = [[1, 0, 0], [0.5, 0.5, 0], [0.9995, 0.0005, 0]]
+    rows[0, 1] = [[1, 0, 0], [0.5, 0.5, 0], [0.4, 0, 0.6]]
+    far = model_distances([rows], [np.array([True, False, False])])
+    assert far[0, 1] == 0  # the second row alone is known of both
 
 
 @settings(deadline=None, derandomize=True, max_examples=30)
@@ -134,17 +164,33 @@ def test_clusters_are_as_many_as_asked_and_join_what_is_near():
         assert len(set(head_clusters(far, count))) == count
 
 
-def test_clusters_are_in_the_table_of_heads(tables):
-    groups = tables.heads.group_by("layer", "head").agg(pl.col("cluster").unique())
+@pytest.mark.parametrize("condition", [None, "sinks_removed"])
+def test_clusters_are_in_the_table_of_heads(tables, condition):
+    own = pl.col("condition").eq_missing(pl.lit(condition, pl.String))
+    heads, distances = tables.heads.filter(own), tables.head_distances.filter(own)
+    groups = heads.group_by("layer", "head").agg(pl.col("cluster").unique())
     assert all(len(found) == 1 for found in groups["cluster"])
     # The two nearest of four heads are together, whatever becomes of the others.
-    near = tables.head_distances.sort("distance").row(0, named=True)
+    near = distances.sort("distance").row(0, named=True)
     a, b = (
-        one(tables.heads, variant="plain", layer=near[f"layer_{x}"], head=near[f"head_{x}"])
-        for x in "ab"
+        one(heads, variant="plain", layer=near[f"layer_{x}"], head=near[f"head_{x}"]) for x in "ab"
     )
     assert a["cluster"] == b["cluster"]
-    assert set(tables.heads["cluster"]) == {0, 1}
+    assert set(heads["cluster"]) == {0, 1}
+
+
+def test_heads_are_told_off_their_sinks_too(made, tables):
+    places, values = [], []
+    for text in made.own:
+        if text.variant == "cot":
+            last = made.run.attention.last("pretrained", text.item)[0, 1].astype(float)
+            values.append(entropy(removed(last)))
+            places.append(int(1 + last[1:].argmax()))
+    row = one(tables.heads, variant="cot", layer=0, head=1, condition="sinks_removed")
+    assert row["entropy"] == pytest.approx(np.mean(values))
+    assert row["focus_position"] in places
+    assert row["focus_position"] > 0
+    assert set(tables.heads["condition"].to_list()) == {None, "sinks_removed"}
 
 
 def test_long_texts_cost_a_bounded_number_of_rows(monkeypatch):
@@ -170,17 +216,23 @@ def test_all_pairs_of_a_model_take_less_than_ten_seconds():
 # --- maps ---------------------------------------------------------------------------------
 
 
-def test_views_are_those_of_document_3(made, tables):
+@pytest.mark.parametrize("condition", [None, "sinks_removed"])
+def test_views_are_those_of_document_3(made, tables, condition):
     item = next(t.item for t in made.own if (t.question, t.variant) == (0, "cot"))
     full = made.run.attention.full("pretrained", item).astype(float)
+    if condition:
+        full[..., 0, :] = np.nan  # the first token sees the sink alone: itself
+        full[..., 1:, :] = np.apply_along_axis(removed, -1, full[..., 1:, :])
     for view, expected in {
         "last_layer": full[-1].mean(axis=0),
         "mean": full.mean(axis=(0, 1)),
         "max": full.max(axis=(0, 1)),
         "l1h0": full[1, 0],
     }.items():
-        rows = tables.maps.filter(variant="cot", view=view).sort("query", "key")
-        assert rows["value"].to_numpy().reshape(expected.shape) == pytest.approx(expected)
+        own = pl.col("condition").eq_missing(pl.lit(condition, pl.String))
+        rows = tables.maps.filter(own, variant="cot", view=view).sort("query", "key")
+        found = rows["value"].fill_null(np.nan).to_numpy().reshape(expected.shape)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert set(tables.maps["variant"]) == {"plain", "cot", "1_shot", "2_shot"}
 
 

@@ -102,7 +102,7 @@ def test_the_order_of_rows_and_texts_does_not_matter(made, tables, aggregate):
     keys = {
         "text_summary": ["variant", "layer", "head", "condition", "rows", "target", "metric"],
         "text_contrasts": ["family", "layer", "span", "measure", "a", "b"],
-        "heads": ["variant", "layer", "head"],
+        "heads": ["variant", "condition", "layer", "head"],
     }
     for name, by in keys.items():
         one_, other = (getattr(t, name).sort(by) for t in (tables, again))
@@ -159,7 +159,7 @@ def test_document_3_lists_five_heads_in_its_order(aggregate):
     made = study(layers=4, heads=2, variants=("plain",))
     tables = aggregate(made)
     summary = document3_export(vars(tables), MODEL)["head_specialization_summary"]
-    entropies = sorted(tables.heads["entropy"])
+    entropies = sorted(tables.heads.filter(pl.col("condition").is_null())["entropy"])
     focused = [head["entropy"] for head in summary["most_focused"]]
     distributed = [head["entropy"] for head in summary["most_distributed"]]
     assert focused == entropies[:5]

@@ -180,7 +180,8 @@ def _contrasts(plan: Plan) -> Iterator[dict[str, object]]:
                 effect = plan.relative if measure == "mass_relative" else plan.steps
                 for name in (measure, f"{measure}_sinks_removed"):
                     yield from both("steps", "cot", "plain", span, name, effect)
-    for variant in plan.shot_variants:
+    together = ("with examples",) if len(plan.shot_variants) > 1 else ()
+    for variant in (*plan.shot_variants, *together):
         for b in ("uniform", "examples_questions"):
             for name in ("mass_relative", "mass_relative_sinks_removed"):
                 yield from both("examples", variant, b, "examples_answers", name, plan.draw)
@@ -295,6 +296,23 @@ def heads(plan: Plan) -> pl.DataFrame:
     return schema.HEAD_TABLE.frame(rows)
 
 
+def sinks(plan: Plan) -> pl.DataFrame:
+    """The first token in all layers, and in one variant a full stop that nobody declared."""
+    rows: list[dict[str, object]] = []
+    for model in plan.models:
+        for variant in plan.shown:
+            own = {"model": model, "checkpoint": "pretrained", "variant": variant}
+            first = {"position": 0, "token": "<bos>", "token_share": 1.0, "declared": True}
+            for layer in (None, *range(plan.layers)):
+                at = own | first | {"layer": layer, "layers": plan.layers, "ratio": 9.0}
+                rows.append(at | statistics(plan, 0.45, 0.02))
+            if variant == "cot":
+                stop = {"position": 4, "token": ".", "token_share": 1.0, "declared": False}
+                at = own | stop | {"layers": 2, "ratio": 5.0}
+                rows.append(at | statistics(plan, 0.12, 0.02))
+    return schema.SINKS.frame(rows)
+
+
 def tokens(plan: Plan) -> pl.DataFrame:
     pieces = ["<bos>", "What", "·is", plan.token, "·plus", "?"]
     rows = [
@@ -349,7 +367,7 @@ def study(plan: Plan | None = None) -> dict[str, pl.DataFrame]:
         "inventory": inventory(plan), "text_summary": text_summary(plan),
         "segment_summary": segment_summary(plan), "text_contrasts": text_contrasts(plan),
         "compression": compression(plan), "text_effects": text_effects(plan),
-        "accuracy": accuracy(plan), "heads": heads(plan),
+        "accuracy": accuracy(plan), "heads": heads(plan), "sinks": sinks(plan),
         "head_distances": schema.HEAD_DISTANCES.frame(), "maps": maps(plan),
         "tokens": tokens(plan), "answers": answers(plan),
     }  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from attnpipe.diagnosis.run import diagnose, diagnosis_context
 from attnpipe.diagnosis.schema import Diagnosis, Evidence, Finding
 from attnpipe.diagnosis.text.registry import PREDICATES
+from attnpipe.metrics.tokens.data_sinks import THRESHOLD
 
 Tables = dict[str, pl.DataFrame]
 Edit = Callable[[Tables], Tables]
@@ -458,7 +459,82 @@ def test_too_few_questions_are_not_taken_for_disagreement(factory: ModuleType) -
     where = {"family": "examples", "a": "1_shot", "measure": OFF}
     mixed = judged(factory, factory.Plan(), put("text_contrasts", where, **interval(-0.4, 0.1)))
     assert "depends on their number" in finding(mixed, "answer").sentence
-    assert "shown in 2_shot, refuted in 1_shot" in finding(mixed, "examples").sentence
+    said = finding(mixed, "examples").sentence
+    assert "it depends on their number; alone shown in 2_shot, refuted in 1_shot" in said
+
+
+def test_examples_are_answered_by_one_number_with_its_interval(factory: ModuleType) -> None:
+    found = finding(judged(factory, factory.Plan()), "examples")
+    assert (found.effect, found.lo95, found.hi95) == pytest.approx((0.8, 0.6, 1.0))
+    assert (found.effect_range, found.n_units) == (None, 32)
+    assert "+0.800 [+0.600, +1.000]" in found.sentence
+    assert "(32 questions, mean over 1_shot, 2_shot): they draw attention in every variant" in (
+        found.sentence
+    )
+    for variant in ("1_shot", "2_shot"):
+        told = f"{variant} +0.800 [+0.600, +1.000] and +0.800 [+0.600, +1.000]"
+        assert told in found.sentence.partition("By variant, exploratory: ")[2]
+
+
+def test_what_is_declared_decides_where_single_numbers_of_examples_are_open(
+    factory: ModuleType,
+) -> None:
+    where = {"family": "examples", "a": "1_shot", "measure": OFF}
+    half = judged(factory, factory.Plan(), put("text_contrasts", where, **interval(0.1, 0.4)))
+    found = finding(half, "examples")
+    assert found.status == "YES"
+    assert "they draw attention; alone shown in 2_shot, not settled in 1 of 2" in found.sentence
+    where = {"family": "examples", "a": "with examples", "measure": OFF}
+    whole = judged(factory, factory.Plan(), put("text_contrasts", where, **interval(0.1, 0.4)))
+    found = finding(whole, "examples")
+    assert found.status == "INCONCLUSIVE"
+    assert "not settled; alone shown in 1_shot, 2_shot" in found.sentence
+    assert found.missing
+
+
+def test_a_single_number_of_examples_is_its_own_answer(factory: ModuleType) -> None:
+    found = finding(judged(factory, factory.Plan(variants=("plain", "1_shot"))), "examples")
+    assert (found.effect, found.lo95, found.hi95) == pytest.approx((0.8, 0.6, 1.0))
+    assert "(32 questions): they draw attention." in found.sentence
+    assert "By variant" not in found.sentence
+
+
+def test_the_three_questions_have_effect_interval_and_number_of_questions(
+    factory: ModuleType,
+) -> None:
+    diagnosis = judged(factory, factory.Plan())
+    for predicate in ("steps", "examples", "sensitive_layers"):
+        found = finding(diagnosis, predicate)
+        assert None not in (found.effect, found.lo95, found.hi95, found.n_units), predicate
+        assert found.lo95 < found.effect < found.hi95
+
+
+def test_sinks_of_the_weights_are_held_against_the_declared_ones(factory: ModuleType) -> None:
+    said = finding(judged(factory, factory.Plan()), "sinks").sentence
+    assert "a declared sink is one in all 4 variants; so are ‘.’ (position 4 of cot, 0.120" in said
+    assert "in 2 layers), not declared." in said
+    alike = drop("sinks", declared=False)
+    said = finding(judged(factory, factory.Plan(), alike), "sinks").sentence
+    assert said.endswith("a declared sink is one in all 4 variants; no other key is.")
+    none = put("sinks", {"variant": "plain"}, declared=None, position=None, mean=None, layers=0)
+    said = finding(judged(factory, factory.Plan(), alike, none), "sinks").sentence
+    assert "a declared sink is one in 3 of 4 variants (1_shot, 2_shot, cot)" in said
+    assert "The first of fewer than 13 tokens that only look back cannot be one" in said
+    share = {n: n / sum(1 / k for k in range(1, n + 1)) for n in (12, 13)}
+    assert share[12] < THRESHOLD < share[13]
+    unknown = finding(judged(factory, factory.Plan(), drop("sinks", model=MODEL)), "sinks")
+    assert "By the weights themselves" not in unknown.sentence
+
+
+def test_prompts_over_the_limit_are_named_with_the_key(factory: ModuleType) -> None:
+    long = put("answers", {"variant": "cot"}, tokens=37, over_limit=20)
+    found = finding(judged(factory, factory.Plan(), long), "capture")
+    assert found.status == "YES"
+    assert found.sentence.endswith(
+        "Without maps, rollout and distances of all heads: cot (37 tokens), more than "
+        "analysis.text.dense_limit 20; raise it to have them."
+    )
+    assert "dense_limit" not in finding(judged(factory, factory.Plan()), "capture").sentence
 
 
 def test_an_invalid_capture_answers_nothing(factory: ModuleType) -> None:

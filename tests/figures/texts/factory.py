@@ -168,6 +168,8 @@ def text_summary(plan: Plan) -> pl.DataFrame:
                 *(("all", None, name, top * rng.power(0.3, shape))
                   for name, top in HEAD_METRICS.items()),
             ]  # fmt: skip
+            values += [("all", "sinks_removed", name, 0.9 * grid)
+                       for _, _, name, grid in values[-len(HEAD_METRICS):]]  # fmt: skip
             if plan.encoder:
                 values.append(("all", None, "next_token", 0.6 * rng.power(0.3, shape)))
             for rows, condition, metric, grid in values:
@@ -325,13 +327,16 @@ def heads(plan: Plan) -> pl.DataFrame:
             ranks = rng.permutation(plan.layers * plan.heads)
             words = [t for t, *_ in with_specials(plan, tokens_of(plan, variant, 0))]
             for place, rank in enumerate(ranks.tolist()):
-                rows.append({
+                head = {
                     "model": model, "checkpoint": "pretrained", "variant": variant,
                     "layer": place // plan.heads, "head": place % plan.heads, "n": plan.questions,
                     "entropy": 0.1 + rank, "entropy_normalized": 0.01 * rank,
                     "focus_token": words[rank % len(words)], "focused_rank": rank + 1,
                     "cluster": (place * 7) % 5,
-                })  # fmt: skip
+                }  # fmt: skip
+                last = len(ranks) - rank  # off the sinks, the order is turned
+                rows += [head, head | {"condition": "sinks_removed", "focused_rank": last,
+                                       "cluster": (place * 7) % 3}]  # fmt: skip
     return schema.HEAD_TABLE.frame(rows)
 
 
@@ -348,7 +353,11 @@ def head_distances(plan: Plan) -> pl.DataFrame:
             "head_b": b % plan.heads, "distance": distance,
         })  # fmt: skip
         constants = {"model": pl.lit(model), "checkpoint": pl.lit("pretrained"), "n": pl.lit(4)}
-        frames.append(schema.HEAD_DISTANCES.conform(frame.with_columns(**constants)))
+        of_model = frame.with_columns(**constants)
+        off = of_model.with_columns(
+            condition=pl.lit("sinks_removed"), distance=0.5 + pl.col("distance") / 2
+        )
+        frames += [schema.HEAD_DISTANCES.conform(part) for part in (of_model, off)]
     return pl.concat(frames)
 
 
@@ -367,11 +376,15 @@ def maps(plan: Plan) -> pl.DataFrame:
                 weights = np.exp(logits - logits.max(axis=1, keepdims=True))
                 weights /= weights.sum(axis=1, keepdims=True)
                 query, key = (i.ravel() for i in np.indices(weights.shape))
-                frames.append(schema.MAPS.conform(pl.DataFrame(
-                    {"query": query, "key": key, "value": weights.ravel()}
-                ).with_columns(model=pl.lit(model), checkpoint=pl.lit("pretrained"),
-                               variant=pl.lit(variant), item=pl.lit(item_of(plan, variant, 0)),
-                               view=pl.lit(view))))  # fmt: skip
+                off = np.where(np.arange(size) == 0, 0.0, weights)
+                off /= np.maximum(off.sum(axis=1, keepdims=True), 1e-9)
+                for condition, shown in ((None, weights), ("sinks_removed", off)):
+                    frames.append(schema.MAPS.conform(pl.DataFrame(
+                        {"query": query, "key": key, "value": shown.ravel()}
+                    ).with_columns(model=pl.lit(model), checkpoint=pl.lit("pretrained"),
+                                   condition=pl.lit(condition, pl.String),
+                                   variant=pl.lit(variant), item=pl.lit(item_of(plan, variant, 0)),
+                                   view=pl.lit(view))))  # fmt: skip
     return pl.concat(frames)
 
 

@@ -23,8 +23,14 @@ def panel(figure: Figure, start: str) -> Axes:
     return found
 
 
-def weights(tables: dict[str, pl.DataFrame], variant: str, view: str) -> np.ndarray:
-    cells = tables["maps"].filter((pl.col("variant") == variant) & (pl.col("view") == view))
+def of(condition: str | None) -> pl.Expr:
+    return pl.col("condition").eq_missing(pl.lit(condition, pl.String))
+
+
+def weights(
+    tables: dict[str, pl.DataFrame], variant: str, view: str, condition: str | None = None
+) -> np.ndarray:
+    cells = tables["maps"].filter(of(condition), variant=variant, view=view)
     size = cells["query"].max() + 1
     return cells.sort("query", "key")["value"].to_numpy().reshape(size, size)
 
@@ -49,6 +55,14 @@ def test_a_map_shows_weights_off_sinks_on_one_scale(
     )  # as far as tokens are shown
     assert image.norm.vmax == pytest.approx(most)
     assert image.norm.vmin == 0.0
+
+
+def test_maps_are_also_shown_off_the_sinks(text_factory: ModuleType, draw: Draw) -> None:
+    figure = draw("prompt_maps", condition="sinks_removed")
+    wanted = weights(text_factory.study(), "cot", "last_layer", "sinks_removed")
+    shown = np.ma.filled(panel(figure, "cot").images[1].get_array().astype(float), 0.0)
+    assert shown == pytest.approx(wanted)
+    assert "without sinks" in " ".join(t.get_text() for t in figure.texts)
 
 
 def test_special_tokens_of_an_encoder_are_off_the_scale(
@@ -126,10 +140,13 @@ def test_tokens_become_one_line_of_printable_characters() -> None:
     ]  # fmt: skip
 
 
-def grid(tables: dict[str, pl.DataFrame], metric: str, rows: str, variant: str) -> np.ndarray:
+def grid(
+    tables: dict[str, pl.DataFrame], metric: str, rows: str, variant: str,
+    condition: str | None = None,
+) -> np.ndarray:  # fmt: skip
     cells = tables["text_summary"].filter(
         (pl.col("metric") == metric) & (pl.col("rows") == rows) & (pl.col("variant") == variant)
-        & pl.col("head").is_not_null() & pl.col("condition").is_null()
+        & pl.col("head").is_not_null() & of(condition)
     )  # fmt: skip
     return cells.sort("head", "layer")["mean"].to_numpy().reshape(3, 6)
 
@@ -148,9 +165,28 @@ def test_the_atlas_has_heads_downwards_and_layers_across(
         assert np.asarray(image) == pytest.approx(grid(tables, metric, rows, "cot"))
 
 
-def test_the_five_heads_at_either_end_are_marked(text_factory: ModuleType, draw: Draw) -> None:
-    figure = draw("head_atlas")
-    heads = text_factory.study()["heads"].filter(pl.col("variant") == "plain").sort("focused_rank")
+def test_the_atlas_is_also_one_off_the_sinks(text_factory: ModuleType, draw: Draw) -> None:
+    tables = text_factory.study()
+    figure = draw("head_atlas", view="cot", condition="sinks_removed")
+    titles = [t for ax in figure.axes if (t := ax.get_title("left"))]
+    assert "mass on sinks (all tokens)" not in titles  # there is none without them
+    for title, metric, rows in (
+        ("entropy / ln n (last token)", "entropy_normalized", "last"),
+        ("induction (all tokens)", "induction", "all"),
+    ):
+        image = panel(figure, title).images[0].get_array()
+        wanted = grid(tables, metric, rows, "cot", "sinks_removed")
+        assert np.asarray(image) == pytest.approx(wanted)
+    assert "without sinks" in " ".join(t.get_text() for t in figure.texts)
+
+
+@pytest.mark.parametrize("condition", [None, "sinks_removed"])
+def test_the_five_heads_at_either_end_are_marked(
+    text_factory: ModuleType, draw: Draw, condition: str | None
+) -> None:
+    figure = draw("head_atlas", condition=condition)
+    heads = text_factory.study()["heads"].filter(of(condition), variant="plain")
+    heads = heads.sort("focused_rank")
     for marker, own in (("^", heads.head(5)), ("v", heads.tail(5))):
         (line,) = [x for x in figure.axes[0].get_lines() if x.get_marker() == marker]
         places = {*zip(line.get_xdata(), line.get_ydata(), strict=True)}
@@ -174,15 +210,19 @@ def test_metrics_of_the_atlas_are_chosen_by_name(draw: Draw) -> None:
         draw("head_atlas", view="cott")
 
 
-def test_similar_heads_stand_together(text_factory: ModuleType, draw: Draw) -> None:
-    tables = text_factory.study()
-    ax = draw("head_similarity").axes[0]
+@pytest.mark.parametrize("place", [0, 1])
+def test_similar_heads_stand_together(text_factory: ModuleType, draw: Draw, place: int) -> None:
+    """With all keys at the left, off the sinks at the right: each in the order of its clusters."""
+    tables, condition = text_factory.study(), (None, "sinks_removed")[place]
+    ax = draw("head_similarity").axes[place]
+    assert ax.get_title("left") == ("18 heads, all keys", "18 heads, sinks removed")[place]
     image = np.asarray(ax.images[0].get_array())
-    clusters = tables["heads"].filter(pl.col("variant") == "plain").sort("cluster", "layer", "head")
+    heads = tables["heads"].filter(of(condition), variant="plain")
+    clusters = heads.sort("cluster", "layer", "head")
     order = list(clusters.select("layer", "head").iter_rows())
     known = {
         frozenset([(r["layer_a"], r["head_a"]), (r["layer_b"], r["head_b"])]): r["distance"]
-        for r in tables["head_distances"].iter_rows(named=True)
+        for r in tables["head_distances"].filter(of(condition)).iter_rows(named=True)
     }
     wanted = [[0.0 if a == b else known[frozenset([a, b])] for b in order] for a in order]
     assert image == pytest.approx(np.array(wanted))
@@ -195,3 +235,10 @@ def test_similar_heads_stand_together(text_factory: ModuleType, draw: Draw) -> N
     assert [t.get_text() for t in ax.texts] == [
         f"cluster {k}, n = {n}" for k, n in enumerate(sizes)
     ]
+
+
+def test_one_condition_of_similar_heads_is_shown_alone(draw: Draw) -> None:
+    for condition in ("all_keys", "sinks_removed"):
+        figure = draw("head_similarity", condition=condition)
+        titles = [t for ax in figure.axes if (t := ax.get_title("left"))]
+        assert titles == [f"18 heads, {condition.replace('_', ' ')}"]

@@ -13,12 +13,9 @@ from tests.metrics.tokens.cases import KINDS, LENGTHS, batch, make_items, texts_
 from attnpipe.core.block import Block
 from attnpipe.core.fold import Fold
 from attnpipe.metrics.tokens.battery import TokenBattery
-from attnpipe.metrics.tokens.dense import DenseBattery
 from attnpipe.metrics.tokens.head_distances import HeadDistances
 from attnpipe.metrics.tokens.incoming import Incoming
-from attnpipe.metrics.tokens.kept_rows import KeptRows
 from attnpipe.metrics.tokens.lags import LagProfile
-from attnpipe.metrics.tokens.rollout import HeadMean
 from attnpipe.metrics.tokens.scores import HeadScores
 from attnpipe.metrics.tokens.texts import Texts
 from attnpipe.metrics.tokens.validity import SampleValidity
@@ -32,17 +29,12 @@ FOLDS = (
     HeadScores,
     HeadDistances,
     PrefixVariation,
-    KeptRows,
-    HeadMean,
     TokenBattery,
-    DenseBattery,
 )
 SETTINGS = {
     HeadDistances: {"rows": 3},
-    KeptRows: {"rows": 3},
     PrefixVariation: {"sinks_removed": 1},
     TokenBattery: {"distance_rows": 3},
-    DenseBattery: {"kept_rows": 3, "dense_limit": 9},
 }
 TEXTS = texts_of(make_items("full"))
 

@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
-from tests.metrics.tokens.cases import batch, make_items, one, texts_of
+from tests.metrics.tokens.cases import one
 
 from attnpipe.metrics.rows import plogp
 from attnpipe.metrics.tokens.all_pairs import all_pairs
 from attnpipe.metrics.tokens.distance import row_distance
 from attnpipe.metrics.tokens.head_distances import HeadDistances, spaced
-from attnpipe.metrics.tokens.kept_rows import KeptRows, model_distances
 from attnpipe.schema.analysis import MetricsSpec
 
 OPTIONS = MetricsSpec()
@@ -102,58 +101,3 @@ def test_long_texts_are_compared_on_evenly_spaced_rows():
     assert spaced(queries, 10, 4).tolist() == [0, 3, 6, 9]
     assert spaced(queries, 10, 1).tolist() == [9]
     assert spaced(np.array([9, 4, 0]), 10, 2).tolist() == [0, 1]
-
-
-@pytest.mark.parametrize("rows", [3, 32])
-def test_distances_of_a_model_agree_with_loops(rows):
-    layers = {layer: make_items("window", seed=layer, heads=2 + layer) for layer in (0, 1)}
-    kept = {}
-    for layer, items in layers.items():
-        block = batch(items)
-        block.weights[0, 3, 8] *= 1 + layer  # a head of layer 1 has an invalid last row
-        kept[layer] = KeptRows(OPTIONS, texts_of(items), rows)
-        kept[layer].update(block)
-    for sample in range(5):
-        found = model_distances(kept, sample)
-        assert found.layer.tolist() == [0, 0, 1, 1, 1]
-        assert found.head.tolist() == [0, 1, 0, 1, 2]
-        length = len(layers[0][sample].text.ids)
-        step = math.ceil(length / rows)
-        queries = list(range(length - 1, -1, -step))
-        for i in range(5):
-            for j in range(5):
-                rows_i = layers[found.layer[i]][sample].weights[found.head[i]]
-                rows_j = layers[found.layer[j]][sample].weights[found.head[j]]
-                both = [
-                    q for q in queries
-                    if not (sample == 3 and q == 8 and 2 in (i, j))
-                ]  # fmt: skip
-                far = [jensenshannon(rows_i[q], rows_j[q], base=2) if i != j else 0 for q in both]
-                assert found.distance[i, j] == pytest.approx(np.mean(far), abs=1e-7)
-                assert found.rows[i, j] == len(both)
-
-
-def test_distances_within_a_layer_are_those_of_the_model():
-    items = make_items("causal")
-    kept, layer = KeptRows(OPTIONS, texts_of(items), 4), HeadDistances(OPTIONS, texts_of(items), 4)
-    for fold in (kept, layer):
-        fold.update(batch(items))
-    for sample in range(5):
-        np.testing.assert_allclose(
-            model_distances({7: kept}, sample).distance,
-            layer.mean()[..., sample],
-            rtol=1e-12,
-            atol=1e-7,
-        )
-
-
-def test_kept_rows_are_the_texts_own_the_last_first():
-    items = make_items("causal")
-    fold = KeptRows(OPTIONS, texts_of(items), 3)
-    fold.update(batch(items))
-    weights, valid = fold.of(3)  # 9 tokens: every third row
-    np.testing.assert_allclose(weights, items[3].weights[:, [8, 5, 2]], rtol=1e-12)
-    assert valid.all()
-    weights, valid = fold.of(4)  # 2 tokens
-    np.testing.assert_allclose(weights, items[4].weights[:, [1, 0]], rtol=1e-12)
-    assert valid.tolist() == [[True, True]] * 3

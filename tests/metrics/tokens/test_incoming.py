@@ -112,5 +112,14 @@ class TestDataSinks:
         )  # fmt: skip
         assert data_sinks(incoming(block, shifted)).tolist() == [10]
 
+    def test_only_the_texts_asked_for_count(self):
+        block = self.leaning(0.6, [0])
+        block.samples[:] = [0, 1, 2, 3]
+        other = self.leaning(0.8, [7])
+        other.samples[:] = [4, 5, 6, 7]
+        fold = incoming(block, other)
+        assert data_sinks(fold, samples=[0, 1, 2, 3]).tolist() == [10]
+        assert data_sinks(fold, samples=[4, 5, 6, 7, 99]).tolist() == [17]
+
     def test_without_rows_there_are_none(self):
         assert data_sinks(Incoming(OPTIONS)).tolist() == []

@@ -13,6 +13,7 @@ from attnpipe.diagnosis.text.readable import visible
 from attnpipe.report.listing import MOST_ROWS
 from attnpipe.report.markdown import escape
 from attnpipe.report.run import Report, render
+from attnpipe.tables import text as schema
 
 HOSTILE = "</pre></title><script>alert(1)</script><img src=x onerror=alert(2)>|`**\"'&```"
 BIDI = "a\u202eb\u0000c"
@@ -130,7 +131,8 @@ def test_overview_shows_what_decides_about_texts(usual: tuple[Diagnosis, Report]
     row = words(html[html.index("<tbody>") : html.index("</tbody>")])
     assert row == (
         "tiny chat 0.125 to 0.625 over variants 0.550 to 0.580 of ln n, over variants 0.450 over "
-        "variants yes −0.050 [−0.060, −0.040] yes +0.800 yes all of 10 000 inconclusive"
+        "variants yes −0.050 [−0.060, −0.040] yes +0.800 [0.600, 1.000] yes all of 10 000 "
+        "inconclusive"
     )
     assert (
         "| tiny chat | 0.125 to 0.625 (over variants) | 0.550 to 0.580 (of ln n, over variants) |"
@@ -198,6 +200,41 @@ def test_keywords_are_sorted_and_misses_are_named(usual: tuple[Diagnosis, Report
     assert rows[4][:3] == ["step", "no match", ""]
     cot = table_of(prompt_of(usual[1].html, "cot"), "Keywords")
     assert [row[0] for row in cot[1:]] == ["{second}", "{first}", "step", "plus"]
+
+
+def test_the_answer_about_examples_has_an_interval(usual: tuple[Diagnosis, Report]) -> None:
+    said = "less the 1 of uniform attention: +0.800 [+0.600, +1.000]"
+    for text in (words(usual[1].html), usual[1].markdown.replace("\\", "")):
+        assert said in text
+        assert "(32 questions, mean over 1_shot, 2_shot)" in text
+
+
+def test_segments_of_the_last_layer_are_sorted_by_mass(factory: ModuleType) -> None:
+    plan = factory.Plan()
+    summary = factory.segment_summary(plan)
+    own = {"model": MODEL, "checkpoint": "pretrained", "variant": "plain", "n": 32}
+    rows = [
+        own | {"span": span, "layer": layer, "measure": measure, "n_tokens": float(tokens),
+               "n_matches": 1.0, "mean": value, "lo95": value - 0.01, "hi95": value + 0.01}
+        for span, tokens, mass in (("operator", 1, 0.4), ("operands", 4, 0.1), ("cue", 2, 0.35))
+        for layer in (None, 2, 3)
+        for measure, value in (
+            ("mass", mass if layer == 3 else 0.9), ("mass_per_token", mass / tokens),
+            ("mass_relative", 10 * mass / tokens),
+        )
+    ]  # fmt: skip
+    off = [row | {"condition": "sinks_removed", "mean": 0.99} for row in rows]
+    extra = schema.SEGMENT_SUMMARY.frame(rows + off)
+    _, report = reported(factory, plan, segment_summary=pl.concat([summary, extra]))
+    table = table_of(prompt_of(report.html, "plain"), "Segments")
+    assert table[0] == [
+        "segment", "tokens", "mass", "lo95", "hi95", "per token", "over uniform", "n",
+    ]  # fmt: skip
+    assert [row[0] for row in table[1:]] == ["operator", "cue", "question", "operands"]
+    assert table[2] == ["cue", "2", "0.35", "0.34", "0.36", "0.175", "1.75", "32"]
+    shown = report.html[report.html.index('<h3 id="table-segment_summary">') :]
+    order = [shown.index(f">{span}<") for span in ("operator", "cue", "question", "operands")]
+    assert order == sorted(order)
 
 
 def test_most_focused_and_most_distributed_heads_are_listed(

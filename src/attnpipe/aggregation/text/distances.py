@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float, Int
 
+from attnpipe.aggregation.text.sinks import off_sinks
 from attnpipe.metrics.reduce import divide
 from attnpipe.metrics.tokens.all_pairs import all_pairs
 from attnpipe.metrics.tokens.head_distances import ROWS, spaced
@@ -13,10 +14,11 @@ from attnpipe.stats.clustering import cluster
 from attnpipe.tables.text import HEAD_DISTANCES
 
 Full = Float[np.ndarray, "layer head _ _"]
+Sinks = Bool[np.ndarray, " _"]
 Pairs = Float[np.ndarray, "unit unit"]
 
 
-def model_distances(maps: Sequence[Full]) -> Pairs:
+def model_distances(maps: Sequence[Full], removed: Sequence[Sinks] | None = None) -> Pairs:
     """Return the mean √(JSD/ln 2) between the same rows of every two heads of a model.
 
     Mean over the valid rows of a text (finite, with mass; of a text longer than 256 tokens
@@ -27,6 +29,9 @@ def model_distances(maps: Sequence[Full]) -> Pairs:
     maps
         Weights of each text, ``[layer, head, query, key]``. A unit is a head of a layer,
         layer by layer.
+    removed
+        Sinks of each text, which are taken out of its rows first: heads that share a sink
+        look alike whatever they do elsewhere.
 
     Returns
     -------
@@ -35,11 +40,13 @@ def model_distances(maps: Sequence[Full]) -> Pairs:
     """
     units = maps[0].shape[0] * maps[0].shape[1]
     total, texts = np.zeros((units, units)), np.zeros((units, units))
-    for full in maps:
+    for place, full in enumerate(maps):
         length = full.shape[2]
         chosen = spaced(np.arange(length), length, ROWS)
-        weights = full[:, :, chosen].reshape(units, len(chosen), -1).astype(np.float64)
-        far, rows = _text_distances(weights)
+        weights = full[:, :, chosen].astype(np.float64)
+        if removed is not None:
+            weights = off_sinks(weights, removed[place])
+        far, rows = _text_distances(weights.reshape(units, len(chosen), -1))
         mean = divide(far, rows)
         total += np.nan_to_num(mean, nan=0.0)
         texts += ~np.isnan(mean)
@@ -77,14 +84,14 @@ def head_clusters(distances: Pairs, most: int) -> Int[np.ndarray, " unit"]:
 
 
 def head_distances(
-    model: str, checkpoint: str, distances: Pairs, heads: int, texts: int
+    model: str, checkpoint: str, condition: str | None, distances: Pairs, heads: int, texts: int
 ) -> pl.DataFrame:
     """Return the pairs above the diagonal.
 
     Parameters
     ----------
-    model, checkpoint
-        Whose they are.
+    model, checkpoint, condition
+        Whose they are, and whether sinks were removed.
     distances
         As of `model_distances`.
     heads
@@ -107,6 +114,7 @@ def head_distances(
             pl.col("distance").fill_nan(None),
             model=pl.lit(model),
             checkpoint=pl.lit(checkpoint),
+            condition=pl.lit(condition, pl.String),
             n=pl.lit(texts),
         )
     )

@@ -44,6 +44,7 @@ def document3_export(tables: Mapping[str, pl.DataFrame], model: str) -> Record:
         name: tables[name].filter((pl.col("model") == model) & (pl.col("checkpoint") == PRETRAINED))
         for name in ("text_summary", "heads")
     }
+    own["heads"] = own["heads"].filter(pl.col("condition").is_null())
     variants = own["heads"]["variant"].unique(maintain_order=True).to_list()
     if not variants:
         raise UserError(

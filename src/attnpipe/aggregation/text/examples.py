@@ -5,7 +5,7 @@ from itertools import pairwise
 import polars as pl
 
 from attnpipe.aggregation.text.differences import between, difference
-from attnpipe.aggregation.text.names import ANSWERS, QUESTIONS, base_variant
+from attnpipe.aggregation.text.names import ANSWERS, EXAMPLES, QUESTIONS, base_variant
 
 UNIFORM = "uniform"
 
@@ -14,7 +14,9 @@ def examples(masses: pl.DataFrame) -> pl.DataFrame:
     """Return how far relative mass on the examples' answers exceeds two references.
 
     ``b`` is ``uniform``: relative mass minus 1; or ``examples_questions``: minus the
-    relative mass on the examples' questions, which have the same places in the text.
+    relative mass on the examples' questions, which have the same places in the text. Where
+    several variants have examples, ``a`` is also ``with examples``: the mean over them of
+    each question that all of them have, so that one number answers for the study.
 
     Parameters
     ----------
@@ -32,7 +34,20 @@ def examples(masses: pl.DataFrame) -> pl.DataFrame:
         QUESTIONS: both.with_columns(value=difference(pl.col("value"), pl.col("other"))),
     }
     named = [frame.with_columns(b=pl.lit(b)) for b, frame in against.items()]
-    return pl.concat(named).drop("other").with_columns(family=pl.lit("examples"), a="variant")
+    single = pl.concat(named).drop("other").with_columns(a="variant")
+    both = pl.concat([single, _together(single)], how="diagonal")
+    return both.with_columns(family=pl.lit("examples"))
+
+
+def _together(single: pl.DataFrame) -> pl.DataFrame:
+    """Return each question's mean over all variants with examples; nothing for a single one."""
+    variants = single["variant"].n_unique()
+    keys = ["checkpoint", "question", "layer", "span", "measure", "b"]
+    means = single.group_by(keys, maintain_order=True).agg(
+        pl.col("value").mean(), known=pl.col("value").is_not_nan().sum()
+    )
+    whole = (pl.col("known") == variants) & (variants > 1)
+    return means.filter(whole).drop("known").with_columns(a=pl.lit(EXAMPLES))
 
 
 def shots(masses: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,8 @@ from jaxtyping import Int
 
 from attnpipe.tables.text import HEAD_TABLE
 
-HEAD = ["checkpoint", "variant", "layer", "head"]
+HEAD = ["checkpoint", "variant", "condition", "layer", "head"]
+OF_MODEL = [column for column in HEAD if column != "variant"]
 FOCUS = "focus_position"
 
 
@@ -18,10 +19,12 @@ def heads(
     metrics: pl.LazyFrame,
     tokens: pl.DataFrame,
     items: pl.DataFrame,
-    clusters: Mapping[str, Int[np.ndarray, "layer head"]],
+    clusters: Mapping[tuple[str, str | None], Int[np.ndarray, "layer head"]],
     splits: pl.DataFrame,
 ) -> pl.DataFrame:
     """Return entropy, focus, rank and cluster of every head, variant by variant.
+
+    With all keys, and off the sinks.
 
     Parameters
     ----------
@@ -36,29 +39,30 @@ def heads(
     items
         As of `items.items_of`.
     clusters
-        Checkpoint → cluster of each head, −1 for none; absent: null.
+        Checkpoint and condition → cluster of each head, −1 for none; absent: null.
     splits
         As of `split.last_row_splits`.
     """
     rows = summary.filter(
-        (pl.col("rows") == "last")
-        & pl.all_horizontal(pl.col("layer", "head").is_not_null())
-        & pl.col("condition").is_null()
+        (pl.col("rows") == "last") & pl.all_horizontal(pl.col("layer", "head").is_not_null())
     )
-    entropy = rows.filter(pl.col("metric") == "entropy").select(
+    found = rows.filter(pl.col("metric") == "entropy").select(
         *HEAD, "n", entropy="mean", entropy_lo95="lo95", entropy_hi95="hi95"
     )
-    found = entropy
-    for metric in ("entropy_normalized", "max_weight"):
-        values = rows.filter(pl.col("metric") == metric).select(*HEAD, pl.col("mean").alias(metric))
-        found = found.join(values, on=HEAD, how="left", maintain_order="left")
-    found = found.join(_focus(metrics, tokens, items), on=HEAD, how="left", maintain_order="left")
-    found = found.join(
-        _clusters(clusters), on=HEAD[:1] + HEAD[2:], how="left", maintain_order="left"
-    )
-    found = found.join(splits, on=HEAD, how="left", maintain_order="left")
+    parts = [
+        rows.filter(pl.col("metric") == metric).select(*HEAD, pl.col("mean").alias(metric))
+        for metric in ("entropy_normalized", "max_weight")
+    ]
+    parts += [_focus(metrics, tokens, items), _clusters(clusters), splits]
+    for part in parts:
+        keys = [column for column in HEAD if column in part.columns]
+        found = found.join(part, on=keys, how="left", nulls_equal=True, maintain_order="left")
     ranks = (
-        pl.col(by).rank("ordinal").over("checkpoint", "variant").cast(pl.Int64).alias(rank)
+        pl.col(by)
+        .rank("ordinal")
+        .over("checkpoint", "variant", "condition")
+        .cast(pl.Int64)
+        .alias(rank)
         for rank, by in (("focused_rank", "entropy_normalized"), ("published_rank", "entropy"))
     )
     return HEAD_TABLE.conform(found.with_columns(*ranks, model=pl.lit(model)))
@@ -72,8 +76,8 @@ def _focus(metrics: pl.LazyFrame, tokens: pl.DataFrame, items: pl.DataFrame) -> 
     """
     rows = metrics.filter((pl.col("rows") == "last") & (pl.col("metric") == FOCUS))
     places = (
-        rows.filter(pl.col("condition").is_null() & pl.col("value").is_not_null())
-        .select("checkpoint", "layer", "head", "item", position=pl.col("value").cast(pl.Int64))
+        rows.filter(pl.col("value").is_not_null())
+        .select(*OF_MODEL, "item", position=pl.col("value").cast(pl.Int64))
         .collect()
         .join(items.select("item", "variant"), on="item", maintain_order="left")
         .join(tokens.select("item", "position", "token"), on=["item", "position"], how="left",
@@ -81,22 +85,24 @@ def _focus(metrics: pl.LazyFrame, tokens: pl.DataFrame, items: pl.DataFrame) -> 
     )  # fmt: skip
     position = _most_frequent(places, "position").select(*HEAD, focus_position="position")
     token = _most_frequent(places, "token").select(*HEAD, "focus_share", focus_token="token")
-    return position.join(token, on=HEAD, maintain_order="left")
+    return position.join(token, on=HEAD, nulls_equal=True, maintain_order="left")
 
 
 def _most_frequent(places: pl.DataFrame, column: str) -> pl.DataFrame:
     counted = places.group_by(*HEAD, column).agg(times=pl.len(), earliest=pl.col("position").min())
     shares = counted.with_columns(focus_share=pl.col("times") / pl.col("times").sum().over(HEAD))
     return shares.sort(
-        *HEAD, "times", "earliest", column, descending=[False] * 4 + [True, False, False]
+        *HEAD, "times", "earliest", column, descending=[False] * len(HEAD) + [True, False, False]
     ).unique(HEAD, keep="first", maintain_order=True)
 
 
-def _clusters(clusters: Mapping[str, Int[np.ndarray, "layer head"]]) -> pl.DataFrame:
-    schema = {"checkpoint": pl.String, "layer": pl.Int64, "head": pl.Int64, "cluster": pl.Int64}
+def _clusters(
+    clusters: Mapping[tuple[str, str | None], Int[np.ndarray, "layer head"]],
+) -> pl.DataFrame:
     rows = [
-        (checkpoint, layer, head, None if label < 0 else int(label))
-        for checkpoint, labels in clusters.items()
+        (*where, layer, head, None if label < 0 else int(label))
+        for where, labels in clusters.items()
         for (layer, head), label in np.ndenumerate(labels)
     ]
+    schema = {name: HEAD_TABLE.schema[name] for name in (*OF_MODEL, "cluster")}
     return pl.DataFrame(rows, schema=schema, orient="row")

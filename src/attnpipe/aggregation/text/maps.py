@@ -7,7 +7,10 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from attnpipe.aggregation.text.names import SINKS_REMOVED
+from attnpipe.aggregation.text.sinks import Keys, off_sinks
 from attnpipe.core.errors import UserError
+from attnpipe.metrics.reduce import mean_of_known
 from attnpipe.metrics.tokens.rollout import rollout
 from attnpipe.tables.text import MAPS
 
@@ -16,9 +19,10 @@ Map = Float[np.ndarray, "query key"]
 
 
 def maps(
-    model: str, checkpoint: str, variant: str, item: int, full: Full, views: Sequence[str]
-) -> pl.DataFrame:
-    """Return the views of one text, all queries and keys.
+    model: str, checkpoint: str, variant: str, item: int, full: Full, views: Sequence[str],
+    sinks: Keys,
+) -> pl.DataFrame:  # fmt: skip
+    """Return the views of one text, all queries and keys, with and without its sinks.
 
     Parameters
     ----------
@@ -28,6 +32,8 @@ def maps(
         All weights of the text.
     views
         As in ``analysis.text.views``.
+    sinks
+        Which of its tokens are declared sinks.
 
     Raises
     ------
@@ -35,41 +41,55 @@ def maps(
         When a view names a layer or a head that the model does not have.
     """
     frames = [MAPS.frame()]
-    for view in views:
-        shown = view_of(full, view)
-        queries, keys = shown.shape
-        frames.append(
-            MAPS.conform(
-                pl.DataFrame(
-                    {
-                        "query": np.repeat(np.arange(queries), keys),
-                        "key": np.tile(np.arange(keys), queries),
-                        "value": shown.ravel(),
-                    }
-                ).with_columns(
-                    pl.col("value").fill_nan(None),
-                    model=pl.lit(model),
-                    checkpoint=pl.lit(checkpoint),
-                    variant=pl.lit(variant),
-                    item=pl.lit(item),
-                    view=pl.lit(view),
+    for condition, removed in ((None, None), (SINKS_REMOVED, sinks)):
+        weights = full.astype(np.float64) if removed is None else off_sinks(full, removed)
+        for view in views:
+            shown = view_of(weights, view, removed)
+            queries, keys = shown.shape
+            frames.append(
+                MAPS.conform(
+                    pl.DataFrame(
+                        {
+                            "query": np.repeat(np.arange(queries), keys),
+                            "key": np.tile(np.arange(keys), queries),
+                            "value": shown.ravel(),
+                        }
+                    ).with_columns(
+                        pl.col("value").fill_nan(None),
+                        model=pl.lit(model),
+                        checkpoint=pl.lit(checkpoint),
+                        variant=pl.lit(variant),
+                        condition=pl.lit(condition, pl.String),
+                        item=pl.lit(item),
+                        view=pl.lit(view),
+                    )
                 )
             )
-        )
     return pl.concat(frames)
 
 
-def view_of(full: Full, view: str) -> Map:
-    """Return one view: ``last_layer``, ``mean``, ``max``, ``rollout`` or ``l<layer>h<head>``."""
-    weights = full.astype(np.float64)
+def view_of(full: Full, view: str, removed: Keys | None = None) -> Map:
+    """Return one view: ``last_layer``, ``mean``, ``max``, ``rollout`` or ``l<layer>h<head>``.
+
+    Parameters
+    ----------
+    full
+        All weights of the text; undefined rows are NaN, and no view counts them.
+    view
+        Which.
+    removed
+        Sinks that `full` is without: rollout goes through the other tokens alone, and is
+        NaN elsewhere.
+    """
+    weights = full.astype(np.float64, copy=False)
     if view == "last_layer":
-        return np.asarray(weights[-1].mean(axis=0))
+        return _over_first(weights[-1])
     if view == "mean":
-        return np.asarray(weights.mean(axis=(0, 1)))
+        return _over_first(weights.reshape(-1, *weights.shape[2:]))
     if view == "max":
-        return np.asarray(weights.max(axis=(0, 1)))
+        return np.asarray(np.fmax.reduce(weights, axis=(0, 1)))
     if view == "rollout":
-        return np.asarray(rollout(list(weights.mean(axis=1))))
+        return _rollout(weights, removed)
     layer, head = (int(number) for number in re.findall(r"[0-9]+", view))
     layers, heads = full.shape[:2]
     if layer >= layers or head >= heads:
@@ -78,3 +98,18 @@ def view_of(full: Full, view: str) -> Map:
             f"heads 0 to {heads - 1}; name one of these"
         )
     return np.asarray(weights[layer, head])
+
+
+def _over_first(weights: Float[np.ndarray, "one query key"]) -> Map:
+    return mean_of_known(np.moveaxis(weights, 0, -1))
+
+
+def _rollout(weights: Full, removed: Keys | None) -> Map:
+    """Return what flows between the tokens that are not removed."""
+    size = weights.shape[-1]
+    kept = np.arange(size) if removed is None else np.flatnonzero(~removed)
+    among = np.ix_(kept, kept)
+    found = np.full((size, size), np.nan)
+    if len(kept):
+        found[among] = rollout([_over_first(layer)[among] for layer in weights])
+    return found

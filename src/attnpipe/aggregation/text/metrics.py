@@ -7,6 +7,8 @@ from attnpipe.tables.text import TEXT_SUMMARY
 
 SERIES = Series(keys=("checkpoint", "condition", "rows", "target", "metric"), extras=("chance",))
 BETWEEN_HEADS = "head_distance"
+FOUND_SINK = "data_sink_mass"
+"""Has a table of its own."""
 
 
 def text_summary(model: str, metrics: pl.LazyFrame, items: pl.DataFrame) -> pl.DataFrame:
@@ -27,7 +29,8 @@ def text_summary(model: str, metrics: pl.LazyFrame, items: pl.DataFrame) -> pl.D
         As of `items.items_of`.
     """
     columns = ("layer", "head", "item", *SERIES.numbers, *SERIES.keys)
-    found = over_questions(metrics.select(columns), items, SERIES, pool=_pairs_without_names)
+    summed = metrics.filter(pl.col("metric") != FOUND_SINK).select(columns)
+    found = over_questions(summed, items, SERIES, pool=_pairs_without_names)
     of_variant = items.select("variant", "texts", "even").unique()
     metric = pl.col("metric").cast(pl.String)
     whole = pl.col("present") == pl.col("texts")

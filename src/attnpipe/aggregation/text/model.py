@@ -7,6 +7,7 @@ from attnpipe.aggregation.text.answer_effects import answer_effects
 from attnpipe.aggregation.text.contrasts import text_contrasts
 from attnpipe.aggregation.text.derived import derived_segments
 from attnpipe.aggregation.text.distances import head_clusters, head_distances, model_distances
+from attnpipe.aggregation.text.found_sinks import found_sinks
 from attnpipe.aggregation.text.heads import heads
 from attnpipe.aggregation.text.inventory import inventory
 from attnpipe.aggregation.text.items import checkpoints_of, items_of
@@ -15,6 +16,7 @@ from attnpipe.aggregation.text.metrics import text_summary
 from attnpipe.aggregation.text.run import TextModelTables, TextRun
 from attnpipe.aggregation.text.segments import segment_summary
 from attnpipe.aggregation.text.shared import shared_tokens
+from attnpipe.aggregation.text.sinks import CONDITIONS, sink_keys
 from attnpipe.aggregation.text.split import last_row_splits
 from attnpipe.core.errors import UserError
 from attnpipe.core.outcome import Outcome
@@ -67,24 +69,28 @@ def aggregate_text(
 
     items = items_of(texts, run.tokens)
     checkpoints = checkpoints_of(run.metrics)
-    shown = _representative(items, options)
+    shown = _representative(items, run.answers, options)
+    sinks = sink_keys(run.tokens, options.sinks)
     shared = shared_tokens(items, run.tokens, spans, options.sinks)
     derived = derived_segments(model, checkpoints, run.tokens, shared, run.attention, options.sinks)
     segments = pl.concat([run.segments, derived.lazy()])
     summary = text_summary(model, run.metrics, items)
-    splits = last_row_splits(checkpoints, items, run.attention, metrics)
+    splits = last_row_splits(checkpoints, items, run.attention, metrics, sinks)
 
     clusters, distances, pictures = {}, [HEAD_DISTANCES.frame()], [MAPS.frame()]
-    for checkpoint in checkpoints:
-        full = {variant: run.attention.full(checkpoint, item) for variant, item in shown}
-        layers, per_layer = next(iter(full.values())).shape[:2]
-        far = model_distances(list(full.values()))
-        distances.append(head_distances(model, checkpoint, far, per_layer, len(full)))
-        labels = head_clusters(far, min(options.clusters, layers * per_layer))
-        clusters[checkpoint] = labels.reshape(layers, per_layer)
+    for checkpoint in checkpoints if shown else ():
+        full = [run.attention.full(checkpoint, item) for _, item in shown]
+        removed = [sinks[item] for _, item in shown]
+        layers, per_layer = full[0].shape[:2]
+        for condition, gone in zip(CONDITIONS, (None, removed), strict=True):
+            far = model_distances(full, gone)
+            table = head_distances(model, checkpoint, condition, far, per_layer, len(full))
+            distances.append(table)
+            labels = head_clusters(far, min(options.clusters, layers * per_layer))
+            clusters[checkpoint, condition] = labels.reshape(layers, per_layer)
         pictures += [
-            maps(model, checkpoint, variant, item, full[variant], options.views)
-            for variant, item in shown
+            maps(model, checkpoint, *whose, weights, options.views, gone)
+            for whose, weights, gone in zip(shown, full, removed, strict=True)
         ]
     return TextModelTables(
         inventory=listed,
@@ -94,6 +100,7 @@ def aggregate_text(
         text_effects=answer_effects(model, run.replaced),
         accuracy=accuracy(model, run.answers),
         heads=heads(model, summary, run.metrics, run.tokens, items, clusters, splits),
+        sinks=found_sinks(model, run.metrics, run.tokens, items, checkpoints, sinks),
         head_distances=pl.concat(distances),
         maps=pl.concat(pictures),
         tokens=TOKENS.conform(run.tokens),
@@ -101,8 +108,10 @@ def aggregate_text(
     )
 
 
-def _representative(items: pl.DataFrame, options: TextSpec) -> list[tuple[str, int]]:
-    """Return variant and item of the texts that are stored in full."""
+def _representative(
+    items: pl.DataFrame, answers: pl.DataFrame, options: TextSpec
+) -> list[tuple[str, int]]:
+    """Return variant and item of the texts that are stored in full: not those over the limit."""
     number = options.representative_question
     own = items.filter(pl.col("question") == number).select("variant", "item").rows()
     if not own:
@@ -111,4 +120,5 @@ def _representative(items: pl.DataFrame, options: TextSpec) -> list[tuple[str, i
             f"analysis.text.representative_question is {number}, but the study has questions "
             f"{questions[0]} to {questions[-1]}; name one of these"
         )
-    return own
+    long = set(answers.filter(pl.col("over_limit").is_not_null())["item"])
+    return [(variant, item) for variant, item in own if item not in long]

@@ -18,6 +18,8 @@ SHARED = "shared"
 """Those that all variants have and that are a sink in none: a sink stands in the question of one
 prompt and before it in another, and takes its mass along."""
 OPERANDS = "operands"
+EXAMPLES = "with examples"
+"""All variants with examples together; no variant can have this name."""
 ANSWERS = "examples_answers"
 QUESTIONS = "examples_questions"
 

@@ -16,7 +16,7 @@ class StoredAttention(Protocol):
         """Return the last token's row of any text."""
 
     def full(self, checkpoint: str, item: int) -> Float32[ndarray, "layer head query key"]:
-        """Return all rows of a text of the representative question."""
+        """Return all rows of a text of the representative question within the dense limit."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class TextModelTables:
     text_effects: pl.DataFrame
     accuracy: pl.DataFrame
     heads: pl.DataFrame
+    sinks: pl.DataFrame
     head_distances: pl.DataFrame
     maps: pl.DataFrame
     tokens: pl.DataFrame

@@ -1,13 +1,16 @@
 """What of a head's last row is position and what content, over the questions of a variant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
 from attnpipe.aggregation.text.run import StoredAttention
+from attnpipe.aggregation.text.sinks import CONDITIONS, Keys
 from attnpipe.core.block import Block
 from attnpipe.metrics.profile import ProfileSums, Split
+from attnpipe.metrics.rows import Rows
+from attnpipe.metrics.tokens.sinks import without
 from attnpipe.schema.analysis import MetricsSpec
 
 COLUMNS = ("position_information", "content_information", "content_share")
@@ -18,6 +21,7 @@ def last_row_splits(
     items: pl.DataFrame,
     attention: StoredAttention,
     options: MetricsSpec,
+    sinks: Mapping[int, Keys],
 ) -> pl.DataFrame:
     """Return the split of the divergence from uniform of every head's last row.
 
@@ -35,45 +39,52 @@ def last_row_splits(
         Last rows.
     options
         Tolerance of rows.
+    sinks
+        As of `sinks.sink_keys`.
 
     Returns
     -------
     DataFrame
-        ``checkpoint``, ``variant``, ``layer``, ``head`` and `COLUMNS`, null where undefined;
-        no rows for variants of uneven texts or a single one.
+        ``checkpoint``, ``variant``, ``condition``, ``layer``, ``head`` and `COLUMNS`, null
+        where undefined; no rows for variants of uneven texts or a single one.
     """
     frames = [pl.DataFrame(schema=_SCHEMA)]
     alike = items.filter(pl.col("even") & (pl.col("texts") > 1))
     for checkpoint in checkpoints:
         for (variant,), own in alike.group_by("variant", maintain_order=True):
             rows = np.stack([attention.last(checkpoint, item) for item in own["item"]])
-            for layer in range(rows.shape[1]):
-                found = _split(rows[:, layer], options)
-                frames.append(_frame(checkpoint, str(variant), layer, found))
+            removed = np.stack([sinks[item] for item in own["item"]])
+            for condition in CONDITIONS:
+                gone = removed & (condition is not None)
+                for layer in range(rows.shape[1]):
+                    found = _split(rows[:, layer], gone, options)
+                    frames.append(_frame(checkpoint, str(variant), condition, layer, found))
     return pl.concat(frames)
 
 
-def _split(rows: np.ndarray, options: MetricsSpec) -> Split:
-    """Return the split of rows ``[question, head, key]``."""
+def _split(rows: np.ndarray, removed: np.ndarray, options: MetricsSpec) -> Split:
+    """Return the split of rows ``[question, head, key]`` off the keys ``[question, key]``."""
     questions, _, keys = rows.shape
     fold = ProfileSums(options)
-    fold.update(
-        Block(
-            rows.swapaxes(0, 1)[:, :, None, :],
-            np.ones((1, 1, keys), bool),
-            np.array([keys - 1]),
-            np.arange(keys),
-            np.arange(questions),
-        )
+    block = Block(
+        rows.swapaxes(0, 1)[:, :, None, :],
+        np.ones((1, 1, keys), bool),
+        np.array([keys - 1]),
+        np.arange(keys),
+        np.arange(questions),
     )
+    fold.add(without(Rows.from_block(block, options.row_tolerance), removed))
     return fold.split(options.row_tolerance)
 
 
-def _frame(checkpoint: str, variant: str, layer: int, found: Split) -> pl.DataFrame:
+def _frame(
+    checkpoint: str, variant: str, condition: str | None, layer: int, found: Split
+) -> pl.DataFrame:
     values = dict(zip(COLUMNS, (found.position, found.content, found.share), strict=True))
     return pl.DataFrame({"head": np.arange(len(found.content)), **values}).select(
         pl.lit(checkpoint).alias("checkpoint"),
         pl.lit(variant).alias("variant"),
+        pl.lit(condition, pl.String).alias("condition"),
         pl.lit(layer, pl.Int64).alias("layer"),
         pl.col("head").cast(pl.Int64),
         *(pl.col(name).fill_nan(None) for name in COLUMNS),
@@ -83,6 +94,7 @@ def _frame(checkpoint: str, variant: str, layer: int, found: Split) -> pl.DataFr
 _SCHEMA: dict[str, pl.DataType] = {
     "checkpoint": pl.String(),
     "variant": pl.String(),
+    "condition": pl.String(),
     "layer": pl.Int64(),
     "head": pl.Int64(),
     **dict.fromkeys(COLUMNS, pl.Float64()),

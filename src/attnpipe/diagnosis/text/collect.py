@@ -19,7 +19,9 @@ from attnpipe.diagnosis.text.contrasts import contrasts
 from attnpipe.diagnosis.text.effects import effects
 from attnpipe.diagnosis.text.heads import heads, scores
 from attnpipe.diagnosis.text.keywords import keywords
+from attnpipe.diagnosis.text.long import over_limit
 from attnpipe.diagnosis.text.names import before, key
+from attnpipe.diagnosis.text.sinks import found_sinks
 
 METRICS = {
     "entropy_normalized": "of ln n",
@@ -45,6 +47,8 @@ def collect(tables: Tables) -> Book:
             *compressed(tables["compression"]),
             *scores(tables["text_summary"]),
             *heads(tables["heads"]),
+            *found_sinks(tables["sinks"]),
+            *over_limit(tables["answers"]),
             *keywords(tables["segment_summary"]),
         ]
     )

@@ -51,15 +51,17 @@ def scores(summary: pl.DataFrame) -> Iterator[Evidence]:
 
 
 def heads(table: pl.DataFrame) -> Iterator[Evidence]:
-    """Yield the most focused and the most distributed heads of every variant."""
+    """Yield the most focused and the most distributed heads of every variant, sinks included."""
     rank, last = pl.col("focused_rank"), pl.len().over("model", "checkpoint", "variant")
-    known = table.filter(rank.is_not_null()).with_columns(of=last)
+    known = table.filter(rank.is_not_null() & pl.col("condition").is_null()).with_columns(of=last)
     chosen = known.filter((rank <= SHOWN) | (rank > pl.col("of") - SHOWN))
     for row in chosen.iter_rows(named=True):
         yield Evidence(
             id=key(before("head", row), row["variant"], f"l{row['layer']}h{row['head']}"),
             table="heads.csv",
-            row={c: row[c] for c in ("model", "checkpoint", "variant", "layer", "head")},
+            row={
+                c: row[c] for c in ("model", "checkpoint", "variant", "condition", "layer", "head")
+            },
             estimate=row["entropy_normalized"],
             n_units=row["n"],
             unit="of ln n",

@@ -1,6 +1,6 @@
 """Numbers about prompts in sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attnpipe.diagnosis.schema import Evidence
@@ -12,11 +12,6 @@ def sample(evidence: Evidence, thing: str) -> str:
     n = "unknown n" if evidence.n_units is None else count(evidence.n_units, thing)
     p = evidence.facts.get("p_holm")
     return f"({n}, Holm’s p {number(p)})" if isinstance(p, float) else f"({n})"
-
-
-def units(evidence: Evidence, thing: str) -> str:
-    """Return ``(32 questions)``."""
-    return f"({count(evidence.n_units or 0, thing)})"
 
 
 def direction(evidence: Evidence) -> str:
@@ -63,6 +58,11 @@ def between(low: float, high: float, *, sign: bool = False) -> str:
 def head_name(evidence: Evidence) -> str:
     """Return ``layer 3 head 2``."""
     return f"layer {evidence.row['layer']} head {evidence.row['head']}"
+
+
+def over_limit(text: Mapping[str, Any]) -> str:
+    """Say why a row of table `answers` has no map."""
+    return f"{text['tokens']} tokens, more than analysis.text.dense_limit {text['over_limit']}"
 
 
 def size(evidence: Sequence[Evidence]) -> dict[str, Any]:

@@ -17,7 +17,12 @@ from attnpipe.text.scoring import extract_answer
 
 
 def answers(
-    model: Any, name: str, texts: Sequence[ModelText], tokenizer: Tokenizer, new_tokens: int
+    model: Any,
+    name: str,
+    texts: Sequence[ModelText],
+    tokenizer: Tokenizer,
+    new_tokens: int,
+    dense_limit: int,
 ) -> pl.DataFrame:
     """Return table `ANSWERS`; likelihoods and answers are null for encoders.
 
@@ -33,6 +38,8 @@ def answers(
         Decodes what was generated.
     new_tokens
         Tokens to generate greedily where a question is asked.
+    dense_limit
+        Most tokens of a text whose weights are looked at one by one.
     """
     rows: list[dict[str, object]] = []
     for group in batches(texts):
@@ -52,6 +59,7 @@ def answers(
                     "question": text.question,
                     "variant": text.variant,
                     "tokens": len(text.tokens.ids),
+                    "over_limit": dense_limit if len(text.tokens.ids) > dense_limit else None,
                     "answer": None if text.asked is None else str(text.asked.answer),
                 }
                 | facts

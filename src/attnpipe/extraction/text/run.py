@@ -69,7 +69,8 @@ def capture_texts(
     """Return a model's attention on all texts and what it answers.
 
     Metrics are folded while the model runs, so that no text's weights are ever held but
-    the last row of each, and all rows of the texts of the representative question.
+    the last row of each, and all rows of the texts of the representative question that
+    have at most `dense_limit` tokens.
 
     Parameters
     ----------
@@ -96,7 +97,10 @@ def capture_texts(
         if t.question == options.representative_question and lengths[t.item] <= options.dense_limit
     ]  # fmt: skip
     known = Texts.of({text.item: text.tokens for text in texts}, options.sinks)
-    table = TextMetricTable(name, whole, options.head_metrics)
+    variants: dict[str, list[int]] = {}
+    for text in texts:
+        variants.setdefault(text.variant, []).append(text.item)
+    table = TextMetricTable(name, whole, options.head_metrics, variants)
     arrays: dict[str, np.ndarray] = {}
     checkpoints = [UNTRAINED, PRETRAINED] if untrained else [PRETRAINED]
     for checkpoint in checkpoints:
@@ -110,7 +114,7 @@ def capture_texts(
         arrays |= {f"{checkpoint}/full/{i}": store.full(i) for i in whole}
     speaker = model if task == "causal_lm" else None
     with deterministic():
-        said = answers(speaker, name, texts, tokenizer, new_tokens)
+        said = answers(speaker, name, texts, tokenizer, new_tokens, options.dense_limit)
     return Captured(
         tokens=token_table(name, list(texts), tokenizer),
         answers=said,

@@ -1,7 +1,7 @@
 """What token batteries say, as rows of table `TEXT_METRICS`."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import polars as pl
@@ -10,10 +10,11 @@ from jaxtyping import Float
 from attnpipe.metrics.reduce import mean_of_known
 from attnpipe.metrics.rows import REASONS
 from attnpipe.metrics.tokens.battery import TokenBattery
+from attnpipe.metrics.tokens.data_sinks import data_sinks
 from attnpipe.metrics.tokens.masses import mass_on
 from attnpipe.metrics.tokens.scores import SCORES
 from attnpipe.metrics.tokens.view import View
-from attnpipe.tables.text import TEXT_METRICS
+from attnpipe.tables.text import ALWAYS_PER_HEAD, TEXT_METRICS
 
 Values = Float[np.ndarray, "head sample"]
 
@@ -29,11 +30,22 @@ class TextMetricTable:
         Items whose profiles over keys and lags are given for every head; those of the
         others are means over heads.
     per_head
-        Row metrics that are given for every head; the others are means over heads.
+        Row metrics that are given for every head; the others are means over heads. Those of
+        `ALWAYS_PER_HEAD` are given anyway.
+    variants
+        Variant → its items: texts of one kind, over which the weights tell what a sink is.
     """
 
-    def __init__(self, model: str, whole: Collection[int], per_head: Collection[str]) -> None:
-        self._model, self._whole, self._per_head = model, frozenset(whole), frozenset(per_head)
+    def __init__(
+        self,
+        model: str,
+        whole: Collection[int],
+        per_head: Collection[str],
+        variants: Mapping[str, Collection[int]],
+    ) -> None:
+        self._model, self._whole = model, frozenset(whole)
+        self._per_head = frozenset(per_head) | frozenset(ALWAYS_PER_HEAD)
+        self._variants = {name: frozenset(items) for name, items in variants.items()}
         self._texts: defaultdict[str, list[str | None]] = defaultdict(list)
         self._cells: defaultdict[str, list[np.ndarray]] = defaultdict(list)
 
@@ -47,10 +59,11 @@ class TextMetricTable:
             self._sinks(at, view, battery)
             if view.which == "all":
                 self._scores(at, view)
+                self._profiles(at, view)
+                self._distances(at, view)
+                self._variation(at, view)
                 if view.condition is None:
-                    self._profiles(at, view)
-                    self._distances(at, view)
-                    self._variation(at, view)
+                    self._data_sinks(at, view)
 
     def _validity(self, where: dict, battery: TokenBattery) -> None:
         found, at = battery.validity, where | {"rows": "all"}
@@ -86,6 +99,19 @@ class TextMetricTable:
         chance = np.stack([m.chance for m in masses], axis=-1)
         rows = np.stack([view.incoming.of(s).rows for s in samples.tolist()], axis=-1)
         self._put(at, "sink_mass", value, samples, rows, chance=chance)
+
+    def _data_sinks(self, at: dict, view: View) -> None:
+        """Add the mass on keys that the weights show to be sinks of this layer."""
+        for items in self._variants.values():
+            for key in data_sinks(view.incoming, samples=items).tolist():
+                for sample in sorted(items.intersection(view.incoming.samples.tolist())):
+                    received = view.incoming.of(sample)
+                    if key in received.keys:
+                        on = mass_on(received, np.array([key]))
+                        self._target(
+                            at, "data_sink_mass", sample, np.array([key]), on.mass[:, None],
+                            received.rows[:, None], on.chance[:, None],
+                        )  # fmt: skip
 
     def _scores(self, at: dict, view: View) -> None:
         for name in SCORES:

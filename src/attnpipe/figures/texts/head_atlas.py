@@ -20,6 +20,8 @@ from attnpipe.figures.style import QUIET, SMALL, colormap, styled
 from attnpipe.figures.texts.bars import label_bar
 from attnpipe.figures.texts.heads import NAMED, Ends, ends, grid_of, head_name, heads_of
 from attnpipe.figures.texts.selection import (
+    CONDITIONS,
+    OFF_SINKS,
     PRETRAINED,
     absence_notes,
     chosen,
@@ -64,11 +66,12 @@ def draw(
     tables: Mapping[str, pl.DataFrame], context: FigureContext, options: FigureOptions
 ) -> Figure:
     """Return one map per model and metric: layers from left to right, heads downwards."""
+    condition = CONDITIONS[options.condition or "all_keys"]
     frame = tables["text_summary"].filter(
         pl.col("layer").is_not_null()
         & pl.col("head").is_not_null()
         & (pl.col("checkpoint") == PRETRAINED)
-        & pl.col("condition").is_null()
+        & pl.col("condition").eq_missing(pl.lit(condition, pl.String))
         & pl.col("target").is_null()
         & pl.col("mean").is_finite()
     )
@@ -83,10 +86,14 @@ def draw(
     if len(models) == 2:  # side by side
         panels.sort(key=lambda panel: metrics.index(panel.metric))
     shown = panels[:MAX_PANELS]
-    marks = {m: ends(heads_of(tables, m, variant)) for m in dict.fromkeys(p.model for p in shown)}
+    marks = {
+        m: ends(heads_of(tables, m, variant, condition))
+        for m in dict.fromkeys(p.model for p in shown)
+    }
     words = Words(
         title=title,
-        subtitle=f"Texts: {variant_name(variant)}; mean over them. Each map has its own "
+        subtitle=f"Texts: {variant_name(variant)}; mean over them"
+        f"{', ' + OFF_SINKS if condition else ''}. Each map has its own "
         f"{'logarithmic ' if options.log else ''}colours. Marked: the {NAMED} most focused and "
         f"the {NAMED} most distributed heads, by normalised entropy of the last token's row.",
         xlabel="layer (0 = first)",

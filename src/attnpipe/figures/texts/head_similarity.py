@@ -1,6 +1,6 @@
 """Which heads are alike: distances between all of them, ordered by cluster."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,22 +20,26 @@ from attnpipe.figures.style import SMALL, colormap, styled
 from attnpipe.figures.texts.bars import label_bar
 from attnpipe.figures.texts.heads import heads_of
 from attnpipe.figures.texts.selection import (
+    CONDITIONS,
+    DISTANCES,
     PRETRAINED,
     absence_notes,
     cut_note,
+    model_note,
     nothing,
     panel_title,
     split_models,
+    too_long,
 )
+from attnpipe.figures.texts.variants import variant_name
 from attnpipe.schema.figure import FigureOptions
 
 MOST = 6
-"""Models on one sheet."""
+"""Matrices on one sheet."""
 LAYERS = "viridis"
 """Colours of layers, unlike those of distances."""
 STRIP = 0.035
 """Width of the strip of layers, over that of the matrix."""
-VALUES = "distances between heads"
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,16 @@ class Matrix:
 def draw(
     tables: Mapping[str, pl.DataFrame], context: FigureContext, options: FigureOptions
 ) -> Figure:
-    """Return one matrix per model, with borders of clusters and colours of layers."""
+    """Return one matrix per model and condition, with borders of clusters, colours of layers.
+
+    Heads that park their weight on one key are alike whatever they do elsewhere; hence the
+    matrix without sinks beside the other.
+    """
+    asked = [options.condition] if options.condition else list(CONDITIONS)
     frame = tables["head_distances"].filter(
         (pl.col("checkpoint") == PRETRAINED) & pl.col("distance").is_finite()
     )
-    models, missing = split_models(context, frame, MOST)
+    models, missing = split_models(context, frame, MOST // len(asked))
     words = Words(
         title="Which heads are alike? Distances between heads over the same rows",
         subtitle="√(JSD / ln 2), mean over rows: 0 = same attention, 1 = nothing in common. Heads "
@@ -71,24 +80,27 @@ def draw(
         "head's layer.",
         notes=[
             *cut_note(len(models), frame["model"].n_unique()),
-            *absence_notes(tables, context, missing, VALUES),
+            *_too_long(tables, context, models),
+            *absence_notes(tables, context, missing, DISTANCES),
         ],
     )
     if not models:
-        return nothing(tables, context, words.title, VALUES)
-    columns = min(2, len(models))
-    rows = -(-len(models) // columns)
+        return nothing(tables, context, words.title, DISTANCES)
+    shown = [(model, condition) for model in models for condition in asked]
+    columns = min(2, len(shown))
+    rows = -(-len(shown) // columns)
     tall = 4.3 if columns == 1 else 2.9
     figure = sheet(context, words, [*([tall] * rows), 0.45])
     spec = figure.add_gridspec(rows, columns)
-    axes = [figure.add_subplot(spec[k // columns, k % columns]) for k in range(len(models))]
+    axes = [figure.add_subplot(spec[k // columns, k % columns]) for k in range(len(shown))]
     colors = colormap(options.colormap, context.style.sequential)
-    matrices = [_matrix(tables, frame, model) for model in models]
+    matrices = [_matrix(tables, frame, model, CONDITIONS[name]) for model, name in shown]
     layers = max(int(m.layer.max()) for m in matrices) + 1
-    for ax, model, matrix in zip(axes, models, matrices, strict=True):
+    for ax, (model, condition), matrix in zip(axes, shown, matrices, strict=True):
         strip, image = _draw(ax, matrix, colors, layers)
         room = sheet_width(context) / columns - 0.8
-        ax.set_title(panel_title(context, model, f"{len(matrix.layer)} heads", room))
+        name = f"{len(matrix.layer)} heads, {condition.replace('_', ' ')}"
+        ax.set_title(panel_title(context, model, name, room))
     for what, label in ((image, "distance between two heads"), (strip, "layer of a head")):
         bar = figure.colorbar(what, ax=axes, location="bottom", aspect=50, shrink=0.7, pad=0.015)
         bar.set_label(label, size=SMALL)
@@ -97,10 +109,20 @@ def draw(
     return figure
 
 
-def _matrix(tables: Tables, frame: pl.DataFrame, model: str) -> Matrix:
+def _too_long(tables: Tables, context: FigureContext, models: Sequence[str]) -> list[str]:
+    """Name the texts that are left out of the distances, and why."""
+    return [
+        model_note(context, model, f"{variant_name(variant)} left out: {why}.")
+        for model in models
+        for variant, why in too_long(tables, model).items()
+    ][:3]
+
+
+def _matrix(tables: Tables, frame: pl.DataFrame, model: str, condition: str | None) -> Matrix:
     mine = frame.filter(pl.col("model") == model)
     ends = [mine.select(layer=f"layer_{end}", head=f"head_{end}") for end in ("a", "b")]
-    clusters = heads_of(tables, model).select("layer", "head", "cluster")
+    mine = mine.filter(pl.col("condition").eq_missing(pl.lit(condition, pl.String)))
+    clusters = heads_of(tables, model, condition=condition).select("layer", "head", "cluster")
     heads = (
         pl.concat(ends)
         .unique()
@@ -110,7 +132,13 @@ def _matrix(tables: Tables, frame: pl.DataFrame, model: str) -> Matrix:
     place = {pair: k for k, pair in enumerate(heads.select("layer", "head").iter_rows())}
     distances = np.full((len(place), len(place)), np.nan)
     np.fill_diagonal(distances, 0.0)
-    a, b = (np.array([place[pair] for pair in end.iter_rows()], dtype=np.int64) for end in ends)
+    a, b = (
+        np.array(
+            [place[pair] for pair in mine.select(f"layer_{end}", f"head_{end}").iter_rows()],
+            dtype=np.int64,
+        )
+        for end in ("a", "b")
+    )
     distances[a, b] = distances[b, a] = mine["distance"].to_numpy()
     cluster = heads["cluster"].fill_null(-1).to_numpy().astype(np.int64)
     return Matrix(distances, heads["layer"].to_numpy().astype(np.int64), cluster)

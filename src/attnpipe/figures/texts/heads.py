@@ -29,10 +29,14 @@ class Ends:
     distributed: pl.DataFrame
 
 
-def heads_of(tables: Tables, model: str, variant: str | None = None) -> pl.DataFrame:
+def heads_of(
+    tables: Tables, model: str, variant: str | None = None, condition: str | None = None
+) -> pl.DataFrame:
     """Return a model's rows of the table of heads, of one variant or the first."""
     frame = tables["heads"].filter(
-        (pl.col("model") == model) & (pl.col("checkpoint") == PRETRAINED)
+        (pl.col("model") == model)
+        & (pl.col("checkpoint") == PRETRAINED)
+        & pl.col("condition").eq_missing(pl.lit(condition, pl.String))
     )
     if variant is None:
         variant = next(iter(variants_in(tables, frame)), "")

@@ -17,6 +17,8 @@ PRETRAINED, UNTRAINED = "pretrained", "untrained"
 CONDITIONS = {"all_keys": None, "sinks_removed": "sinks_removed"}
 """View → condition in the tables."""
 OFF_SINKS = "without sinks, the rest rescaled to 1"
+MAPS, DISTANCES = DENSE = ("maps of attention", "distances between heads")
+"""What texts of too many tokens do not have."""
 
 
 def condition_of(figure: str, view: str | None, default: str = "all_keys") -> str | None:
@@ -102,7 +104,28 @@ def why_absent(tables: Tables, model: str, values: str) -> str:
     run = runs.row(0, named=True)
     if run["outcome"] != "ok":
         return f"run {run['outcome']}" + (f" ({run['reason']})" if run["reason"] else "")
-    return f"no {values}"
+    long = too_long(tables, model) if values in DENSE else {}
+    return f"no {values}" + (f": {next(iter(long.values()))}" if long else "")
+
+
+def too_long(tables: Tables, model: str) -> dict[str, str]:
+    """Return variant → why nothing per query and key is known of it, in the order of the texts."""
+    texts = tables["answers"].filter(
+        (pl.col("model") == model) & pl.col("over_limit").is_not_null()
+    )
+    lengths = texts.group_by("variant").agg(
+        pl.col("tokens").min().alias("least"), pl.col("tokens").max().alias("most"),
+        pl.col("over_limit").first(), pl.col("item").min(),
+    )  # fmt: skip
+    return {
+        row["variant"]: f"{_span(row['least'], row['most'])} tokens, more than "
+        f"analysis.text.dense_limit {row['over_limit']}"
+        for row in lengths.sort("item").iter_rows(named=True)
+    }
+
+
+def _span(least: int, most: int) -> str:
+    return str(least) if least == most else f"{least} to {most}"
 
 
 def absence_notes(

@@ -2,36 +2,53 @@
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
+from attnpipe.metrics.tokens.sinks import LEAST_LEFT
 from attnpipe.tables.text import TEXT_METRICS
 
+SINKS_REMOVED = "sinks_removed"
 FLOOR = 1e-10
 """Document 3 adds this to every weight before the logarithm."""
 
 
 def focus(
-    model: str, checkpoint: str, item: int, rows: Float[np.ndarray, "layer head key"]
+    model: str,
+    checkpoint: str,
+    item: int,
+    rows: Float[np.ndarray, "layer head key"],
+    sinks: Bool[np.ndarray, " key"],
 ) -> pl.DataFrame:
-    """Return the position of each head's largest weight, the first if tied."""
+    """Return the position of each head's largest weight, the first if tied; and off the sinks.
+
+    Null where less than 1e-3 of the weight lies off the sinks.
+    """
     layers, heads, _ = rows.shape
-    return TEXT_METRICS.conform(
+    off = np.where(sinks, -1.0, rows)  # a weight of 0 elsewhere comes before any sink
+    sunk = np.where(sinks, 0.0, rows).sum(axis=-1) < LEAST_LEFT
+    found = {None: rows.argmax(axis=-1), SINKS_REMOVED: off.argmax(axis=-1)}
+    undefined = {None: np.zeros_like(sunk), SINKS_REMOVED: sunk}
+    frames = [
         pl.DataFrame(
             {
                 "layer": np.repeat(np.arange(layers), heads),
                 "head": np.tile(np.arange(heads), layers),
-                "value": rows.argmax(axis=-1).ravel().astype(np.float64),
+                "value": np.where(undefined[condition], np.nan, places).ravel(),
+                "n_rows": (~undefined[condition]).ravel().astype(np.int64),
+                "n_excluded": undefined[condition].ravel().astype(np.int64),
             }
         ).with_columns(
+            pl.col("value").fill_nan(None),
             model=pl.lit(model),
             checkpoint=pl.lit(checkpoint),
+            condition=pl.lit(condition, pl.String),
             item=pl.lit(item),
             rows=pl.lit("last"),
             metric=pl.lit("focus_position"),
-            n_rows=pl.lit(1),
-            n_excluded=pl.lit(0),
         )
-    )
+        for condition, places in found.items()
+    ]
+    return TEXT_METRICS.conform(pl.concat(frames))
 
 
 def published_layer_entropy(

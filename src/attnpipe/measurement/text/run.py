@@ -47,8 +47,8 @@ def measure_texts(
             names = dict.fromkeys(span.span.name for span in text.tokens.spans)
             keywords = [n for n in [*names, *text.missed] if n.startswith(KEYWORD)]
             where = (model, checkpoint, text.item, rows)
-            metrics += [focus(*where), published_layer_entropy(*where)]
             removed = declared(text.tokens.special, list(sinks))
+            metrics += [focus(*where, removed), published_layer_entropy(*where)]
             found.append(segments(model, checkpoint, text, rows, removed))
             if keywords:
                 found.append(published_keywords(model, checkpoint, text, rows, keywords))

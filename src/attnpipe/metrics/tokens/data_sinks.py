@@ -1,5 +1,7 @@
 """Sinks that the weights themselves show: keys that receive far more than their share."""
 
+from collections.abc import Collection
+
 import numpy as np
 from jaxtyping import Int
 
@@ -21,7 +23,9 @@ LEAST_SHARE = 0.5
 """A sink has its position in at least this share of the texts, else it is content."""
 
 
-def data_sinks(incoming: Incoming, threshold: float = THRESHOLD) -> Int[np.ndarray, " key"]:
+def data_sinks(
+    incoming: Incoming, threshold: float = THRESHOLD, samples: Collection[int] | None = None
+) -> Int[np.ndarray, " key"]:
     """Return the positions that act as sinks in a layer, ascending.
 
     The exposure-normalised incoming ratio, averaged over heads and then over texts,
@@ -34,10 +38,14 @@ def data_sinks(incoming: Incoming, threshold: float = THRESHOLD) -> Int[np.ndarr
         Of a layer, over the texts.
     threshold
         In multiples of what uniform attention would give.
+    samples
+        The texts that are asked; None: all.
     """
     keys = incoming.tally.labels("key")
-    ratio = np.full((len(keys), len(incoming.samples)), np.nan)
-    for i, sample in enumerate(incoming.samples.tolist()):
+    seen = incoming.samples.tolist()
+    asked = seen if samples is None else [sample for sample in seen if sample in samples]
+    ratio = np.full((len(keys), len(asked)), np.nan)
+    for i, sample in enumerate(asked):
         received = incoming.of(sample)
         judged = np.where(received.exposure >= LEAST_EXPOSURE, received.ratio, np.nan)
         ratio[np.searchsorted(keys, received.keys), i] = mean_of_known(judged.T)

@@ -25,9 +25,17 @@ def _metrics(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _segments(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return masses of the last layer, the most attended parts first."""
     together = pl.col("occurrence").is_null() & pl.col("condition").is_null()
     named = ~pl.col("span").str.starts_with("keyword: ") & pl.col("measure").is_in(MASSES)
-    return frame.filter(OVERALL & PRETRAINED & together & named)
+    last = (pl.col("layer") == pl.col("layer").max().over("model")) & pl.col("head").is_null()
+    shown = frame.filter(last & PRETRAINED & together & named).with_row_index("place")
+    block = pl.col("place").min().over("model", "variant", "measure")
+    return shown.sort(block, "mean", "span", descending=[False, True, False], nulls_last=True)
+
+
+def _sinks(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.filter(OVERALL & PRETRAINED)
 
 
 CHOICES: dict[str, Choice] = {
@@ -63,9 +71,26 @@ CHOICES: dict[str, Choice] = {
         ["model", "checkpoint", "variant", "metric", *STATISTICS],
     ),
     "segment_summary": Choice(
-        "Attention of the last token to parts of the prompt over questions, all layers and heads: "
-        "mass, and mass over what uniform attention gives.",
+        "Attention of the last token to parts of the prompt over questions, last layer, mean over "
+        "heads, most attended first: mass, and mass over what uniform attention gives; other "
+        "layers and single heads are in the file.",
         lambda frame, _: _segments(frame),
         ["model", "variant", "span", "measure", "n_matches", "n_tokens", *STATISTICS],
+    ),
+    "sinks": Choice(
+        "Keys that the weights themselves show to be sinks, over all layers in which they are, "
+        "mean over heads and all tokens that attend; single layers and heads are in the file.",
+        lambda frame, _: _sinks(frame),
+        [
+            "model",
+            "variant",
+            "position",
+            "token",
+            "token_share",
+            "declared",
+            "layers",
+            "ratio",
+            *STATISTICS,
+        ],
     ),
 }

@@ -29,7 +29,7 @@ def _own(tables: Mapping[str, pl.DataFrame], variant: str) -> pl.DataFrame | Non
     if heads is None:
         return None
     rank = pl.col("focused_rank").is_not_null() & (pl.col("checkpoint") == "pretrained")
-    return heads.filter((pl.col("variant") == variant) & rank)
+    return heads.filter((pl.col("variant") == variant) & rank & pl.col("condition").is_null())
 
 
 def head_listings(tables: Mapping[str, pl.DataFrame], variant: str) -> list[Listing]:

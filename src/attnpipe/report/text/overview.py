@@ -37,8 +37,6 @@ def _range(finding: Finding | None, _: Rows) -> Cell:
 
 def _answered(finding: Finding | None, _: Rows) -> Cell:
     cell = cell_of(finding, sign=True)
-    if finding is not None and finding.effect_range is not None:
-        return replace(cell, text=between(*finding.effect_range, sign=True))
     return cell if finding is not None and finding.effect is not None else replace(cell, text="")
 
 

@@ -1,4 +1,4 @@
-"""The prompts of the representative question, one by one: tokens, answer, keywords, heads."""
+"""The prompts of the representative question, one by one: tokens, answer, segments, heads."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,10 +8,12 @@ import polars as pl
 
 from attnpipe.diagnosis.schema import Diagnosis
 from attnpipe.diagnosis.text.readable import visible
+from attnpipe.diagnosis.text.words import over_limit
 from attnpipe.report.listing import Listing
 from attnpipe.report.preface import unit_of
 from attnpipe.report.text.heads import head_listings, shape
 from attnpipe.report.text.keywords import keyword_listing
+from attnpipe.report.text.segments import segment_listing
 from attnpipe.report.text.tokens import token_listing
 
 Tables = Mapping[str, pl.DataFrame]
@@ -34,7 +36,7 @@ class Prompt:
     generated
         What the model wrote; None if nothing.
     listings
-        Tokens, keywords, heads.
+        Tokens, segments, keywords, heads.
     """
 
     anchor: str
@@ -102,11 +104,14 @@ def _prompt(
     facts = [("tokens", str(row["tokens"])), ("shape", shape(tables, row["tokens"]))]
     if row["answer"] is not None:
         facts += [("right answer", row["answer"]), ("given", row["given"] or "none found")]
+    if row["over_limit"] is not None:
+        facts.append(("left out of maps and distances between heads", over_limit(row)))
     for name, column in (("loss", "loss"), ("loss of the right answer", "answer_loss")):
         if row[column] is not None:
             facts.append((name, f"{row[column]:.3f} nats per token"))
     listings = [
         token_listing(tables, item),
+        segment_listing(tables, variant),
         keyword_listing(tables, variant),
         *head_listings(tables, variant),
     ]

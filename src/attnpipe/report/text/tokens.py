@@ -39,6 +39,7 @@ def _attention(tables: Mapping[str, pl.DataFrame], item: int) -> pl.DataFrame:
         (pl.col("item") == item)
         & (pl.col("view") == ATTENDED)
         & (pl.col("checkpoint") == "pretrained")
+        & pl.col("condition").is_null()
     )
     last = view.filter(pl.col("query") == pl.col("query").max())
     return last.select(position="key", attention="value")

@@ -1,8 +1,11 @@
 """Whether the captured rows are attention at all."""
 
+from collections.abc import Sequence
+
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.predicates.extraction import LIMIT
-from attnpipe.diagnosis.schema import Finding
+from attnpipe.diagnosis.schema import Evidence, Finding
+from attnpipe.diagnosis.text.long import KIND
 from attnpipe.diagnosis.words import count, listed, percent
 
 EXPECTED = "padding"
@@ -32,4 +35,17 @@ def capture(case: Case) -> Finding:
     if share > LIMIT:
         sentence = f"{says}; {percent(share)} are not ({reasons}), more than {percent(LIMIT)}."
         return case.answer("NO", sentence, cited, missing=repair)
-    return case.answer("YES", f"{says}{f' ({reasons})' if bad else ''}.", cited)
+    long = sorted(case.of_model(KIND), key=lambda e: int(str(e.row["item"])))
+    says += f" ({reasons})" if bad else ""
+    return case.answer("YES", f"{says}.{_left_out(long)}", [*cited, *long])
+
+
+def _left_out(long: Sequence[Evidence]) -> str:
+    """Name the variants of which there are no maps, and the key that would bring them."""
+    if not long:
+        return ""
+    texts = listed([f"{e.facts['variant']} ({e.facts['tokens']} tokens)" for e in long], len(long))
+    return (
+        f" Without maps, rollout and distances of all heads: {texts}, more than "
+        f"analysis.text.dense_limit {long[0].facts[KIND]}; raise it to have them."
+    )

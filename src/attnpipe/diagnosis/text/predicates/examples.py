@@ -1,6 +1,8 @@
 """Whether worked examples draw attention to their answers, and more examples more."""
 
-from attnpipe.aggregation.text.names import ANSWERS, QUESTIONS
+from collections.abc import Mapping, Sequence
+
+from attnpipe.aggregation.text.names import ANSWERS, EXAMPLES, QUESTIONS
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
 from attnpipe.diagnosis.text.decide import above_zero, any_of, changed, units_needed
@@ -11,19 +13,21 @@ from attnpipe.diagnosis.text.words import (
     direction,
     sample,
     signed,
-    size,
-    units,
 )
-from attnpipe.diagnosis.words import listed
+from attnpipe.diagnosis.words import count, listed
 
 MASS, OFF_SINKS, RAW = "mass_sinks_removed", "mass_relative_sinks_removed", "mass"
 """Sinks are left out: beside them, most other tokens lie below uniform."""
 
+Pair = tuple[Evidence | None, Evidence | None]
+
 
 def examples(case: Case) -> Finding | None:
-    """YES: with any examples, their answers get more than uniform, and than their questions.
+    """YES: with examples, their answers get more than uniform, and than their questions.
 
-    Compared is relative mass without sinks, over all layers and heads.
+    Compared is relative mass without sinks, over all layers and heads. What decides is
+    declared beforehand: each question's mean over all numbers of examples. Single variants
+    are told beside it; where some show the opposite of others, that is described instead.
     """
     if case.texts.kind != "prompts":
         return None
@@ -33,27 +37,35 @@ def examples(case: Case) -> Finding | None:
             "No prompt has examples whose answers could be attended to.",
             ["variants with worked examples (data.shots above 0)"],
         )
+    several = len(pairs) > 1
+    decisive = pairs.pop(EXAMPLES, (None, None)) if several else next(iter(pairs.values()))
     plain = [e for e in _family(case, "examples") if e.row["measure"] == "mass_relative"]
     raw = [e for e in plain if e.row["b"] == UNIFORM]
-    evidence = [e for pair in pairs.values() for e in pair if e is not None] + raw
+    known = [e for pair in (decisive, *pairs.values()) for e in pair if e is not None]
     answers = {variant: _drawn(*pair) for variant, pair in pairs.items()}
-    status = _agreed(list(answers.values()))
-    uniform = [u for u, _ in pairs.values() if u is not None]
-    questions = [q for _, q in pairs.values() if q is not None]
-    first = uniform[0] if uniform else evidence[0]
+    absent = [
+        f"{variant} against {name}"
+        for variant, pair in (pairs | ({EXAMPLES: decisive} if several else {})).items()
+        for name, e in zip((UNIFORM, QUESTIONS), pair, strict=True)
+        if e is None
+    ]
+    uniform, questions = decisive
+    if absent or uniform is None or questions is None:
+        sentence = "Not every comparison of the examples’ answers is known."
+        return case.lacking(sentence, absent, [*known, *raw])
+    opposed = {"YES", "NO"} <= set(answers.values())
+    status: Status = "DESCRIPTIVE" if opposed else _drawn(uniform, questions)
     sentence = (
         "Relative mass on the examples’ answers (sinks left out), less the 1 of uniform attention: "
-        f"{_range(uniform)}; less that on the examples’ questions: {_range(questions)} "
-        f"{units(first, case.texts.unit)}: {_told(answers, status)}."
+        f"{signed(uniform)}; less that on the examples’ questions: {signed(questions)} "
+        f"({count(uniform.n_units or 0, case.texts.unit)}{_over(pairs)}): {_told(answers, status)}."
     )
-    if raw:
-        sentence += f" With sinks, less 1: {_range(raw)}."
-    undecided = [v for v, a in answers.items() if a in ("INCONCLUSIVE", "DESCRIPTIVE")]
+    sentence += _by_variant(pairs) + _with_sinks(raw) + by_layer(uniform)
     missing = []
-    if status in ("INCONCLUSIVE", "DESCRIPTIVE") and undecided:
-        missing = _missing(case, undecided[0], pairs[undecided[0]])
-    layers = by_layer(first) if len(pairs) == 1 else ""
-    return case.answer(status, sentence + layers, evidence, missing=missing, **size(uniform))
+    if status in ("INCONCLUSIVE", "DESCRIPTIVE") and not opposed:
+        undecided = next(e for e in decisive if e is not None and above_zero(e) != "YES")
+        missing = units_needed(undecided, case.texts.unit, 0.0)
+    return case.answer(status, sentence, [*known, *raw], effect=uniform, missing=missing)
 
 
 def _family(case: Case, family: str) -> list[Evidence]:
@@ -61,15 +73,19 @@ def _family(case: Case, family: str) -> list[Evidence]:
     return [e for e in found if e.row["family"] == family and e.row["layer"] is None]
 
 
-def _against_both(case: Case) -> dict[str, tuple[Evidence | None, Evidence | None]]:
-    """Return variant → answers against uniform, and against the examples' questions."""
+def _against_both(case: Case) -> dict[str, Pair]:
+    """Return variant → answers against uniform, and against the examples' questions.
+
+    The last one, where several variants have examples, is all of them together.
+    """
     own = [
         e
         for e in _family(case, "examples")
         if e.row["measure"] == OFF_SINKS and e.row["span"] == ANSWERS
     ]
     by = {(e.row["a"], e.row["b"]): e for e in own}
-    variants = [v for v in case.texts.variants if any(e.row["a"] == v for e in own)]
+    names = (*case.texts.variants, EXAMPLES)
+    variants = [v for v in names if any(e.row["a"] == v for e in own)]
     return {v: (by.get((v, UNIFORM)), by.get((v, QUESTIONS))) for v in variants}
 
 
@@ -85,28 +101,48 @@ def _drawn(uniform: Evidence | None, questions: Evidence | None) -> Status:
     return "DESCRIPTIVE" if "DESCRIPTIVE" in answers else "INCONCLUSIVE"
 
 
-def _agreed(answers: list[Status]) -> Status:
-    """Return what all variants say; where they are settled but differ, it is described."""
-    if len(set(answers)) == 1:
-        return answers[0]
-    return "INCONCLUSIVE" if "INCONCLUSIVE" in answers else "DESCRIPTIVE"
+def _over(pairs: Mapping[str, Pair]) -> str:
+    return f", mean over {listed(list(pairs))}" if len(pairs) > 1 else ""
 
 
-def _told(answers: dict[str, Status], status: Status) -> str:
-    if status == "YES":
-        return "they draw attention" + (" in every variant" if len(answers) > 1 else "")
-    if status == "NO":
-        return "they do not draw attention, but get less than one of the two"
+def _told(answers: Mapping[str, Status], status: Status) -> str:
+    """Say what the answer is, and whether single variants say so, too."""
+    said = {
+        "YES": "they draw attention",
+        "NO": "they do not draw attention, but get less than one of the two",
+    }.get(status, "not settled")
+    found = set(answers.values())
+    if found == {"DESCRIPTIVE"}:
+        return "too few to test it"
+    if len(answers) == 1 or found == {"INCONCLUSIVE"} == {status}:
+        return said
+    if found == {status}:
+        return f"{said} in every variant"
     by = {s: [v for v, a in answers.items() if a == s] for s in ("YES", "NO")}
     told = [
         f"{word} in {listed(by[s])}" for s, word in (("YES", "shown"), ("NO", "refuted")) if by[s]
     ]
     rest = len(answers) - sum(map(len, by.values()))
-    if "DESCRIPTIVE" in answers.values():
-        told.append("too few to test it" if not told else f"{rest} not tested")
-    elif rest:
-        told.append("not settled" + (f" in {rest} of {len(answers)}" if told else ""))
-    return ", ".join(told)
+    told += [f"not settled in {rest} of {len(answers)}"] if rest else []
+    opposed = by["YES"] and by["NO"]
+    return f"{'it depends on their number' if opposed else said}; alone {', '.join(told)}"
+
+
+def _by_variant(pairs: Mapping[str, Pair]) -> str:
+    """Tell each variant's differences, where there are several."""
+    if len(pairs) < 2:
+        return ""
+    told = [
+        f"{variant} {' and '.join(signed(e) for e in pair if e is not None)}"
+        for variant, pair in pairs.items()
+    ]
+    return f" By variant, exploratory: {'; '.join(told)}."
+
+
+def _with_sinks(raw: Sequence[Evidence]) -> str:
+    """Tell the same with sinks, of all variants together or the only one."""
+    whole = [e for e in raw if e.row["a"] == EXAMPLES] or list(raw)
+    return f" With sinks, less 1: {signed(whole[0])}." if whole else ""
 
 
 def _range(evidence: list[Evidence]) -> str:
@@ -115,14 +151,6 @@ def _range(evidence: list[Evidence]) -> str:
         return signed(evidence[0])
     values = [e.estimate for e in evidence if e.estimate is not None]
     return between(min(values), max(values), sign=True) if values else "unknown"
-
-
-def _missing(case: Case, variant: str, pair: tuple[Evidence | None, Evidence | None]) -> list[str]:
-    absent = [n for n, e in zip((UNIFORM, QUESTIONS), pair, strict=True) if e is None]
-    if absent:
-        return [f"{variant} against {name}" for name in absent]
-    open_ = [e for e in pair if e is not None and above_zero(e) != "YES"]
-    return units_needed(open_[0], case.texts.unit, 0.0)
 
 
 def shots(case: Case) -> Finding | None:

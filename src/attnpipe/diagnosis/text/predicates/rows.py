@@ -9,12 +9,19 @@ from attnpipe.diagnosis.schema import Evidence, Finding
 from attnpipe.diagnosis.text.decide import units_needed
 from attnpipe.diagnosis.text.heads import SCORES
 from attnpipe.diagnosis.text.names import key
+from attnpipe.diagnosis.text.readable import visible
+from attnpipe.diagnosis.text.sinks import KIND
 from attnpipe.diagnosis.text.words import extent, size
 from attnpipe.diagnosis.words import count, listed, number
 
 MUCH = 0.3
 """Mass on sinks above which the study is flagged."""
 UNTRAINED = "untrained"
+SHORT = (
+    " (The first of fewer than 13 tokens that only look back cannot be one: with all the weight it "
+    "gets less than 4 times its share.)"
+)
+"""Of N tokens it gets N in all, and N / (1 + 1/2 + … + 1/N) times its share: 3.87 for 12."""
 
 
 def _of(case: Case, metric: str, *, off: str = "", checkpoint: str | None = None) -> list[Evidence]:
@@ -27,7 +34,7 @@ def _of(case: Case, metric: str, *, off: str = "", checkpoint: str | None = None
 
 
 def sinks(case: Case) -> Finding:
-    """Describe the mass on declared sinks, and entropy with and without them."""
+    """Describe the mass on declared sinks, entropy without them, and what the weights show."""
     mass, entropy = _of(case, "sink_mass"), _of(case, "entropy_normalized")
     without = _of(case, "entropy_normalized", off=SINKS_REMOVED)
     absent = [
@@ -48,7 +55,39 @@ def sinks(case: Case) -> Finding:
         f"Sinks get {extent(mass)} of the last row’s weight{_over(mass)}.{flag} Its entropy over "
         f"ln n is {extent(entropy)} with them and {extent(without)} on the other tokens alone."
     )
-    return case.answer("DESCRIPTIVE", sentence, evidence, **size(mass))
+    found = case.of_model(KIND)
+    return case.answer("DESCRIPTIVE", sentence + _found(found), [*evidence, *found], **size(mass))
+
+
+def _found(sinks: Sequence[Evidence]) -> str:
+    """Say whether the weights themselves show the declared sinks, and which others."""
+    if not sinks:
+        return ""
+    by_variant: dict[str, list[Evidence]] = {}
+    for e in sinks:
+        by_variant.setdefault(str(e.row["variant"]), []).append(e)
+    agree = [v for v, own in by_variant.items() if any(e.facts["declared"] for e in own)]
+    others = [e for e in sinks if e.facts["declared"] is False]
+    others.sort(key=lambda e: -(e.estimate or 0.0))
+    of = len(by_variant)
+    told = (
+        " By the weights themselves (more than 4 times the mass of uniform attention, mean over "
+        "heads), a declared sink is one "
+    )
+    told += f"in {_variants(agree, of)}" if agree else "in no variant"
+    told += (
+        f"; so are {listed([_key(e) for e in others])}, not declared."
+        if others
+        else "; no other key is."
+    )
+    return told if len(agree) == of else told + SHORT
+
+
+def _key(e: Evidence) -> str:
+    """Return a sink as ``‘.’ (position 5 of cot, 0.123 of the weight in 3 layers)``."""
+    mass, layers = number(e.estimate), count(int(str(e.facts["layers"])), "layer")
+    where = f"position {e.row['position']} of {e.row['variant']}"
+    return f"‘{visible(str(e.facts['token']))}’ ({where}, {mass} of the weight in {layers})"
 
 
 def untrained(case: Case) -> Finding:

@@ -7,7 +7,6 @@ from attnpipe.diagnosis.schema import Finding, Status
 from attnpipe.diagnosis.text.predicates.heads import above_chance, in_short
 from attnpipe.diagnosis.text.predicates.layers import most_sensitive
 from attnpipe.diagnosis.text.predicates.steps import relative_mass
-from attnpipe.diagnosis.text.words import between
 from attnpipe.diagnosis.words import number
 
 ASKED = ("steps", "examples", "sensitive_layers")
@@ -67,10 +66,8 @@ def _said(case: Case, finding: Finding) -> str:
         return ""
     if "{layers}" in says:
         return says.format(layers=most_sensitive(case))
-    if not says or (finding.effect is None and finding.effect_range is None):
+    if not says or finding.effect is None:
         return says
-    if finding.effect_range is not None:
-        return f"{says} ({between(*finding.effect_range, sign=True)} {finding.unit})"
     interval = ""
     if finding.lo95 is not None and finding.hi95 is not None:
         ends = (number(end, sign=True) for end in (finding.lo95, finding.hi95))
