@@ -137,8 +137,8 @@ class StudyParams:
         return param
 
     def _diagnose(self) -> Values:
-        asked = self._study.spec.intervention.names
-        context = self._context | {"interventions": list(asked)}
+        asked = self._study.spec.intervention
+        context = self._context | {"interventions": list(asked.names), "finetune": asked.finetune}
         return {"title": self._study.spec.title, "context": context}
 
     def _report(self) -> Values:
