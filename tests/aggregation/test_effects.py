@@ -84,6 +84,24 @@ def test_arms_and_interventions_are_differences_of_loss() -> None:
     assert one(table, code="E2", metric="log_ratio")["value"] == pytest.approx(np.log(1.5))
 
 
+def test_what_a_model_still_loses_when_trained_further_stands_beside_the_codes() -> None:
+    runs = evaluations(m=0.9)
+    frozen, further = (
+        interventions(runs, name, factor)
+        for name, factor in (("uniform", 1.5), ("uniform_finetuned", 1.1))
+    )
+    both = {run: pl.concat([frozen[run], further[run]]) for run in frozen}
+    table = effects(runs, both, {}, 0.02)
+    found = {
+        name: one(table, name=name, metric="skill_units")
+        for name in ("uniform", "uniform_finetuned")
+    }
+    assert [row["code"] for row in found.values()] == ["E2", None]
+    assert found["uniform_finetuned"]["kind"] == "intervention"
+    assert found["uniform_finetuned"]["value"] == pytest.approx(found["uniform"]["value"] / 5)
+    assert found["uniform_finetuned"]["hi95"] is not None
+
+
 def test_an_effect_beyond_doubt_has_a_small_p_and_no_effect_a_large_one() -> None:
     runs = evaluations(m=0.9, bad=0.2, same=0.9)
     runs |= {("same", s): evaluation(s + 100, 0.9, repeat=REPEAT) for s in SEEDS}

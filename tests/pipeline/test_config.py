@@ -18,6 +18,10 @@ CHOICES = [
     ({"study": "csv"}, "'data.features' and 'data.path' and 'data.target' have no value"),
     ({"study": "saved_weights"}, "'data.path' has no value"),
     ({"study": "saved_weights", "overrides": "data.path=/nowhere"}, "'/nowhere' is no folder"),
+    (
+        {"study": "prompts", "overrides": "intervention.finetune=0.1"},
+        "intervention.finetune is 0.1, but no model of this study is trained here; set it to 0",
+    ),
 ]
 
 OVERRIDES = {
@@ -68,6 +72,10 @@ OVERRIDES = {
     "training.epochs=1.5": "'training.epochs' is 1.5",
     "training.learning_rate=0": "'training.learning_rate' is 0",
     "training=null": "training: null is only for saved weights",
+    "intervention.finetune=2": "'intervention.finetune' is 2",
+    "intervention.finetune=0.1 intervention.names=[permuted]": (
+        "intervention: finetune is 0.1, but names has neither of uniform and position_mean"
+    ),
     "analysis=defualt": "unknown analysis 'defualt': did you mean 'default'?",
     "analysis.contrast.delta=2": "'analysis.contrast.delta' is 2",
     "analysis.contrast.delta=nan": "'analysis.contrast.delta' is nan",

@@ -41,6 +41,9 @@ OVERRIDES = {
     "intervention.window=3": [
         "intervene pool 1", "intervene pool 2", "effects", "diagnose", *END,
     ],
+    "intervention.finetune=0.5": [
+        "intervene pool 1", "intervene pool 2", "effects", "diagnose", *END,
+    ],
     "models.pool.arms=[none]": ["effects", "diagnose", *END],  # the baseline is that arm
     "models.pool.arms=[none,uniform]": [
         "train uniform-3cf19730 1", "train uniform-3cf19730 2",

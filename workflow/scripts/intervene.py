@@ -9,9 +9,11 @@ from attnpipe.io.tensors import read_tensors
 from attnpipe.pipeline.job import job
 from attnpipe.schema.intervention import InterventionSpec
 from attnpipe.schema.model import parse_model
+from attnpipe.schema.training import TrainingSpec
 from attnpipe.tables.interventions import INTERVENTIONS
 
 with job(snakemake) as ctx:
+    training = ctx.spec.get("training")  # only where copies are trained further
     table = intervene(
         from_tensors(*read_tensors(ctx.read.dataset)),
         parse_model(ctx.spec["spec"]),
@@ -20,5 +22,6 @@ with job(snakemake) as ctx:
         InterventionSpec.model_validate(ctx.spec["intervention"]),
         name=ctx.spec["model"],
         seed=ctx.spec["seed"],
+        training=training and TrainingSpec.model_validate(training),
     )
     write_table(ctx.write.interventions, table, INTERVENTIONS)

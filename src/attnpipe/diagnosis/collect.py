@@ -27,6 +27,8 @@ METRICS: Mapping[str, str] = {
     "profile_entropy_normalized": "of ln T",
 }
 """Metric → unit; besides, `recent_mass_k` for each k."""
+FINETUNED: Mapping[str, str] = {"uniform_finetuned": "F2", "position_mean_finetuned": "F3"}
+"""Effect that is left after training under the intervention → its code in ids."""
 TOKEN_SCORES = ("previous_token", "induction")
 MEASURES = ("profile_cosine", "profile_pearson", "centred_cosine")
 
@@ -44,6 +46,7 @@ def collect(tables: Tables) -> Book:
             *_convergence(tables["convergence"]),
             *_comparisons(tables["comparisons"]),
             *causal(tables["effects"]),
+            *_finetuned(tables["effects"]),
             *compressed(tables["compression"]),
         ]
     )
@@ -240,6 +243,28 @@ def causal(effects: pl.DataFrame) -> Iterator[Evidence]:
             n_units=row["n_units"],
             unit="of the model's skill",
             facts={} if of_seed else {f: row[f] for f in facts} | ratio,
+        )
+
+
+def _finetuned(effects: pl.DataFrame) -> Iterator[Evidence]:
+    """Yield what is left of the cost of E2 and E3 after a short training under them."""
+    wanted = effects.filter(
+        pl.col("name").is_in(list(FINETUNED))
+        & (pl.col("metric") == "skill_units")
+        & (pl.col("level") == "model")
+    )
+    for row in wanted.iter_rows(named=True):
+        yield Evidence(
+            id=f"causal.{row['model']}.{FINETUNED[row['name']]}",
+            table="effects.csv",
+            row={k: row[k] for k in ("level", "model", "name", "metric")},
+            estimate=row["value"],
+            lo95=row["lo95"],
+            hi95=row["hi95"],
+            n_seeds=row["n_seeds"],
+            n_units=row["n_units"],
+            unit="of the model's skill",
+            facts={fact: row[fact] for fact in ("margin", "p", "seeds_needed")},
         )
 
 

@@ -57,6 +57,9 @@ class DiagnosisContext:
         Model → its arms.
     interventions
         Names of the interventions that were asked for.
+    finetune
+        Share of the training steps by which models were trained further under E2 and E3; 0: they
+        were not.
     stored_seeds
         Model → its seeds, where saved weights have not all of them for every model.
     window
@@ -76,6 +79,7 @@ class DiagnosisContext:
     seeds: tuple[int, ...]
     arms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     interventions: tuple[str, ...] = ()
+    finetune: float = 0.0
     stored_seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     window: int = 0
     delta: float = 0.02
@@ -110,6 +114,7 @@ def diagnosis_context(spec: Mapping[str, Any], description: Mapping[str, Any]) -
         seeds=tuple(study["seeds"]),
         arms={model: tuple(of) for model, of in study.get("arms", {}).items()},
         interventions=tuple(study.get("interventions", ())),
+        finetune=study.get("finetune", 0.0),
         stored_seeds=_stored(study["seeds"], description.get("models") or {}),
         window=description.get("window") or 0,
         delta=study["delta"],

@@ -60,6 +60,11 @@ def percent(share: float | None) -> str:
     return "unknown" if share is None or math.isnan(share) else f"{100 * share:.0f} %"
 
 
+def finetune(share: float) -> str:
+    """Return ``fine-tune of 10 % of the steps``."""
+    return f"fine-tune of {100 * share:g} % of the steps"
+
+
 def count(n: int, thing: str) -> str:
     """Return ``1 run`` or ``5 runs``."""
     return f"{n} {thing}{'' if n == 1 else 's'}"

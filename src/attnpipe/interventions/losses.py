@@ -8,6 +8,7 @@ import polars as pl
 from jaxtyping import Float, Int64
 from torch import nn
 
+from attnpipe.attention.hooks import Override, overriding
 from attnpipe.tasks.predict import BATCH, forward
 from attnpipe.tasks.task import Batch, Split, Task
 
@@ -16,6 +17,11 @@ Acting = Callable[[Batch], AbstractContextManager[object]]
 
 ORDER_SEED = 0
 """Of the order of items, the same for all runs: donors of `permuted` are paired over seeds."""
+
+
+def overridden(override: Override, batch: Batch) -> AbstractContextManager[object]:
+    """Let an override act, whatever the batch; an `Acting` with its override bound."""
+    return overriding(override)
 
 
 def shuffled_batches(count: int) -> list[Int64[np.ndarray, " item"]]:

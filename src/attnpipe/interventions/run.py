@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from torch import nn
 
-from attnpipe.attention.hooks import Override, on_output, overriding
+from attnpipe.attention.hooks import Override, on_output
 from attnpipe.attention.interventions import (
     in_layers,
     last_step,
@@ -22,14 +22,16 @@ from attnpipe.attention.interventions import (
 from attnpipe.attention.means import mean_output
 from attnpipe.core.outcome import Outcome
 from attnpipe.data.storage import Dataset
+from attnpipe.interventions.finetune import finetuned
 from attnpipe.interventions.heads import all_heads, greedy, random_orders, without
-from attnpipe.interventions.losses import Acting, test_scores
+from attnpipe.interventions.losses import Acting, overridden, test_scores
 from attnpipe.interventions.material import Material, gather, nothing, weights_of
 from attnpipe.models.build import build_model
 from attnpipe.models.determinism import deterministic
 from attnpipe.models.load import load_checkpoint
 from attnpipe.schema.intervention import InterventionSpec
 from attnpipe.schema.model import SavedModel, Trainable
+from attnpipe.schema.training import TrainingSpec
 from attnpipe.tables.interventions import INTERVENTIONS
 from attnpipe.tasks.build import task_of
 from attnpipe.tasks.task import Batch, Task
@@ -55,11 +57,13 @@ def intervene(
     *,
     name: str,
     seed: int,
+    training: TrainingSpec | None = None,
 ) -> pl.DataFrame:
     """Replace a run's attention in every way asked for, and score the whole test split.
 
-    Weights of the model stay as they are (checkpoint ``best``); attention is replaced
-    through the one attention function, on its support. Means are those of training samples.
+    Weights of the model stay as they are (checkpoint ``best``), unless copies of it are trained
+    further; attention is replaced through the one attention function, on its support. Means are
+    those of training samples.
 
     Parameters
     ----------
@@ -73,6 +77,8 @@ def intervene(
         What is done.
     name, seed
         Of the run.
+    training
+        How it was trained; needed where ``spec.finetune`` is above 0.
 
     Returns
     -------
@@ -99,6 +105,15 @@ def intervene(
             _scored(intact, test_scores(task, trained, step.acting), step.keys)
             for step in steps(task, trained, untrained, material, spec)
         ]
+        if spec.finetune > 0:
+            assert training is not None  # the job's param has it
+            assert outcome.best_epoch is not None  # it ended well
+            frames += [
+                _scored(intact, scores, {"intervention": intervention})
+                for intervention, scores in finetuned(
+                    task, trained, material, spec, training, seed=seed, epoch=outcome.best_epoch
+                )
+            ]
     table = pl.concat([INTERVENTIONS.frame(), *frames])
     return table.with_columns(model=pl.lit(name), seed=pl.lit(seed, dtype=pl.Int64))
 
@@ -132,7 +147,7 @@ def steps(
             for keys, chosen in parts:
                 override = weights[name]
                 act = override if "layer" not in keys else in_layers(override, chosen)
-                yield Step(partial(_overriding, act), keys)
+                yield Step(partial(overridden, act), keys)
         elif name == "output_mean":
             for keys, chosen in parts:
                 means = {layer: material.outputs[layer] for layer in chosen}
@@ -141,10 +156,6 @@ def steps(
             yield Step(partial(weights_of, untrained), key)
         else:
             yield from _head_steps(name, task, trained, material, spec)
-
-
-def _overriding(override: Override, batch: Batch) -> AbstractContextManager[object]:
-    return overriding(override)
 
 
 def _replacing(means: Mapping[int, object], batch: Batch) -> AbstractContextManager[object]:

@@ -31,7 +31,8 @@ def members(stage: str, wildcards: Mapping[str, Any], study: Study) -> list[str]
     modules = [MODELS.module(model.kind), TASKS.module(task)]
     if isinstance(model, Attending) and model.attention is not None:
         modules.append(attention_module(model.kind, model.attention.kind))
-    if stage == "train" and spec.training is not None:
+    trains = stage == "train" or (stage == "intervene" and spec.intervention.finetune > 0)
+    if trains and spec.training is not None:
         modules.append(OPTIMIZERS.module(spec.training.optimizer))
     return modules + states
 

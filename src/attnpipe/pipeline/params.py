@@ -66,7 +66,10 @@ class StudyParams:
         return param
 
     def _intervene(self, model: str, seed: str) -> Values:
-        return self._run(model, seed) | {"intervention": self._config["intervention"]}
+        param = self._run(model, seed) | {"intervention": self._config["intervention"]}
+        if self._study.spec.intervention.finetune > 0:
+            param["training"] = self._config["training"]
+        return param
 
     def _compress(self, model: str, seed: str) -> Values:
         return self._run(model, seed) | {"compression": self._config["compression"]}
@@ -134,8 +137,8 @@ class StudyParams:
         return param
 
     def _diagnose(self) -> Values:
-        asked = self._study.spec.intervention.names
-        context = self._context | {"interventions": list(asked)}
+        asked = self._study.spec.intervention
+        context = self._context | {"interventions": list(asked.names), "finetune": asked.finetune}
         return {"title": self._study.spec.title, "context": context}
 
     def _report(self) -> Values:

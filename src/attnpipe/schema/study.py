@@ -154,6 +154,12 @@ class StudySpec(Section):
                 f"figure.representative_seed is {seed}, which is not among the seeds "
                 f"{self.seeds}; choose one of them or null"
             )
+        share = self.intervention.finetune
+        if share > 0 and self.training is None:
+            raise ValueError(
+                f"intervention.finetune is {share:g}, but no model of this study is trained here; "
+                "set it to 0"
+            )
         shown = self.analysis.text.representative_question
         questions = getattr(self.data, "questions", getattr(self.data, "count", None))
         if questions is not None and shown >= questions:

@@ -6,7 +6,7 @@ from attnpipe.tables.columns import RUN
 EFFECTS = Table("effects", "what the model loses when its attention is replaced, or was never trained: positive = attention was good for something", {
     "level": Column(TEXT, "`model`: over seeds; `seed`: one seed alone"),
     "model": RUN["model"],
-    "kind": Column(TEXT, "`intervention` on frozen weights, or retrained `arm`"),
+    "kind": Column(TEXT, "`intervention` on frozen weights (`…_finetuned`: trained further under it), or retrained `arm`"),
     "code": Column(TEXT, "`E1` to `E4`, `R0` to `R2`: what gates ask for; null for the others"),
     "name": Column(TEXT, "intervention as in `interventions`, or arm: `none`, `uniform`, `static`"),
     "against": Column(TEXT, "model that is the arm"),

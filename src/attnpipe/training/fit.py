@@ -19,6 +19,7 @@ from attnpipe.training.registry import OPTIMIZERS
 from attnpipe.training.resume import ResumeStore
 from attnpipe.training.seeds import Seeds
 from attnpipe.training.state import TrainingState, weights_of
+from attnpipe.training.steps import step_sizes, take_step
 
 Progress = Callable[[Mapping[str, Any]], None]
 """Called with the history row of each finished epoch."""
@@ -97,21 +98,13 @@ def _run_epoch(task: Task, state: TrainingState, training: TrainingSpec) -> floa
     """Return the mean loss of the epoch's items; stops at the first that is not finite."""
     state.module.train()
     total = 0.0
-    left = n = training.windows_per_epoch or task.count("train")
-    while left > 0:
-        items = state.order.take(min(left, training.batch_size))
-        left -= len(items)
-        batch = task.batch("train", items)
-        loss = task.loss(state.module(batch.inputs), batch).mean()
-        total += loss.item() * len(items)
+    sizes = step_sizes(training, task.count("train"))
+    for size in sizes:
+        items = state.order.take(size)
+        total += take_step(task, state.module, state.optimizer, training, items) * size
         if not math.isfinite(total):
             break
-        state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if training.clip_norm is not None:
-            nn.utils.clip_grad_norm_(state.module.parameters(), training.clip_norm)
-        state.optimizer.step()
-    return total / n
+    return total / sum(sizes)
 
 
 def _close_epoch(

@@ -6,8 +6,14 @@ from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import undecided_between
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
 from attnpipe.diagnosis.verdicts.advice import next_runs
-from attnpipe.diagnosis.verdicts.gates import ARMS, INTERVENTIONS, evidence_of, gate_of
-from attnpipe.diagnosis.words import estimate, sample, span
+from attnpipe.diagnosis.verdicts.gates import (
+    ARMS,
+    INTERVENTIONS,
+    evidence_of,
+    gate_of,
+    left_after_finetune,
+)
+from attnpipe.diagnosis.words import estimate, finetune, sample, span
 
 CODES = INTERVENTIONS | ARMS
 SAYS: Mapping[str, str] = {
@@ -86,8 +92,10 @@ def _judge(
     answers = {code: gate_of(code, e, delta) for code, e in found.items()}
     of_arms = codes[0] in ARMS
     words = ADVANTAGE if of_arms else COST
+    after = {code: left for code in found if (left := left_after_finetune(case, code))}
     said = "; ".join(
         f"{SAYS[code]} {estimate(e, sign=True)} ({code}, {words[answers[code]]})"
+        + (_made_up_for(case, *after[code]) if code in after else "")
         for code, e in found.items()
     )
     what = "Advantage" if of_arms else "Cost"
@@ -97,7 +105,8 @@ def _judge(
     if harmful:  # one better model without it is enough
         return case.answer("HARM", sentence, harmful, effect=harmful[0])
     kinds = {answers[code] for code in deciding if code in answers}
-    cited = [*found.values(), *described]
+    left = [evidence for evidence, _ in after.values()]
+    cited = [*found.values(), *left, *described]
     if absent or len(kinds) > 1 or kinds & {"INCONCLUSIVE"}:
         open_gates = [
             c for c in deciding if answers.get(c, "INCONCLUSIVE") not in ("YES", "NO", "HARM")
@@ -109,8 +118,13 @@ def _judge(
         return case.lacking(
             sentence, missing, cited, effect=found.get(deciding[0]), next_overrides=overrides
         )
-    rests_on = [found[code] for code in deciding]
+    rests_on = [*(found[code] for code in deciding), *left]
     return case.answer(kinds.pop(), sentence, rests_on, effect=found[deciding[0]])
+
+
+def _made_up_for(case: Case, left: Evidence, status: Status) -> str:
+    share = finetune(case.context.finetune)
+    return f", after a {share} {estimate(left, sign=True)} ({COST[status]})"
 
 
 def _known(evidence: Sequence[Evidence]) -> bool:

@@ -6,8 +6,9 @@ from statistics import mean, median
 
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Evidence, Flag, GateRow
+from attnpipe.diagnosis.verdicts.gates import left_after_finetune
 from attnpipe.diagnosis.verdicts.table import Gates, decide
-from attnpipe.diagnosis.words import count, listed, percent
+from attnpipe.diagnosis.words import count, finetune, listed, percent
 from attnpipe.stats.estimate import CONFIDENCE
 
 COLLAPSED = 0.05
@@ -44,6 +45,7 @@ def flags(
         "POSITION-ONLY": _position_only(case),
         "SINK": _sink(case),
         "NON-IDENTIFIABLE": _untold(case),
+        "RECOVERS": _recovers(case, gates),
         "SKEWED": _skewed(case, gates),
         "MULTIPLICITY": _multiplicity(case, gates),
     }
@@ -138,6 +140,23 @@ def _untold(case: Case) -> Flag | None:
         f"{percent(mean(known))} of what sets rows apart from uniform could be "
         "otherwise with the same output: where they look explains little; E1 to E4 stand.",
         shares,
+    )
+
+
+def _recovers(case: Case, gates: Mapping[str, GateRow]) -> Flag | None:
+    """Raise where a short training makes up for what replacing weights costs."""
+    codes, evidence = [], []
+    for code, gate in gates.items():
+        after = left_after_finetune(case, code)
+        if gate.status == "YES" and after is not None and after[1] == "NO":
+            codes.append(code)
+            evidence += [case.book[str(gate.evidence)], after[0]]
+    if not codes:
+        return None
+    return _flag(
+        f"{listed(codes)}: a {finetune(case.context.finetune)} makes up for what the other weights "
+        "cost: the model was made for its own, and can soon do without them.",
+        evidence,
     )
 
 

@@ -19,11 +19,28 @@ ARMS = {
     "R2": "Is it better than one trained with weights per position?",
 }
 
+FINETUNED = {"E2": "F2", "E3": "F3"}
+"""Gates whose cost a short training may make up for → code of what is left of it."""
+
 
 def evidence_of(case: Case) -> dict[str, Evidence]:
     """Return code → effect in units of skill, for the codes that have a value."""
     found = {code: case.book.get(f"causal.{case.name}.{code}") for code in (*INTERVENTIONS, *ARMS)}
     return {c: e for c, e in found.items() if e is not None and e.estimate is not None}
+
+
+def left_after_finetune(case: Case, code: str) -> tuple[Evidence, Status] | None:
+    """Return what a gate's cost comes to after a short training, and whether that exceeds δ.
+
+    None where the model was not trained further, or not at every seed: those that diverged would
+    be missing.
+    """
+    if code not in FINETUNED:
+        return None
+    frozen, left = (case.book.get(f"causal.{case.name}.{c}") for c in (code, FINETUNED[code]))
+    if frozen is None or left is None or left.n_seeds != frozen.n_seeds:
+        return None
+    return left, use_gate(left, case.context.delta)
 
 
 def gate_of(code: str, evidence: Evidence, margin: float) -> Status:
