@@ -1,24 +1,38 @@
 """The config values that each job depends on, besides its inputs."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from attnpipe.figures.registry import NEEDS, ONE_SEED
+from attnpipe.io.json import canonical
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.estimate import stores_states
 from attnpipe.pipeline.overrides import without_folders
+from attnpipe.pipeline.versions import FINDINGS
 from attnpipe.schema.arms import computed
 
 Values = dict[str, Any]
 
 
 class StudyParams:
-    """The part of the config that each job of a study depends on: no more, no less."""
+    """The part of the config that each job of a study depends on: no more, no less.
 
-    def __init__(self, study: Study, tables: list[str]) -> None:
+    Parameters
+    ----------
+    study
+        The study.
+    tables
+        Names of its tables.
+    versions
+        Version of each package that the report names: a job shows no others.
+    """
+
+    def __init__(self, study: Study, tables: list[str], versions: Mapping[str, str]) -> None:
         self._study = study
         self._tables = tables
+        self._versions = dict(versions)
         self._config: Values = study.spec.model_dump(mode="json")
         self._values: dict[str, Callable[..., Values]] = {
             "prepare_data": self._data,
@@ -134,16 +148,36 @@ class StudyParams:
         return param
 
     def _diagnose(self) -> Values:
-        return {"title": self._study.spec.title, "context": self._context}
+        title, context = self._study.spec.title, self._context
+        return {"title": title, "context": context, "provenance": self._provenance}
+
+    @property
+    def _provenance(self) -> Values:
+        """Config and software of the findings; what is drawn is no part of that."""
+        config = {key: value for key, value in self._shown.items() if key != "figure"}
+        absent = () if self._study.mode != "saved" else ("torch",)
+        return {
+            "study": self._study.spec.name,
+            "scale": self._study.spec.scale,
+            "config_sha256": hashlib.sha256(canonical(config).encode()).hexdigest(),
+            "versions": {n: self._versions[n] for n in FINDINGS if n not in absent},
+        }
+
+    @property
+    def _shown(self) -> Values:
+        """The config as results show it: they name no place on a machine."""
+        data = dict(self._config["data"])
+        if data.get("path") is not None:
+            data["path"] = Path(data["path"]).name
+        return self._config | {"data": data}
 
     def _report(self) -> Values:
-        data, choice = dict(self._config["data"]), dict(self._study.choice)
-        if data.get("path") is not None:
-            data["path"] = Path(data["path"]).name  # a report names no place on a machine
+        choice = dict(self._study.choice)
         return {
             "choice": choice | {"overrides": without_folders(choice["overrides"])},
-            "config": self._config | {"data": data},
+            "config": self._shown,
             "tables": self._tables,
+            "versions": self._versions,
         }
 
     def _verify(self) -> Values:
