@@ -167,7 +167,7 @@ def _require_sequences(names: Sequence[str], rows: Sequence[int], spec: Windows)
     """Check the splits of named sequences of at most so many rows each, had they no break."""
     labels = by_sequence(names, spec.validation_fraction, spec.test_fraction)
     for code, split in enumerate(SPLITS):
-        _require(split, [rows[i] for i in np.flatnonzero(labels == code)], spec)
+        _require(split, [rows[i] for i in np.flatnonzero(labels == code).tolist()], spec)
 
 
 def _require(split: str, rows: Sequence[int], spec: Windows) -> None:
