@@ -5,12 +5,14 @@ it stand the start of Python, imports, and what Snakemake's scripts share.
 
 Run after a study has finished, in the project folder:
 
-    python benchmarks/jobs.py [study=… overrides…]
+    python benchmarks/jobs.py [study=… overrides…] [--check]
 
 Each job is run anew in a process of its own, on the study's own inputs, one thread, writing
-to a temporary folder.
+to a temporary folder. Before them, Snakemake is run once with nothing to do. With `--check` the
+exit code is not 0 if anything takes more than it may.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -21,9 +23,18 @@ from pathlib import Path
 from attnpipe.pipeline.cli import configuration
 from attnpipe.pipeline.frozen import open_plan
 from attnpipe.pipeline.plan import Job, Plan
+from attnpipe.pipeline.staleness import stale_jobs
 
 ROOT = Path.cwd()
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
+
+NO_OP_SECONDS = 5.0
+"""CPU-seconds of Snakemake with nothing to do."""
+SECONDS = {"aggregate": 3.0, "figure": 3.0}
+"""Stage → CPU-seconds that one job may take."""
+SECONDS_BESIDE = {"measure": 1.0}
+"""Stage → those beside its work."""
+PEAK_MB = 2000.0
 
 # Stands in for the object that Snakemake gives to scripts.
 PRELUDE = """
@@ -77,9 +88,47 @@ def run(plan: Plan, job: Job) -> tuple[float, float, float]:
     return total, total - work, usage.ru_maxrss / 1024
 
 
+def no_op(config: dict[str, str]) -> float:
+    """Return the CPU-seconds of Snakemake on a finished study."""
+    values = [f"{key}={value}" for key, value in config.items()]
+    command = [sys.executable, "-m", "snakemake", "--cores", "1"]
+    command += ["--config", *values] if values else []
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit("snakemake failed with nothing to do")
+    return usage.ru_utime + usage.ru_stime
+
+
+def exceeded(stage: str, seconds: float, beside: float, peak: float) -> list[str]:
+    """Return what a stage takes too much of."""
+    limits = [
+        ("CPU-seconds", seconds, SECONDS.get(stage)),
+        ("CPU-seconds beside its work", beside, SECONDS_BESIDE.get(stage)),
+        ("MB", peak, PEAK_MB),
+    ]
+    return [
+        f"{stage}: {value:.2f} {what}, the limit is {limit:g}"
+        for what, value, limit in limits
+        if limit is not None and value > limit
+    ]
+
+
 def main() -> None:
     """Print the costliest job of each stage among one per model or figure."""
-    plan = open_plan(ROOT, configuration(sys.argv[1:]), main=True)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("override", nargs="*", help="study=…, scale=…, overrides")
+    parser.add_argument("--check", action="store_true", help="fail above the limits")
+    options = parser.parse_args()
+    config = configuration(options.override)
+    plan = open_plan(ROOT, config, main=True)
+    if any(stale_jobs(plan.jobs(), ROOT)):
+        raise SystemExit("finish the study first")
+    broken = []
+    seconds = no_op(config)
+    print(f"snakemake with nothing to do: {seconds:.2f} CPU-s")
+    if seconds > NO_OP_SECONDS:
+        broken.append(f"snakemake with nothing to do: {seconds:.2f} CPU-s, not {NO_OP_SECONDS:g}")
     chosen: dict[tuple[str, str], Job] = {}
     for job in plan.jobs():
         key = job.wildcards.get("model") or job.wildcards.get("figure") or ""
@@ -93,6 +142,9 @@ def main() -> None:
         seconds, _, _, key = max(measured)
         beside, peak = (max(row[i] for row in measured) for i in (1, 2))
         print(f"{stage:<14}{seconds:>12.2f}{beside:>12.2f}{peak:>9.0f}  {key}")
+        broken += exceeded(stage, seconds, beside, peak)
+    if options.check and broken:
+        raise SystemExit("\n".join(broken))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """How fast measuring is: against a plain loop over rows, and in stored bytes per second.
 
-Run as ``python benchmarks/measure.py [--checkpoints 26] [--keys 50] …``. One thread.
+Run as ``python benchmarks/measure.py [--checkpoints 26] [--keys 50] … [--check]``. One thread.
+With ``--check`` the exit code is not 0 if the loop with scipy is faster, or the start-up or the
+memory exceeds its limit.
 """
 
 # ruff: noqa: E402  (threads are limited before numpy starts them)
@@ -26,6 +28,8 @@ from attnpipe.metrics.battery import Battery
 from attnpipe.schema.analysis import MetricsSpec
 
 OPTIONS = MetricsSpec()
+START_UP_SECONDS = 1.0
+PEAK_MB = 2000.0
 
 
 def numpy_entropy(p: np.ndarray, q: np.ndarray | None = None) -> float:
@@ -138,6 +142,7 @@ def main() -> None:
         ("keys", 50),
     ]:
         parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
+    parser.add_argument("--check", action="store_true", help="fail above the limits")
     args = parser.parse_args()
     if args.queries > args.keys or args.checkpoints < 3:
         parser.error("needs queries ≤ keys and at least 3 checkpoints")
@@ -152,11 +157,14 @@ def main() -> None:
     )
     ours = cpu_seconds(lambda: battery_of(record, OPTIONS), repeat=5)
     print(f"all folds, one checkpoint: {ours:.4f} s, {record.weights.nbytes / ours / 1e9:.3f} GB/s")
+    broken = []
     for name, entropy in (("scipy", scipy_entropy), ("numpy", numpy_entropy)):
         loop = cpu_seconds(lambda entropy=entropy: row_loop(record, OPTIONS, entropy))
         print(
             f"plain loop over the same rows, {name} entropy: {loop:.3f} s, ratio {loop / ours:.0f}"
         )
+        if name == "scipy" and loop <= ours:
+            broken.append(f"the plain loop with scipy takes {loop:.3f} s, all folds {ours:.3f} s")
     whole = cpu_seconds(lambda: measure(records, probe, OPTIONS, model="m", seed=0), repeat=3)
     print(
         f"measure(), whole run with divergences and table: {whole:.3f} s, "
@@ -164,7 +172,14 @@ def main() -> None:
     )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     print(f"peak memory of this process: {peak:.0f} MB, weights included")
-    print(f"start-up (imports): {start_up_seconds():.2f} s")
+    start_up = start_up_seconds()
+    print(f"start-up (imports): {start_up:.2f} s")
+    if start_up > START_UP_SECONDS:
+        broken.append(f"start-up takes {start_up:.2f} s, the limit is {START_UP_SECONDS:g}")
+    if peak > PEAK_MB:
+        broken.append(f"peak memory is {peak:.0f} MB, the limit is {PEAK_MB:g}")
+    if args.check and broken:
+        raise SystemExit("\n".join(broken))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """What shortened inputs cost, and which is chosen."""
 
+from typing import get_args
+
 import numpy as np
 import polars as pl
 import pytest
 from scipy import stats
 
-from attnpipe.aggregation.compression import compression
+from attnpipe.aggregation.compression import SIMPLEST_FIRST, compression
+from attnpipe.schema.compression import Policy
 from attnpipe.stats.two_way import two_way_mean
 from attnpipe.tables.compression import COMPRESSION, COMPRESSION_LOSSES
 
@@ -120,3 +123,7 @@ def test_without_skill_no_cost_can_be_said() -> None:
 
 def test_without_losses_the_table_is_empty() -> None:
     assert compression([COMPRESSION_LOSSES.frame()], DELTA).equals(COMPRESSION.frame())
+
+
+def test_every_policy_has_its_place_in_the_order_of_simplicity():
+    assert sorted(SIMPLEST_FIRST) == sorted(get_args(Policy))

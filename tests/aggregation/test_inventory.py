@@ -27,9 +27,16 @@ def test_runs_that_did_not_end_well_are_listed_with_their_reason_and_do_not_coun
 
 
 def test_a_model_without_attention_is_listed():
-    row = inventory("lstm", [RunTables(1, Outcome("ok"), history=history(1))]).row(0, named=True)
-    assert (row["outcome"], row["checkpoints"], row["test_weights"]) == ("ok", 0, False)
-    assert row["final"] is row["items"] is row["rows_valid"] is row["last_epoch"] is None
+    ended = Outcome("ok", checkpoints=("untrained", "epoch_002", "epoch_004", "best"))
+    row = inventory("lstm", [RunTables(1, ended, history=history(1))]).row(0, named=True)
+    assert (row["outcome"], row["checkpoints"], row["last_epoch"]) == ("ok", 4, 4)
+    assert row["test_weights"] is False
+    assert row["final"] is row["items"] is row["rows_valid"] is None
+
+
+def test_of_a_run_that_left_nothing_no_checkpoint_is_counted():
+    row = inventory("m", [RunTables(1, Outcome("refused", "empty"))]).row(0, named=True)
+    assert (row["checkpoints"], row["last_epoch"], row["test_weights"]) == (0, None, False)
 
 
 def test_each_run_shows_its_own_final_checkpoint():

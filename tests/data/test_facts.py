@@ -3,11 +3,16 @@
 import subprocess
 import sys
 
+import h5py
+import numpy as np
 import pytest
 
 from attnpipe.core.errors import UserError
+from attnpipe.data import facts
 from attnpipe.data.facts import DataFacts, feasibility
+from attnpipe.data.layout import GEOMAGNETIC_SERIES
 from attnpipe.data.prepare import prepare
+from attnpipe.data.steering import write_logs
 from attnpipe.schema.data import CsvData, GeomagneticData, SteeringData
 
 
@@ -38,7 +43,7 @@ def test_features_are_as_many_as_the_prepared_dataset_has(tmp_path):
 
 def test_own_tables_are_known_by_their_header(tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n" + "1,2\n" * 2000)
-    assert feasibility(csv(tmp_path / "x.csv")) == DataFacts(features=2, rows=None)
+    assert feasibility(csv(tmp_path / "x.csv")) == DataFacts(features=2, rows=2000)
 
 
 def test_own_tables_with_too_few_lines_are_refused_before_any_job(tmp_path):
@@ -51,6 +56,69 @@ def test_units_longer_than_the_test_data_are_refused_before_any_job(tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n" + "1,2\n" * 2000)
     with pytest.raises(UserError, match=r"data\.unit_hours=1 but the test data cover 0\.08"):
         feasibility(csv(tmp_path / "x.csv", unit_hours=1))
+
+
+def index_file(path, hours):
+    """An HDF5 file of the layout of the ring-current index."""
+    with h5py.File(path, "w") as file:
+        for name in GEOMAGNETIC_SERIES:
+            file[name] = np.arange(float(hours))
+    return path
+
+
+def test_an_own_index_that_is_too_short_is_refused_before_any_job(tmp_path):
+    path = index_file(tmp_path / "rc.h5", 2000)  # 15 % are 300, of which a gap takes 56
+    fits = geomagnetic(path=str(path), unit_hours=100)
+    assert feasibility(fits) == DataFacts(features=8, rows=2000)
+    with pytest.raises(UserError, match=r"data\.window=200 .* needs 206 rows .* has 94"):
+        feasibility(geomagnetic(path=str(path), window=200, unit_hours=100))
+    with pytest.raises(UserError, match=r"data\.unit_hours=648 but the test data cover 244 hours"):
+        feasibility(geomagnetic(path=str(path)))
+
+
+def test_an_own_index_of_another_layout_is_refused_before_any_job(tmp_path):
+    (tmp_path / "rc.h5").write_text("no HDF5")
+    with pytest.raises(UserError, match=r"cannot read 'rc\.h5' as HDF5"):
+        feasibility(geomagnetic(path=str(tmp_path / "rc.h5")))
+
+
+def test_another_wheel_is_judged_as_soon_as_its_file_is_here(tmp_path, monkeypatch):
+    other = geomagnetic(version="9.9", sha256="0" * 64, window=200, unit_hours=100)
+    monkeypatch.setenv("ATTNPIPE_CACHE", str(tmp_path))
+    assert feasibility(other) == DataFacts(features=8, rows=None)
+    short = index_file(tmp_path / "rc.h5", 2000)
+    monkeypatch.setattr(facts, "cached_member", lambda *_: short)
+    with pytest.raises(UserError, match=r"data\.window=200 .* has 94"):
+        feasibility(other)
+
+
+def test_own_steering_logs_that_are_too_short_are_refused_before_any_job(tmp_path):
+    write_logs(steering(segments=12, segment_seconds=20.0), tmp_path)
+    fits = {"path": str(tmp_path), "probe_samples": 8}
+    assert feasibility(steering(**fits)) == DataFacts(features=5, rows=12 * 200)
+    with pytest.raises(UserError, match=r"data\.window=250 with data\.lead=0 needs 250 rows"):
+        feasibility(steering(**fits | {"window": 250}))
+    with pytest.raises(UserError, match=r"data\.probe_samples=128 but validation has only 22"):
+        feasibility(steering(**fits | {"probe_samples": 128, "window": 190}))
+
+
+def test_own_tables_are_split_as_sequences_before_any_job(tmp_path):
+    for name in "abcdef":
+        (tmp_path / f"{name}.csv").write_text("a,b\n" + "1,2\n" * 30)
+    options = {"unit_hours": None, "probe_samples": 4}
+    assert feasibility(csv(tmp_path, **options)) == DataFacts(features=2, rows=180)
+    with pytest.raises(UserError, match=r"data\.window=30 .* the training data has 30"):
+        feasibility(csv(tmp_path, **options, window=30))
+    with pytest.raises(UserError, match="validation has only 25 windows"):
+        feasibility(csv(tmp_path, **options | {"probe_samples": 26}))
+
+
+def test_large_tables_are_not_read_but_their_rows_are_known_nearly(tmp_path, monkeypatch):
+    lines = "".join(f"{i},{i % 7}\n" for i in range(100_000))
+    (tmp_path / "x.csv").write_text("a,b\n" + lines)
+    monkeypatch.setattr(facts, "COUNTED_BYTES", 1000)
+    found = feasibility(csv(tmp_path / "x.csv")).rows
+    assert 80_000 < found < 120_000
 
 
 @pytest.mark.parametrize(

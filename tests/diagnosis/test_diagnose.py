@@ -435,6 +435,28 @@ def test_context_is_read_from_a_jobs_config() -> None:
     assert context.seeds_of("a") == (3,)
 
 
+def test_a_diagnosis_says_which_config_data_and_software_it_comes_from() -> None:
+    spec = {
+        "title": "T",
+        "context": {
+            "labels": [["a", "A"]], "attention_models": ["a"], "baselines": {"a": None},
+            "seeds": [3], "delta": 0.02,
+        },
+        "provenance": {
+            "study": "s", "scale": "quick", "config_sha256": "ab", "versions": {"numpy": "2.0"},
+        },
+    }  # fmt: skip
+    source = {"package": "p", "sha256": "cd"}
+    found = diagnose({}, diagnosis_context(spec, {"window": 5, "source": source})).provenance
+    assert found is not None
+    assert found.model_dump() == spec["provenance"] | {"data": {"source": source}}
+    files = [{"name": "x.npy", "sha256": "ef"}]
+    saved = diagnosis_context(spec, {"source": {"layout": "profiles"}, "files": files})
+    assert saved.provenance.data == {"source": {"layout": "profiles"}, "files": files}
+    texts = {"kind": "prompts", "questions": 8, "variants": ["plain"], "source": {"seed": 0}}
+    assert diagnosis_context(spec, {"texts": texts}).provenance.data == {"source": {"seed": 0}}
+
+
 def test_saved_weights_have_their_own_seeds_for_each_model() -> None:
     spec = {"title": "T", "context": {
         "labels": {"a": "A", "b": "B", "c": "C"}, "attention_models": ["a", "b", "c"],

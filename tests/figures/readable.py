@@ -1,9 +1,11 @@
 """Whether everything written on a figure can be read: nothing overlaps, nothing is cut."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import combinations
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -41,6 +43,44 @@ def recorded() -> Iterator[list[tuple[str, Bbox]]]:
 
 def overlap(a: Bbox, b: Bbox, slack: float = 1.0) -> bool:
     return min(a.x1, b.x1) - max(a.x0, b.x0) > slack and min(a.y1, b.y1) - max(a.y0, b.y0) > slack
+
+
+def unnamed_axes(figure: Figure) -> list[str]:
+    """Axes of a drawn figure whose numbers are shown without a word of what they count.
+
+    A word is the label of the axis, or of a panel in the same column (x) or row (y), one for the
+    whole sheet, or, of an axis x, the panel's title. Ticks that are words themselves (models,
+    tokens) need none.
+    """
+    shared = {text.get_rotation() for text in figure.texts if _is_label(text)}
+    columns = {_extent(ax, 0) for ax in figure.axes if ax.get_xlabel()}
+    rows = {_extent(ax, 1) for ax in figure.axes if ax.get_ylabel()}
+    missing = []
+    for place, ax in enumerate(figure.axes):
+        named = 0.0 in shared or ax.get_title("left") or _extent(ax, 0) in columns
+        if _numbers(ax.get_xticklabels()) and ax.axison and not named:
+            missing.append(f"x of panel {place}")
+        named = 90.0 in shared or _extent(ax, 1) in rows
+        if _numbers(ax.get_yticklabels()) and ax.axison and not named:
+            missing.append(f"y of panel {place}")
+    return missing
+
+
+def _extent(ax: Axes, axis: int) -> tuple[float, ...]:
+    """Where a panel begins and ends, as a share of the sheet's width (0) or height (1)."""
+    return tuple(round(float(edge[axis]), 3) for edge in ax.get_position().get_points())
+
+
+def _is_label(text: Text) -> bool:
+    """Whether a text of the sheet stands in the middle of a side, as titles and notes do not."""
+    return text.get_ha() == "center" or text.get_rotation() == 90.0
+
+
+def _numbers(labels: list[Text]) -> bool:
+    """Whether the visible ticks are numbers, and no words."""
+    shown = [label.get_text().split("\n")[0] for label in labels if label.get_visible()]
+    said = [text.strip() for text in shown if text.strip()]
+    return bool(said) and all(re.fullmatch(r"[−-]?[0-9.,]+ ?%?", text) for text in said)
 
 
 def assert_readable(figure: Figure, style: StyleSpec) -> str:

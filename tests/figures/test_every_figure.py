@@ -87,7 +87,9 @@ def test_is_drawn_without_overlapping_or_cut_text_and_names_its_gaps(
 ) -> None:
     plan = factory.Plan(**SMALL | CASES[case])
     style = StyleSpec()
-    said = readable.assert_readable(drawn(factory, name, plan, style=style), style)
+    figure = drawn(factory, name, plan, style=style)
+    said = readable.assert_readable(figure, style)
+    assert readable.unnamed_axes(figure) == []
     assert [words for words in SAID.get((name, case), []) if words not in said] == []
 
 
@@ -218,6 +220,18 @@ def test_labels_never_become_markup_in_the_svg(factory: ModuleType) -> None:
         assert svg.count("</svg>") == 1
 
 
+def test_an_axis_without_a_label_is_found(factory: ModuleType, readable: ModuleType) -> None:
+    figure = drawn(factory, "use_and_benefit", factory.Plan(**SMALL))
+    for ax in figure.axes:
+        ax.set_xlabel("")
+        ax.set_ylabel("")
+        ax.set_title("")
+    save_png(figure, StyleSpec())
+    found = readable.unnamed_axes(figure)
+    assert "x of panel 0" in found
+    assert "y of panel 0" in found
+
+
 def test_points_and_intervals_are_those_of_the_tables(factory: ModuleType) -> None:
     figure = drawn(factory, "entropy", factory.Plan())
     row = (
@@ -233,6 +247,26 @@ def test_points_and_intervals_are_those_of_the_tables(factory: ModuleType) -> No
     assert (row["lo95"], row["hi95"]) in drawn_x
     assert (row["mean"],) in drawn_x
     assert any(len(x) == 5 and min(x) == row["min"] and max(x) == row["max"] for x in drawn_x)
+
+
+def test_the_summary_shows_a_recent_mass_that_was_measured(factory: ModuleType) -> None:
+    plan = factory.Plan(**SMALL)
+    tables = dict(factory.study(plan))
+    for name in ("metrics", "metric_values"):
+        table, ten = tables[name], pl.col("metric").str.contains(r"recent_(mass|excess)_10$")
+        others = [
+            table.filter(ten).with_columns(pl.col("metric").str.replace("10$", str(k)))
+            for k in (5, 20)
+        ]
+        tables[name] = pl.concat([table.filter(~ten), *others])
+    figure = FIGURES.load("summary")(tables, factory.figure_context(plan), FigureOptions())
+    (panel,) = [ax for ax in figure.axes if "mass on newest" in ax.get_title("left")]
+    assert panel.get_title("left") == "mass on newest 5"  # the nearest to the published ten
+    best = (pl.col("metric") == "recent_mass_5") & (pl.col("checkpoint") == "best")
+    intervals = tables["metrics"].filter(best).select("lo95", "hi95").rows()
+    drawn_x = [tuple(line.get_xdata()) for line in panel.lines]
+    assert len(intervals) == len(plan.attention)
+    assert [interval for interval in intervals if interval not in drawn_x] == []
 
 
 def test_gains_of_seeds_average_to_the_gain_of_the_table(factory: ModuleType) -> None:

@@ -1,6 +1,7 @@
 """Shortened inputs: what is kept, and what the model makes of it."""
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -20,7 +21,7 @@ from attnpipe.interventions.compression.policies import (
 )
 from attnpipe.interventions.compression.tokens import compress
 from attnpipe.models.build import build_model
-from attnpipe.schema.compression import POLICIES, CompressionSpec
+from attnpipe.schema.compression import CompressionSpec, Policy
 from attnpipe.schema.data import InductionData
 from attnpipe.schema.model import parse_model
 from attnpipe.tables.compression import COMPRESSION_LOSSES
@@ -35,7 +36,7 @@ def context(items: int = 4, places: int = 11, seed: int = 0) -> Context:
 def test_every_policy_keeps_so_many_distinct_places_in_order(places, share, seed) -> None:
     of = context(3, places, seed)
     k = kept_of(share, places)
-    for policy in POLICIES:
+    for policy in get_args(Policy):
         found = keep(policy, of, k)
         assert found.shape[1] == k
         assert (np.diff(found, axis=1) > 0).all()

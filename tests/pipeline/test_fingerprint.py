@@ -1,11 +1,20 @@
 """What counts as a change of source, on a package made for the purpose."""
 
+import ast
 import textwrap
+from importlib import import_module
+from pathlib import Path
+from types import FunctionType
+from typing import get_origin
 
 import pytest
+from pydantic import BaseModel
 
 from attnpipe.pipeline.fingerprint import Fingerprints, imported_modules
 from attnpipe.pipeline.sources import source_hash
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "attnpipe"
 
 SOURCE = '''
 """Module."""
@@ -89,3 +98,46 @@ def test_an_unused_module_does_not_count(scripts):
     prints = Fingerprints(scripts)
     assert prints._closure("attnpipe.core.errors") == {"attnpipe.core.errors"}
     assert "attnpipe.core.errors" in prints._closure("attnpipe.io.seal")
+
+
+# Fingerprints leave `attnpipe.schema` out, because all it does is in the jobs' params: values,
+# checked and completed. So nothing else of it may reach a stage.
+PARSERS = {"parse_model", "parse_model_source", "parse_source"}
+
+
+def readers_of_the_schema():
+    """Every module that stages may run, with what it imports from the schema."""
+    files = [*PACKAGE.rglob("*.py"), *(ROOT / "workflow" / "scripts").glob("*.py")]
+    for file in files:
+        if not {"schema", "pipeline"} & {*file.relative_to(ROOT).parts}:
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.ImportFrom) and "attnpipe.schema" in (node.module or ""):
+                    yield file, node.module, [alias.name for alias in node.names]
+
+
+def is_a_type(value):
+    return get_origin(value) is not None or (
+        isinstance(value, type) and issubclass(value, BaseModel)
+    )
+
+
+def test_stages_take_types_from_the_schema_and_neither_functions_nor_constants():
+    found = list(readers_of_the_schema())
+    assert len(found) > 50
+    for file, module, names in found:
+        for name in names:
+            value = getattr(import_module(module), name)
+            parser = isinstance(value, FunctionType) and name in PARSERS
+            assert parser or is_a_type(value), f"{file.name} takes {name} from {module}"
+
+
+def test_sections_of_the_config_have_no_methods_but_validators():
+    seen = 0
+    for file in (PACKAGE / "schema").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            for part in node.body if isinstance(node, ast.ClassDef) else []:
+                if isinstance(part, ast.FunctionDef):
+                    decorators = " ".join(map(ast.unparse, part.decorator_list))
+                    assert "_validator(" in decorators, f"{file.name}: {node.name}.{part.name}"
+                    seen += 1
+    assert seen > 10

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from attnpipe.schema.text import PromptsData, SentencesData
+from attnpipe.text.conditions import conditions
 
 
 def prompts(**changes):
@@ -15,7 +16,7 @@ def test_the_defaults_are_those_of_document_3():
     assert list(spec.variants) == ["plain", "cot", "expert", "structured"]
     assert spec.questions == 32
     assert spec.template == "raw"
-    assert spec.conditions == [
+    assert conditions(spec) == [
         ("plain", 0),
         ("plain", 1),
         ("plain", 2),
@@ -38,7 +39,7 @@ def test_a_config_as_yaml_gives_it():
             "shots": [0, 3],
         }
     )
-    assert spec.conditions == [("plain", 0), ("kind", 0), ("kind", 3)]
+    assert conditions(spec) == [("plain", 0), ("kind", 0), ("kind", 3)]
     assert spec.example.gap == " "
 
 

@@ -10,8 +10,9 @@ from tests.text.vocabularies import byte_level, word_piece
 from attnpipe.core.errors import UserError
 from attnpipe.schema.text import PromptsData, SentencesData
 from attnpipe.tables.text import SPANS, TEXTS, TOKENS
+from attnpipe.text.conditions import variant_label
 from attnpipe.text.reading import model_texts, token_table
-from attnpipe.text.study import study_texts, variant_label
+from attnpipe.text.study import study_texts
 from attnpipe.text.tokens import load_tokenizer
 
 PROMPTS = PromptsData(kind="prompts", name="prompts", questions=3, shots=[0, 1, 2])

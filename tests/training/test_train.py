@@ -9,6 +9,7 @@ import torch
 
 from attnpipe.core.errors import UserError
 from attnpipe.models.build import build_model
+from attnpipe.pipeline.estimate import kept_checkpoints
 from attnpipe.tables.evaluation import EVALUATION
 from attnpipe.tables.history import HISTORY
 from attnpipe.training.run import train
@@ -19,8 +20,10 @@ KINDS = ["mlp", "lstm", "simple", "additive", "scaled_dot"]
 def test_checkpoints_are_untrained_each_kept_epoch_the_last_and_best(
     make_dataset, make_model, make_training
 ) -> None:
-    run = train(make_dataset(), make_model(), make_training(epochs=5, capture_every=2), 7, name="m")
+    spec = make_training(epochs=5, capture_every=2)
+    run = train(make_dataset(), make_model(), spec, 7, name="m")
     assert list(run.checkpoints) == ["untrained", "epoch_002", "epoch_004", "epoch_005", "best"]
+    assert kept_checkpoints(spec) == len(run.checkpoints)
     assert all(a.dtype == np.float32 for w in run.checkpoints.values() for a in w.values())
 
 
@@ -31,6 +34,7 @@ def test_best_is_the_epoch_with_the_lowest_validation_loss(
     losses = run.history.filter(pl.col("epoch") > 0)["validation_loss"].to_list()
     best = 1 + int(np.argmin(losses))
     assert run.outcome.best_epoch == best
+    assert run.outcome.checkpoints == tuple(run.checkpoints)
     kept = run.checkpoints[f"epoch_{best:03d}"]
     assert all(np.array_equal(kept[k], v) for k, v in run.checkpoints["best"].items())
     assert any(not np.array_equal(run.checkpoints["untrained"][k], v) for k, v in kept.items())

@@ -119,6 +119,23 @@ class Project:
         done = self.snakemake(*arguments, overrides=overrides)
         assert done.returncode == 0, done.stderr[-4000:]
 
+    def describe(self, *arguments: str):
+        """Run `python -m attnpipe describe`."""
+        return subprocess.run(
+            [sys.executable, "-m", "attnpipe", "describe", *arguments],
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+
+    def stored_bytes(self, name: str) -> int:
+        """Return the size of the results of a study."""
+        files = (self.folder / "results" / name).rglob("*")
+        return sum(path.stat().st_size for path in files if path.is_file())
+
     def plan(self, overrides: str = "") -> list[str]:
         """Return the jobs of a dry run, e.g. `train pool 1`, sorted."""
         done = self.snakemake("--dry-run", overrides=overrides)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import pytest
+from project import series
 
 END = ["report", "verify"]
 FIGURES = ["figure entropy", "figure forest"]
@@ -35,6 +36,9 @@ OVERRIDES = {
     ],
     "models.pool.label=Pooling": [*FIGURES, "diagnose", *END],
     "analysis.metrics.peak_tolerance=0.01": [*POOL_MEASURED, *AFTER_MEASURE],
+    "analysis.capture.max_megabytes=0.01": [
+        "extract pool 1", "extract pool 2", *POOL_MEASURED, *AFTER_MEASURE,
+    ],
     "figure.show.entropy.color='#123456'": ["figure entropy", *END],
     "figure.representative_seed=2": END,  # no figure of this study shows one seed
     "analysis.contrast.delta=0.05": ["contrast", "effects", "diagnose", "figure forest", *END],
@@ -55,7 +59,7 @@ OVERRIDES = {
         "extract pool 3", "measure pool 3", "intervene pool 3",
         "aggregate mlp", "aggregate base", "aggregate pool", *STUDY,
     ],
-    "seeds=[2,1]": END,  # only the config that the report shows
+    "seeds=[2,1]": ["diagnose", *END],  # only the config that they show
     "seeds=[1]": ["aggregate mlp", "aggregate base", "aggregate pool", *STUDY],
     "+model@models.extra=mlp_last models.extra.hidden=[3] models.extra.label=extra": [
         "train extra 1", "train extra 2", "aggregate extra", *STUDY,
@@ -81,12 +85,21 @@ def rewrite_yaml(project):
     project.edit(path, "name: tiny", "# a comment\n\nname:   tiny")
 
 
-def fake_library_version(project):
-    info = project.folder / "fake" / "matplotlib-0.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: matplotlib\nVersion: 0.0\n")
-    (info / "top_level.txt").write_text("matplotlib\n")
-    project.extra_path.append(str(info.parent))
+def reorder_models(project):
+    path = "config/study/tiny.yaml"
+    first, second = "  - /model@models.mlp: mlp_last\n", "  - /model@models.base: lstm_small\n"
+    project.edit(path, first + second, second + first)
+
+
+def fake_version(library, package):
+    def change(project):
+        info = project.folder / "fake" / f"{library.replace('-', '_')}-0.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {library}\nVersion: 0.0\n")
+        (info / "top_level.txt").write_text(f"{package}\n")
+        project.extra_path.append(str(info.parent))
+
+    return change
 
 
 def fake_python_version(project):
@@ -192,7 +205,13 @@ EDITS = {
         [],
     ),
     "a new unused module": (add_unused_module, []),
-    "a library's version": (fake_library_version, [*FIGURES, *END]),
+    "the order of models": (reorder_models, STUDY),
+    "a library's version": (fake_version("matplotlib", "matplotlib"), [*FIGURES, *END]),
+    "torch's version": (
+        fake_version("torch", "torch"),
+        [job for job in EVERYTHING if job != "prepare_data csv"],
+    ),
+    "a version that the report alone shows": (fake_version("hydra-core", "hydra"), END),
     "Python's version": (fake_python_version, EVERYTHING),
     "all files touched": (touch_everything, []),
     "a fresh clone with new times": (clone_source_anew, []),
@@ -245,3 +264,37 @@ def test_damage_is_mended_and_the_study_is_whole_again(project):
     project.run()
     assert path.read_bytes() == before
     assert project.plan() == []
+
+
+FOLDER = "name=folder data.path=tables data.unit_hours=null ~models.base ~models.pool seeds=[1]"
+OF_FOLDER = ["prepare_data csv", "train mlp 1", "aggregate mlp", *STUDY]
+
+
+@pytest.fixture(scope="module")
+def with_folder(finished, tmp_path_factory):
+    """A finished study whose data are a folder of tables."""
+    project = finished.clone(tmp_path_factory.mktemp("folder") / "project")
+    header, *rows = series(2000).splitlines()
+    (project.folder / "tables").mkdir()
+    for number in range(10):
+        part = [header, *rows[200 * number : 200 * (number + 1)]]
+        (project.folder / "tables" / f"{number}.csv").write_text("\n".join(part) + "\n")
+    project.run(overrides=FOLDER)
+    return project
+
+
+def test_a_folder_of_tables_counts_with_every_file(with_folder):
+    tables = with_folder.folder / "tables"
+    path = tables / "3.csv"
+    content = path.read_text()
+    assert with_folder.plan(FOLDER) == []
+    os.utime(path)
+    assert with_folder.plan(FOLDER) == []
+    path.write_text(content.replace("0.1", "0.2"))
+    assert with_folder.plan(FOLDER) == sorted(OF_FOLDER)
+    path.unlink()
+    assert with_folder.plan(FOLDER) == sorted(OF_FOLDER)
+    path.write_text(content)
+    assert with_folder.plan(FOLDER) == []
+    (tables / "more.csv").write_text(content)
+    assert with_folder.plan(FOLDER) == sorted(OF_FOLDER)

@@ -86,6 +86,13 @@ def profiles(tmp_path):
     return folder
 
 
+def assert_disk_was_foretold(project, overrides):
+    """`describe` names the size of the results within a factor of two."""
+    done = project.describe("study=saved_weights", "--json", f"overrides={overrides}")
+    assert done.returncode == 0, done.stderr
+    assert 1 / 2 < json.loads(done.stdout)["disk_bytes"] / project.stored_bytes("saved_weights") < 2
+
+
 def test_profiles_are_imported_and_their_rows_are_unknowable(project, profiles):
     done = project.snakemake(study="saved_weights", overrides=f"data.path={profiles}")
     assert done.returncode != 0, "one run was refused"
@@ -104,6 +111,7 @@ def test_profiles_are_imported_and_their_rows_are_unknowable(project, profiles):
     assert "score of" not in html, "nothing is asked of forecasts that there are none of"
     assert "averaged profiles of seeds correlate" in html
     assert str(profiles) not in html
+    assert_disk_was_foretold(project, f"data.path={profiles}")
 
 
 @pytest.fixture
@@ -181,6 +189,7 @@ def test_batches_are_measured_row_by_row_and_know_no_statistics_over_seeds(proje
     for name in names:
         for suffix in ("png", "svg"):
             assert (results(project) / "figures" / f"{name}.{suffix}").stat().st_size > 0
+    assert_disk_was_foretold(project, overrides)
 
 
 AXES = ("query", "sample", "key", "head")

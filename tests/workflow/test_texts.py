@@ -118,6 +118,14 @@ def test_only_what_changed_runs_again(finished, change, jobs):
     assert plan(finished, f"{OVERRIDES} {change}") == sorted(jobs)
 
 
+def test_how_questions_are_asked_counts_as_code(finished, tmp_path):
+    project = finished.clone(tmp_path / "project")
+    project.edit("src/attnpipe/text/conditions.py", "_shot", "_example")
+    jobs = plan(project, OVERRIDES)
+    assert "prepare_texts prompts" in jobs
+    assert not [job for job in jobs if job.startswith("obtain_model")]
+
+
 def test_describe_counts_parameters_of_the_models_of_this_study_only(finished):
     def parameters(*changes):
         done = subprocess.run(
@@ -146,6 +154,7 @@ def test_describe_counts_parameters_of_the_models_of_this_study_only(finished):
         ("models.tiny.source.path=nowhere", "'nowhere'"),
         ("analysis.text.views=[l1h0,l2h0]", "'l2h0', but models.tiny has layers 0 to 1"),
         ("analysis.text.head_metrics=[entropi]", "did you mean 'entropy'?"),
+        ("compression.variants=[nope]", "compression.variants names 'nope', which this study"),
     ],
 )
 def test_mistakes_are_one_sentence_before_long_work(finished, change, sentence):

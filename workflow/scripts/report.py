@@ -5,7 +5,6 @@ from attnpipe.io.atomic import write_text
 from attnpipe.io.json import read_json
 from attnpipe.io.parquet import read_table, read_tables
 from attnpipe.pipeline.job import job
-from attnpipe.pipeline.versions import versions
 from attnpipe.report.run import render
 from attnpipe.tables.registry import TABLES
 from attnpipe.tables.text import TEXTS
@@ -19,7 +18,7 @@ with job(snakemake) as ctx:
         Diagnosis.model_validate(read_json(ctx.read.diagnosis)),
         read_tables(ctx.read.named, TABLES),
         pictures,
-        ctx.spec | {"data": read_json(ctx.read.description), "versions": versions()},
+        ctx.spec | {"data": read_json(ctx.read.description)},
         texts=read_table(ctx.read.texts, TEXTS) if "texts" in ctx.read else None,
     )
     write_text(ctx.write.html, report.html)

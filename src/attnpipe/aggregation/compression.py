@@ -9,12 +9,15 @@ from scipy.special import stdtrit
 
 from attnpipe.aggregation.losses import PerUnit
 from attnpipe.aggregation.scores import ratio
-from attnpipe.schema.compression import POLICIES
+from attnpipe.schema.compression import Policy
 from attnpipe.stats.estimate import CONFIDENCE, mean_over_seeds
 from attnpipe.stats.two_way import two_way_mean
 from attnpipe.tables.compression import COMPRESSION, COMPRESSION_LOSSES
 
-ORACLE = "top_attention"
+ORACLE: Policy = "top_attention"
+SIMPLEST_FIRST: tuple[Policy, ...] = (
+    "recent", "sink_recent", "uniform", "static_top", "random", ORACLE,
+)  # fmt: skip
 SELECTION, CONFIRMATION = "selection", "confirmation"
 WHAT = ["policy", "budget", "reindexed"]
 
@@ -100,6 +103,6 @@ def _choose(rows: list[Row]) -> None:
     ]  # fmt: skip
     if not fit:
         return
-    best = min(fit, key=lambda row: (row["budget"], POLICIES.index(row["policy"])))
+    best = min(fit, key=lambda row: (row["budget"], SIMPLEST_FIRST.index(row["policy"])))
     for row in rows:
         row["chosen"] = all(row[key] == best[key] for key in WHAT)

@@ -29,6 +29,7 @@ def inventory(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
                 "reason": run.outcome.reason,
                 "parameters": run.outcome.parameters,
                 "has_seeds": None if run.probe is None else run.probe.has_seeds,
+                **_checkpoints(run),
                 **_attention(run),
                 "identical_to": None if twin is None else f"{model}/seed-{twin}",
             }
@@ -64,19 +65,28 @@ def _has_attention(run: RunTables) -> bool:
     return run.outcome.outcome == "ok" and run.metrics is not None and run.probe is not None
 
 
+def _checkpoints(run: RunTables) -> dict[str, object]:
+    """Return what was kept of a run: its own weights, or the attention that was saved of it."""
+    names = run.outcome.checkpoints or _measured(run)
+    epochs = [epoch for name in names if (epoch := epoch_of(name)) is not None]
+    return {"checkpoints": len(names), "last_epoch": max(epochs, default=None)}
+
+
+def _measured(run: RunTables) -> tuple[str, ...]:
+    """Return the checkpoints whose attention was measured."""
+    return () if run.metrics is None else tuple(run.metrics["checkpoint"].unique())
+
+
 def _attention(run: RunTables) -> dict[str, object]:
     """Return what there is of a run's attention."""
     if run.metrics is None or run.probe is None:
-        return {"checkpoints": 0, "test_weights": False}
-    names = run.metrics["checkpoint"].unique().to_list()
-    epochs = [epoch for name in names if (epoch := epoch_of(name)) is not None]
+        return {"test_weights": False}
+    names = _measured(run)
     at_final = run.metrics.filter(
         (pl.col("checkpoint") == run.probe.final) & pl.col("item").is_null()
     )
     fault = pl.col("condition").is_null() | (pl.col("condition") != PADDING)
     return {
-        "checkpoints": len(names),
-        "last_epoch": max(epochs, default=None),
         "test_weights": any(name in TEST_WEIGHTS for name in names),
         "final": run.probe.final if run.probe.final in names else None,
         "items": len(run.probe.halves),

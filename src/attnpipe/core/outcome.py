@@ -19,9 +19,12 @@ class Outcome:
         Trainable parameters, if known.
     best_epoch
         Epoch with the lowest validation loss, if any.
+    checkpoints
+        Names of the kept checkpoints, in their order; none where a run was not trained here.
     """
 
     outcome: Literal["ok", "diverged", "failed", "refused"]
     reason: str | None = None
     parameters: int | None = None
     best_epoch: int | None = None
+    checkpoints: tuple[str, ...] = ()

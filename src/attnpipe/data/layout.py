@@ -14,6 +14,9 @@ GEOMAGNETIC_FEATURES = (
 )
 """RC itself is the sum of RC_e and RC_i, so it would add nothing."""
 
+GEOMAGNETIC_SERIES = ("time", "RC", "RC_e", "RC_i")
+"""Datasets of the HDF5 file."""
+
 GEOMAGNETIC_HOURS = 257_266
 """Hours in the file of the wheel that is pinned by default."""
 

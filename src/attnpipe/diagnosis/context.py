@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from attnpipe.diagnosis.schema import Kind
+from attnpipe.diagnosis.schema import Kind, Provenance
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ class DiagnosisContext:
         Whether models forecast something; saved weights come alone.
     texts
         What there is to know in a study of texts; None in others.
+    provenance
+        Config, data and software; None for tables that no study made.
     """
 
     title: str
@@ -85,6 +87,7 @@ class DiagnosisContext:
     delta: float = 0.02
     forecasts: bool = True
     texts: TextContext | None = None
+    provenance: Provenance | None = None
 
     def seeds_of(self, model: str) -> tuple[int, ...]:
         """Return the seeds of which the model must have a run."""
@@ -104,7 +107,15 @@ class DiagnosisContext:
 
 
 def diagnosis_context(spec: Mapping[str, Any], description: Mapping[str, Any]) -> DiagnosisContext:
-    """Return the context from the job's config (`title`, `context`) and the data's description."""
+    """Return the context from the job's config and the data's description.
+
+    Parameters
+    ----------
+    spec
+        `title`, `context` and, in a study, `provenance`: all of it but the data.
+    description
+        What is known of the data.
+    """
     study = spec["context"]
     return DiagnosisContext(
         title=spec["title"],
@@ -120,7 +131,15 @@ def diagnosis_context(spec: Mapping[str, Any], description: Mapping[str, Any]) -
         delta=study["delta"],
         forecasts="target" in description,
         texts=_texts(study["text"], description["texts"]) if "text" in study else None,
+        provenance=_provenance(spec["provenance"], description) if "provenance" in spec else None,
     )
+
+
+def _provenance(spec: Mapping[str, Any], description: Mapping[str, Any]) -> Provenance:
+    """Add where the data come from; saved weights have a checksum for each file."""
+    described = description.get("texts") or description
+    data = {key: described[key] for key in ("source", "files") if key in described}
+    return Provenance(**spec, data=data)
 
 
 def _stored(

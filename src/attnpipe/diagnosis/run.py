@@ -78,6 +78,7 @@ def diagnose(tables: Mapping[str, pl.DataFrame], context: DiagnosisContext) -> D
     return Diagnosis(
         kind=context.kind,
         title=context.title,
+        provenance=context.provenance,
         models=[
             ModelEntry(
                 name=model,

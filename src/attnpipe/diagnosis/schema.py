@@ -1,6 +1,6 @@
 """What a diagnosis consists of: evidence, and findings that rest on it."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -150,6 +150,22 @@ class ModelEntry(Document):
     """The model it is compared with."""
 
 
+class Provenance(Document):
+    """What the findings come from."""
+
+    study: str
+    """Name of the study; its resolved config is `results/<study>/config.json`."""
+    scale: str
+    """Which sizes were chosen."""
+    config_sha256: str
+    """SHA-256 of `config` in that file without `figure`, of `data.path` the name alone, as JSON
+    with sorted keys and without spaces."""
+    data: dict[str, Any]
+    """Where the data come from, with version and checksum."""
+    versions: dict[str, str]
+    """Package → version, of all that tables and findings rest on."""
+
+
 class Diagnosis(Document):
     """Everything the report says, with what it rests on."""
 
@@ -159,6 +175,8 @@ class Diagnosis(Document):
     """What is studied."""
     title: str
     """Title of the study."""
+    provenance: Provenance | None = None
+    """Config, data and software; null for tables that no study made."""
     models: list[ModelEntry]
     """In the order of the config."""
     seeds: list[int]

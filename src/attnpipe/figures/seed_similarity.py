@@ -79,6 +79,7 @@ def draw(
             if pairs:
                 image = _matrix(ax, context, pairs, colors)
                 ax.set_xlabel(NAMES[measure].split(" (")[0], size=SMALL)
+                ax.set_ylabel("seed" if ax.get_yticks().size else "", size=SMALL)
             else:
                 _no_matrix(ax, context, gap(tables, context, model, measure, pairs=True).full)
         room = 0.5 * sheet_width(context)

@@ -110,7 +110,7 @@ def _profile_note(found: Likeness, models: Sequence[str]) -> list[str]:
 def _recent(tables: Tables) -> tuple[str, int]:
     """Return the metric of recent mass that is nearest to the published last ten steps."""
     names = tables["metrics"]["metric"].unique()
-    sizes = [int(n) for n in names.str.extract(r"^recent_mass_(\\d+)$").drop_nulls()]
+    sizes = [int(n) for n in names.str.extract(r"^recent_mass_(\d+)$").drop_nulls()]
     k = min(sizes, key=lambda size: (abs(size - 10), size), default=10)
     return f"recent_mass_{k}", k
 

@@ -14,4 +14,5 @@ def write_outcome(path: Path, outcome: Outcome) -> None:
 
 def read_outcome(path: Path) -> Outcome:
     """Return a sealed outcome."""
-    return Outcome(**read_json(path))
+    document = read_json(path)
+    return Outcome(**document | {"checkpoints": tuple(document["checkpoints"])})

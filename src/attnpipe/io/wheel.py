@@ -50,6 +50,13 @@ def fetch_member(
     return fetch_members(*request, section=section, max_bytes=max_bytes)[0]
 
 
+def cached_member(package: str, version: str, sha256: str, member: str, cache: Path) -> Path | None:
+    """Return the local path of a file that `fetch_member` would not have to download."""
+    request = _Request(package, version, sha256.lower(), member, "data", MAX_BYTES)
+    target = request.target(cache)
+    return target if _cached(target, request) else None
+
+
 def fetch_members(
     package: str,
     version: str,

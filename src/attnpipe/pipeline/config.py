@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from attnpipe.core.errors import UserError
 from attnpipe.core.registry import nearest
-from attnpipe.data.facts import feasibility
+from attnpipe.data.facts import DataFacts, feasibility
 from attnpipe.figures.registry import FIGURES
 from attnpipe.pipeline.check_text import check_text
 from attnpipe.pipeline.compose import compose_container
@@ -21,6 +21,8 @@ from attnpipe.schema.arms import Arms, derive_arms
 from attnpipe.schema.data import SavedWeightsData, Windows
 from attnpipe.schema.model import ModelSpec
 from attnpipe.schema.study import TOKENS, StudySpec
+from attnpipe.schema.text import PromptsData
+from attnpipe.text.conditions import conditions, variant_label
 
 Mode = Literal["trained", "saved", "text"]
 TEXT_KINDS = ("prompts", "sentences")
@@ -38,15 +40,15 @@ class Study:
         The resolved config.
     choice
         What was chosen on the command line: study, scale, overrides.
-    features
-        Input features of the dataset; None for saved weights and texts.
+    facts
+        What is known of the dataset beforehand; None for saved weights and texts, and in jobs.
     saved
         Saved weights: model → seed → files. Empty otherwise.
     """
 
     spec: StudySpec
     choice: Mapping[str, str]
-    features: int | None
+    facts: DataFacts | None
     saved: Mapping[str, Mapping[int, RunFiles]]
 
     @property
@@ -137,14 +139,11 @@ def load_study(config_folder: Path, config: Mapping[str, Any]) -> Study:
     except ValidationError as error:
         raise UserError(f"config: {explain(error, StudySpec, container)}") from None
     _check_figures(list(spec.figure.show))
+    _check_variants(spec)
     _check_sources(spec)
     check_text(spec)
-    return Study(spec, choice, features_of(spec), saved)
-
-
-def features_of(spec: StudySpec) -> int | None:
-    """Return the input features of the dataset, refusing data that cannot work; None without."""
-    return feasibility(spec.data).features if isinstance(spec.data, Windows) else None
+    facts = feasibility(spec.data) if isinstance(spec.data, Windows) else None
+    return Study(spec, choice, facts, saved)
 
 
 def _discover(container: dict[str, Any]) -> Mapping[str, Mapping[int, RunFiles]]:
@@ -178,6 +177,24 @@ def _discover(container: dict[str, Any]) -> Mapping[str, Mapping[int, RunFiles]]
     }
     container["seeds"] = wanted or seeds
     return {name: runs for name, runs in found.items() if runs}
+
+
+def _check_variants(spec: StudySpec) -> None:
+    """Refuse names of variants that the study does not ask its questions in."""
+    if not isinstance(spec.data, PromptsData):
+        return
+    labels = [variant_label(*condition) for condition in conditions(spec.data)]
+    chosen = {
+        "analysis.text.answers.variants": spec.analysis.text.answers.variants,
+        "compression.variants": spec.compression.variants,
+    }
+    for key, names in chosen.items():
+        for name in names or ():
+            if name not in labels:
+                raise UserError(
+                    f"{key} names '{name}', which this study does not have; name some of "
+                    f"{', '.join(labels)}, or null for all"
+                )
 
 
 def _check_sources(spec: StudySpec) -> None:

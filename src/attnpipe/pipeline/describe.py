@@ -6,13 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from attnpipe.pipeline.estimate import (
-    FLOAT32,
-    attention_bytes,
-    checkpoint_bytes,
-    dataset_bytes,
-    text_bytes,
-)
+from attnpipe.pipeline.disk import disk_bytes
 from attnpipe.pipeline.plan import Plan
 from attnpipe.pipeline.staleness import Stale, stale_jobs
 from attnpipe.schema.model import ModelSpec
@@ -34,7 +28,7 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
         "scale": spec.scale,
         "seeds": spec.seeds,
         "data": spec.data.model_dump(mode="json"),
-        "features": study.features,
+        "features": None if study.facts is None else study.facts.features,
         "models": [
             {
                 "name": name,
@@ -54,7 +48,7 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
         "figures": list(spec.figure.show),
         "runs": len(study.runs),
         "jobs": dict(Counter(job.stage for job in jobs)),
-        "disk_bytes": _disk(plan, parameters),
+        "disk_bytes": disk_bytes(study, parameters, len(jobs)),
         "out_of_date": [
             {"stage": s.job.stage, "job": dict(s.job.wildcards), "reason": s.reason} for s in stale
         ],
@@ -84,28 +78,16 @@ def _obtained(plan: Plan, root: Path, stale: Sequence[Stale]) -> dict[str, int]:
 
 def _parameters(plan: Plan, root: Path, stale: Sequence[Stale]) -> dict[str, int]:
     """Trainable parameters of each model; needs torch, which is imported only here."""
-    spec, features = plan.study.spec, plan.study.features
+    spec, facts = plan.study.spec, plan.study.facts
     if plan.study.mode == "text":
         return _obtained(plan, root, stale)
-    if features is None:
+    if facts is None:
         return {}
     from attnpipe.models.build import count_parameters
 
     window = spec.data.window  # type: ignore[union-attr]
     return {
-        name: count_parameters(model, features, window)
+        name: count_parameters(model, facts.features, window)
         for name, model in plan.study.models.items()
         if not isinstance(model, PretrainedModel)
     }
-
-
-def _disk(plan: Plan, parameters: dict[str, int]) -> int:
-    spec = plan.study.spec
-    limit = int(spec.analysis.capture.max_megabytes * 1e6)
-    total = dataset_bytes(spec, plan.study.features)
-    if plan.study.mode == "text":
-        return sum(FLOAT32 * n for n in parameters.values()) + text_bytes(spec)
-    for model, _ in plan.study.runs:
-        total += min(attention_bytes(spec, model), limit)
-        total += checkpoint_bytes(spec, parameters.get(model, 0))
-    return total

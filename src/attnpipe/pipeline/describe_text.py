@@ -14,6 +14,7 @@ def as_text(facts: dict[str, Any]) -> str:
         windows = t["windows_per_epoch"] or "all"
         lines += ["", f"training: {t['epochs']} epochs of {windows} windows, {t['optimizer']}"]
     lines += ["", f"analyses: {_analyses(facts)}"]
+    lines += [f"  {line}" for line in _options(facts)]
     if facts["interventions"]:
         lines += [f"interventions: {', '.join(facts['interventions'])}"]
     lines += [f"figures: {', '.join(facts['figures'])}", "", "jobs"]
@@ -47,6 +48,35 @@ def _analyses(facts: dict[str, Any]) -> str:
     if facts["data"]["kind"] in ("prompts", "sentences"):
         return "metrics, segments, contrasts of variants, heads, answers"
     return "metrics, similarity, convergence" + (", forecasts" * bool(facts["training"]))
+
+
+def _options(facts: dict[str, Any]) -> list[str]:
+    """Say by which options and limits the analyses go."""
+    analysis, kind = facts["analysis"], facts["data"]["kind"]
+    metrics, contrast, text = analysis["metrics"], analysis["contrast"], analysis["text"]
+    lines = [
+        f"top k {_listed(metrics['top_k'])}; recent k {_listed(metrics['recent_k'])}; a peak "
+        f"exceeds the second largest weight by {metrics['peak_tolerance']:g}; a valid row sums "
+        f"to 1 within {metrics['row_tolerance']:g}"
+    ]
+    if kind in ("prompts", "sentences"):
+        low, high = text["accuracy_range"]
+        return [
+            *lines,
+            f"sinks {_listed(text['sinks'])}; differences of attention mass matter beyond "
+            f"{text['mass_margin']:g}; answers are related to attention where {low:g} to {high:g} "
+            f"of them are right; weights per query and key up to {text['dense_limit']} tokens",
+        ]
+    lines.append(f"practical margin δ {contrast['delta']:g} of the skill")
+    if facts["training"]:
+        lines[-1] += f"; a forecast is accurate within {contrast['accuracy_threshold']:g}"
+        limit = analysis["capture"]["max_megabytes"]
+        lines.append(f"full weights up to {limit:g} MB per run, beyond that states of folds")
+    return lines
+
+
+def _listed(values: list[Any]) -> str:
+    return ", ".join(map(str, values))
 
 
 def _models(models: list[dict[str, Any]]) -> list[str]:

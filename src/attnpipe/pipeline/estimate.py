@@ -1,13 +1,47 @@
-"""How much a study will store, before anything runs."""
+"""How much attention a run has, before anything runs: it decides whether weights are stored."""
 
+from dataclasses import dataclass
+from math import prod
+
+from attnpipe.core.errors import UserError
+from attnpipe.io.outside.read import read_shape
+from attnpipe.saved_weights.axes import array_name, stored_axes
+from attnpipe.saved_weights.files import RunFiles
+from attnpipe.saved_weights.shapes import check_shape
+from attnpipe.schema.data import SavedWeightsData
 from attnpipe.schema.model import Attending, TransformerModel
 from attnpipe.schema.study import StudySpec
-from attnpipe.schema.text import PromptsData
 from attnpipe.schema.training import TrainingSpec
 
 FLOAT32 = 4
 ONE_ROW = ("simple", "query", "uniform", "static")
 """Attention without queries."""
+
+
+@dataclass(frozen=True)
+class AttentionShape:
+    """The attention of one run.
+
+    Attributes
+    ----------
+    checkpoints
+        How many there are.
+    heads
+        Of all layers together.
+    samples, queries, keys
+        Of each head, at each checkpoint.
+    """
+
+    checkpoints: int
+    heads: int
+    samples: int
+    queries: int
+    keys: int
+
+    @property
+    def bytes(self) -> int:
+        """Size of the full weights."""
+        return self.checkpoints * self.heads * self.samples * self.queries * self.keys * FLOAT32
 
 
 def kept_checkpoints(training: TrainingSpec) -> int:
@@ -17,49 +51,47 @@ def kept_checkpoints(training: TrainingSpec) -> int:
     return 1 + captured + last + 1
 
 
-def attention_bytes(spec: StudySpec, model: str) -> int:
-    """Return the bytes of the full attention weights of one run (0 if unknown or none)."""
+def trained_attention(spec: StudySpec, model: str) -> AttentionShape | None:
+    """Return what will be captured of a run; None without attention."""
     chosen = spec.models.get(model)  # None: an arm, whose weights are not looked at
     if not isinstance(chosen, Attending) or chosen.attention is None or spec.training is None:
-        return 0
+        return None
     window = spec.data.window  # type: ignore[union-attr]
-    samples = spec.data.probe_samples  # type: ignore[union-attr]
-    if isinstance(chosen, TransformerModel):
-        matrices = chosen.layers * chosen.heads * window * window
-    else:
-        matrices = window if chosen.attention.kind in ONE_ROW else window * window
-    return kept_checkpoints(spec.training) * samples * matrices * FLOAT32
-
-
-TEXT_BYTES = 500_000
-"""Stored per text and model: rows of 30 × 9 heads and their metrics (measured, study prompts)."""
-
-
-def text_bytes(spec: StudySpec) -> int:
-    """Return the bytes of the results of a study of texts, roughly, without its models."""
-    data = spec.data
-    if isinstance(data, PromptsData):
-        texts = data.questions * len(data.conditions)
-    else:
-        texts = getattr(data, "count", 0)
-    return texts * len(spec.models) * TEXT_BYTES
+    transformer = isinstance(chosen, TransformerModel)
+    return AttentionShape(
+        checkpoints=kept_checkpoints(spec.training),
+        heads=chosen.layers * chosen.heads if isinstance(chosen, TransformerModel) else 1,
+        samples=spec.data.probe_samples,  # type: ignore[union-attr]
+        queries=1 if not transformer and chosen.attention.kind in ONE_ROW else window,
+        keys=window,
+    )
 
 
 def stores_states(spec: StudySpec, model: str) -> bool:
     """Return whether a run's weights exceed the size limit, so that fold states are stored."""
-    return attention_bytes(spec, model) > spec.analysis.capture.max_megabytes * 1e6
+    shape = trained_attention(spec, model)
+    return shape is not None and shape.bytes > spec.analysis.capture.max_megabytes * 1e6
 
 
-def checkpoint_bytes(spec: StudySpec, parameters: int) -> int:
-    """Return the bytes of the kept weights of one run."""
-    return kept_checkpoints(spec.training) * parameters * FLOAT32 if spec.training else 0
+def saved_attention(spec: SavedWeightsData, run: RunFiles) -> AttentionShape | None:
+    """Return what the headers of a run's files announce; None if none can be right."""
+    found = [shape for file in run.files if (shape := _announced(spec, run, file.name))]
+    if not found:
+        return None
+    sizes = dict(zip(stored_axes(spec), found[-1], strict=True))
+    heads = sizes.get("layer", 1) * sizes.get("head", 1)
+    queries, keys = sizes.get("query", 1), sizes["key"]
+    checkpoints = max(1, len(run.checkpoints))
+    elements = sum(map(prod, found))
+    samples = max(1, round(elements / (checkpoints * heads * queries * keys)))
+    return AttentionShape(checkpoints, heads, samples, queries, keys)
 
 
-def dataset_bytes(spec: StudySpec, features: int | None) -> int:
-    """Return the bytes of the prepared dataset, as far as its length is known beforehand."""
-    from attnpipe.data.facts import feasibility
-
-    if features is None:
-        return 0
-    rows = feasibility(spec.data).rows or 0  # type: ignore[arg-type]
-    return rows * (features + 3) * FLOAT32
+def _announced(spec: SavedWeightsData, run: RunFiles, name: str) -> tuple[int, ...] | None:
+    limit = int(spec.max_megabytes * 1e6)
+    try:
+        shape = read_shape(run.root, name, limit_bytes=limit, array=array_name(spec))
+        check_shape(shape, spec, name)
+    except UserError:
+        return None  # said by name when the run is imported
+    return shape

@@ -12,11 +12,12 @@ from typing import Any
 
 from attnpipe.io.atomic import write_text
 from attnpipe.io.json import canonical, parse_json
-from attnpipe.pipeline.config import Study, choose, features_of, load_study
+from attnpipe.pipeline.config import Study, choose, load_study
 from attnpipe.pipeline.fingerprint import Fingerprints
 from attnpipe.pipeline.members import fingerprint_key
 from attnpipe.pipeline.paths import RESULTS
 from attnpipe.pipeline.plan import Plan
+from attnpipe.pipeline.versions import versions
 from attnpipe.saved_weights.discover import discover
 from attnpipe.schema.data import SavedWeightsData
 from attnpipe.schema.study import SCHEMA_VERSION, StudySpec
@@ -40,16 +41,17 @@ def open_plan(root: Path, config: Mapping[str, Any], main: bool) -> Plan:
     if not main:
         return _thaw(root, choose(config))
     study = load_study(root / "config", config)
-    return Plan(study, Fingerprints(root / "workflow" / "scripts", root / CACHE).of)
+    return Plan(study, Fingerprints(root / "workflow" / "scripts", root / CACHE).of, versions())
 
 
 def freeze(plan: Plan, root: Path) -> None:
-    """Write `results/<study>/config.json`: the resolved config and the source it runs."""
+    """Write `results/<study>/config.json`: the resolved config and the software it runs."""
     study = plan.study
     document: dict[str, Any] = {
         "choice": dict(study.choice),
         "config": study.spec.model_dump(mode="json"),
         "fingerprints": plan.fingerprints(),
+        "versions": dict(plan.versions),
     }
     # Keys stay in their order: that of the models is the order of tables and figures.
     text = json.dumps({"schema": SCHEMA_VERSION} | document, indent=1, allow_nan=False) + "\n"
@@ -69,10 +71,10 @@ def _thaw(root: Path, choice: dict[str, str]) -> Plan:
     saved = (
         discover(spec.data, Path(spec.data.path)) if isinstance(spec.data, SavedWeightsData) else {}
     )
-    study = Study(spec, document["choice"], features_of(spec), saved)
+    study = Study(spec, document["choice"], None, saved)
     hashes: dict[str, str] = document["fingerprints"]
 
     def fingerprint(script: str, members: Iterable[str] = ()) -> str:
         return hashes[fingerprint_key(script, members)]
 
-    return Plan(study, fingerprint)
+    return Plan(study, fingerprint, document["versions"])

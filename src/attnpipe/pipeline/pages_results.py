@@ -23,7 +23,8 @@ FILES = {
     "description": "source, version, checksum, columns and units, split, scaling",
     "checkpoints": "weights at `untrained`, every kept epoch, and `best`: `<checkpoint>/<tensor>`",
     "history": "table `history`",
-    "outcome": "`ok`, `diverged`, `failed` or `refused`, the reason, parameters, best epoch",
+    "outcome": "`ok`, `diverged`, `failed` or `refused`, the reason, parameters, best epoch, "
+    "names of the kept checkpoints",
     "evaluation": "table `evaluation`",
     "attention": "weights on the probe set, `<checkpoint>/<layer>/weights` [head, sample, query, "
     "key] float32, with `support`, `query_positions`, `key_positions`, `samples`, and fold states "
@@ -46,7 +47,8 @@ FILES = {
     "export": "layer entropies and head specialisation under document 3's keys, and beside them",
     "png": "a figure for screens",
     "svg": "the same figure for print",
-    "diagnosis": "evidence and findings, each with effect, interval, n and evidence ids",
+    "diagnosis": "provenance, evidence and findings, each with effect, interval, n and evidence ids; "
+    "schema: `diagnosis.schema.json`",
     "html": "the report, one file, no network needed",
     "markdown": "the same report as Markdown",
     "marker": "made when every run ended well; else the command's exit code is not 0",
@@ -64,7 +66,7 @@ HEAD = """# Results
 *Generated from the schemas by `make docs`.*
 
 Everything lies below `results/<study>/`. `config.json` there records the resolved config and the
-fingerprints of the source that ran. Beside its outputs each job leaves a seal,
+fingerprints and versions of the software that ran. Beside its outputs each job leaves a seal,
 `.<rule>.seal.json`: its param, and size, mtime and SHA-256 of what it wrote. A file that is not
 what its job wrote is refused by every reader, and its job runs again.
 

@@ -1,24 +1,38 @@
 """The config values that each job depends on, besides its inputs."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from attnpipe.figures.registry import NEEDS, ONE_SEED
+from attnpipe.io.json import canonical
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.estimate import stores_states
 from attnpipe.pipeline.overrides import without_folders
+from attnpipe.pipeline.versions import FINDINGS
 from attnpipe.schema.arms import computed
 
 Values = dict[str, Any]
 
 
 class StudyParams:
-    """The part of the config that each job of a study depends on: no more, no less."""
+    """The part of the config that each job of a study depends on: no more, no less.
 
-    def __init__(self, study: Study, tables: list[str]) -> None:
+    Parameters
+    ----------
+    study
+        The study.
+    tables
+        Names of its tables.
+    versions
+        Version of each package that the report names: a job shows no others.
+    """
+
+    def __init__(self, study: Study, tables: list[str], versions: Mapping[str, str]) -> None:
         self._study = study
         self._tables = tables
+        self._versions = dict(versions)
         self._config: Values = study.spec.model_dump(mode="json")
         self._values: dict[str, Callable[..., Values]] = {
             "prepare_data": self._data,
@@ -137,18 +151,17 @@ class StudyParams:
         return param
 
     def _diagnose(self) -> Values:
-        asked = self._study.spec.intervention
+        title, asked = self._study.spec.title, self._study.spec.intervention
         context = self._context | {"interventions": list(asked.names), "finetune": asked.finetune}
-        return {"title": self._study.spec.title, "context": context}
+        return {"title": title, "context": context, "provenance": self._provenance}
 
     def _report(self) -> Values:
-        data, choice = dict(self._config["data"]), dict(self._study.choice)
-        if data.get("path") is not None:
-            data["path"] = Path(data["path"]).name  # a report names no place on a machine
+        choice = dict(self._study.choice)
         return {
             "choice": choice | {"overrides": without_folders(choice["overrides"])},
-            "config": self._config | {"data": data},
+            "config": self._shown,
             "tables": self._tables,
+            "versions": self._versions,
         }
 
     def _verify(self) -> Values:

@@ -1,5 +1,7 @@
 """The config values that each job of a study of texts depends on, besides its inputs."""
 
+from collections.abc import Mapping
+
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.params import StudyParams, Values
 
@@ -10,8 +12,8 @@ READING = ("task", "dtype", "max_length", "untrained")
 class TextParams(StudyParams):
     """The part of the config that each job of a study of texts depends on."""
 
-    def __init__(self, study: Study, tables: list[str]) -> None:
-        super().__init__(study, tables)
+    def __init__(self, study: Study, tables: list[str], versions: Mapping[str, str]) -> None:
+        super().__init__(study, tables, versions)
         self._values |= {
             "obtain_model": self._obtain_model,
             "prepare_texts": self._prepare_texts,
@@ -83,5 +85,6 @@ class TextParams(StudyParams):
         return {"model": model}
 
     def _diagnose(self) -> Values:
-        context = self._context | {"text": self._text("mass_margin", "accuracy_range")}
-        return {"title": self._study.spec.title, "context": context}
+        values = super()._diagnose()
+        values["context"] |= {"text": self._text("mass_margin", "accuracy_range")}
+        return values

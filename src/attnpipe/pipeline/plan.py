@@ -41,13 +41,26 @@ class Plan:
     """Inputs, outputs and params of every stage of a study.
 
     The Snakefile and `describe` both ask the plan, so that they cannot disagree.
+
+    Parameters
+    ----------
+    study
+        The study.
+    fingerprint
+        Gives the fingerprint of a script with its members.
+    versions
+        Version of each package that reports name.
     """
 
-    def __init__(self, study: Study, fingerprint: Callable[..., str]) -> None:
+    def __init__(
+        self, study: Study, fingerprint: Callable[..., str], versions: Mapping[str, str]
+    ) -> None:
         self.study = study
         text = study.mode == "text"
         self._files: StageFiles = TextFiles(study) if text else SeededFiles(study)
-        self._params = (TextParams if text else StudyParams)(study, self._files.tables)
+        params = TextParams if text else StudyParams
+        self._params = params(study, self._files.tables, versions)
+        self.versions = versions
         self._fingerprint = fingerprint
 
     @property

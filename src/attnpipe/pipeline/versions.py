@@ -3,7 +3,9 @@
 import platform
 from importlib import metadata
 
-NAMED = ("attnpipe", "torch", "numpy", "scipy", "polars", "matplotlib", "snakemake", "hydra-core")
+FINDINGS = ("python", "attnpipe", "torch", "numpy", "scipy", "polars")
+"""Of what is named below, what tables and findings rest on; saved weights need no torch."""
+NAMED = (*FINDINGS[1:], "matplotlib", "snakemake", "hydra-core")
 
 
 def versions() -> dict[str, str]:

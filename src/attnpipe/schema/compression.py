@@ -1,23 +1,19 @@
 """How much of what a causal model reads could be left out."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator
 
 from attnpipe.schema.base import Section, distinct
 
 Policy = Literal["recent", "sink_recent", "uniform", "static_top", "random", "top_attention"]
-POLICIES: tuple[Policy, ...] = (
-    "recent", "sink_recent", "uniform", "static_top", "random", "top_attention",
-)  # fmt: skip
-"""The simplest first."""
 Budget = Annotated[float, Field(gt=0, lt=1)]
 
 
 class CompressionSpec(Section):
     """Inputs are removed, not only their weights; for models that read tokens from left to right."""
 
-    policies: list[Policy] = list(POLICIES)
+    policies: list[Policy] = list(get_args(Policy))
     """What is kept beside the last token: `recent` the newest tokens, `sink_recent` the first and the newest, `uniform` tokens at equal distances, `static_top` the places with the largest mean attention over the selection split, `random` any, `top_attention` those that the last token attends to most, which takes the whole attention to know. Empty: nothing is removed."""
     budgets: Annotated[list[Budget], Field(min_length=1)] = [0.05, 0.1, 0.2, 0.4, 0.7]
     """Shares of the tokens that are kept; all of them is where the others are held against."""

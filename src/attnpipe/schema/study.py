@@ -12,7 +12,6 @@ from attnpipe.schema.figure import FigureSpec
 from attnpipe.schema.intervention import InterventionSpec
 from attnpipe.schema.model import ModelSpec
 from attnpipe.schema.sizes import SizesSpec
-from attnpipe.schema.text import PromptsData, variant_label
 from attnpipe.schema.training import TrainingSpec
 
 SCHEMA_VERSION = 1
@@ -167,19 +166,6 @@ class StudySpec(Section):
                 f"analysis.text.representative_question is {shown}, but there are {questions} "
                 f"questions or sentences; choose one of 0 to {questions - 1}"
             )
-        if isinstance(self.data, PromptsData):
-            labels = [variant_label(*condition) for condition in self.data.conditions]
-            asked = {
-                "analysis.text.answers": self.analysis.text.answers.variants,
-                "compression": self.compression.variants,
-            }
-            for key, names in asked.items():
-                for name in names or ():
-                    if name not in labels:
-                        raise ValueError(
-                            f"{key}.variants names '{name}', which this study does not have; name "
-                            f"some of {', '.join(labels)}, or null for all"
-                        )
         window = getattr(self.data, "window", None)
         options = self.analysis.metrics
         for key in ("top_k", "recent_k"):

@@ -47,13 +47,6 @@ def _variants() -> dict[str, VariantSpec]:
     }
 
 
-def variant_label(variant: str, shots: int) -> str:
-    """Return the name of a variant with examples: ``2_shot``, or ``cot_2_shot``."""
-    if shots == 0:
-        return variant
-    return f"{shots}_shot" if variant == "plain" else f"{variant}_{shots}_shot"
-
-
 class PromptsData(Section):
     """Arithmetic questions with known answers, each asked in several ways."""
 
@@ -98,15 +91,6 @@ class PromptsData(Section):
     """`word`: whole words and numbers; `prefix`: a word may go on (math in mathematician), numbers may not; `substring`: anywhere."""
     max_new_tokens: Annotated[int, Field(ge=1, le=512)] = 16
     """Tokens that the model writes to answer."""
-
-    @property
-    def conditions(self) -> list[tuple[str, int]]:
-        """Variant and number of examples of each way in which a question is asked."""
-        return [
-            (variant, shots)
-            for variant in self.variants
-            for shots in (self.shots if variant in self.few_shot else [0])
-        ]
 
     @model_validator(mode="after")
     def _question_has_its_fields(self) -> "PromptsData":

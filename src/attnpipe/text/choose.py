@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from attnpipe.schema.text import PromptsData
 from attnpipe.text.arithmetic import Question, candidates
+from attnpipe.text.conditions import conditions
 from attnpipe.text.equal import equal_token_counts, of_commonest_length
 from attnpipe.text.examples import draw_examples
 
@@ -45,7 +46,7 @@ def choose(spec: PromptsData, tokenizers: Sequence[Tokenizer]) -> Chosen:
     """
     drawn = candidates(spec, np.random.default_rng([spec.seed, QUESTIONS]))
     questions = equal_token_counts(drawn, tokenizers, spec.questions)
-    needed = max(shots for _, shots in spec.conditions)
+    needed = max(shots for _, shots in conditions(spec))
     pool = []
     if needed:
         drawn = candidates(spec, np.random.default_rng([spec.shot_seed, EXAMPLES]))

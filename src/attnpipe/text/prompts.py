@@ -10,6 +10,7 @@ from attnpipe.text.arithmetic import Question
 from attnpipe.text.chat import ChatTemplate
 from attnpipe.text.choose import Chosen
 from attnpipe.text.compose import Composed, Composer
+from attnpipe.text.conditions import conditions
 from attnpipe.text.keywords import find_keywords
 
 
@@ -67,7 +68,7 @@ def prompt_items(
     items: list[PromptItem] = []
     asked = zip(chosen.questions, chosen.examples, strict=True)
     for number, (question, examples) in enumerate(asked):
-        for name, shots in spec.conditions:
+        for name, shots in conditions(spec):
             prompt = compose_prompt(spec, spec.variants[name], question, examples[:shots])
             text = _as_read(spec, prompt, chat)
             hits = find_keywords(text.text, keywords_of(spec, question), spec.match)
@@ -142,9 +143,9 @@ def span_names(spec: PromptsData) -> list[str]:
     found = [names.SYSTEM] if spec.system else []
     if any(variant.instruction.strip() for variant in spec.variants.values()):
         found.append(names.INSTRUCTION)
-    for shot in range(1, max(shots for _, shots in spec.conditions) + 1):
+    for shot in range(1, max(shots for _, shots in conditions(spec)) + 1):
         found += [names.shot_question(shot), names.shot_answer(shot)]
     found += [names.QUESTION, *names.OPERANDS]
     cued = any(variant.suffix.strip() for variant in spec.variants.values())
-    few = any(shots for _, shots in spec.conditions)
+    few = any(shots for _, shots in conditions(spec))
     return [*found, names.ANSWER_CUE] if cued or few else found

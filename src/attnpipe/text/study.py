@@ -11,11 +11,12 @@ from tokenizers import Tokenizer
 
 from attnpipe.core.errors import UserError
 from attnpipe.core.text import Span
-from attnpipe.schema.text import PromptsData, SentencesData, variant_label
+from attnpipe.schema.text import PromptsData, SentencesData
 from attnpipe.tables.text import SPANS, TEXTS
 from attnpipe.text import names
 from attnpipe.text.chat import load_chat_template
 from attnpipe.text.choose import Chosen, choose
+from attnpipe.text.conditions import variant_label
 from attnpipe.text.prompts import PromptItem, prompt_items
 from attnpipe.text.sentences import sentences, source
 from attnpipe.text.tokens import load_tokenizer, tokenize

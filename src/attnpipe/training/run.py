@@ -99,8 +99,9 @@ def train(
     )
     rows = [{"model": name, "seed": seed, **row} for row in state.history]
     best = {c: w for c, w in state.kept.items() if c == "best"}
+    kept = {c: w for c, w in state.kept.items() if c != "best"} | best
     return TrainedRun(
-        checkpoints={c: w for c, w in state.kept.items() if c != "best"} | best,
+        checkpoints=kept,
         history=HISTORY.frame(rows),
         evaluation=EVALUATION.frame() if divergence else _evaluate(task, module, state),
         outcome=Outcome(
@@ -108,6 +109,7 @@ def train(
             reason=reason,
             parameters=sum(p.numel() for p in module.parameters() if p.requires_grad),
             best_epoch=state.best_epoch,
+            checkpoints=tuple(kept),
         ),
     )
 

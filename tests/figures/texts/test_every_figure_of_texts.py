@@ -83,6 +83,7 @@ def test_is_drawn_without_overlapping_or_cut_text_and_names_its_gaps(
     style = StyleSpec()
     figure = drawn(text_factory, name, text_factory.Plan(**CASES[case]), style)
     said = readable.assert_readable(figure, style)
+    assert readable.unnamed_axes(figure) == []
     assert [words for words in SAID.get((name, case), []) if words not in said] == []
 
 
