@@ -1,16 +1,12 @@
 """The config values that each job depends on, besides its inputs."""
 
-import hashlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from attnpipe.figures.registry import NEEDS, ONE_SEED
-from attnpipe.io.json import canonical
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.estimate import stores_states
 from attnpipe.pipeline.overrides import without_folders
-from attnpipe.pipeline.versions import FINDINGS
 from attnpipe.schema.arms import computed
 
 Values = dict[str, Any]
