@@ -1,12 +1,16 @@
 """The config values that each job depends on, besides its inputs."""
 
+import hashlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from attnpipe.figures.registry import NEEDS, ONE_SEED
+from attnpipe.io.json import canonical
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.estimate import stores_states
 from attnpipe.pipeline.overrides import without_folders
+from attnpipe.pipeline.versions import FINDINGS
 from attnpipe.schema.arms import computed
 
 Values = dict[str, Any]
@@ -150,6 +154,26 @@ class StudyParams:
         title, asked = self._study.spec.title, self._study.spec.intervention
         context = self._context | {"interventions": list(asked.names), "finetune": asked.finetune}
         return {"title": title, "context": context, "provenance": self._provenance}
+
+    @property
+    def _provenance(self) -> Values:
+        """Config and software of the findings; what is drawn is no part of that."""
+        config = {key: value for key, value in self._shown.items() if key != "figure"}
+        absent = () if self._study.mode != "saved" else ("torch",)
+        return {
+            "study": self._study.spec.name,
+            "scale": self._study.spec.scale,
+            "config_sha256": hashlib.sha256(canonical(config).encode()).hexdigest(),
+            "versions": {n: self._versions[n] for n in FINDINGS if n not in absent},
+        }
+
+    @property
+    def _shown(self) -> Values:
+        """The config as results show it: they name no place on a machine."""
+        data = dict(self._config["data"])
+        if data.get("path") is not None:
+            data["path"] = Path(data["path"]).name
+        return self._config | {"data": data}
 
     def _report(self) -> Values:
         choice = dict(self._study.choice)
