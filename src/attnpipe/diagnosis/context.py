@@ -53,6 +53,10 @@ class DiagnosisContext:
         Model → its baseline, or None.
     seeds
         Seeds of the study.
+    arms
+        Model → its arms that gates ask for.
+    label_nulls
+        Model → the same one trained on shuffled labels, where there is one.
     stored_seeds
         Model → its seeds, where saved weights have not all of them for every model.
     window
@@ -71,6 +75,7 @@ class DiagnosisContext:
     baselines: Mapping[str, str | None]
     seeds: tuple[int, ...]
     arms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    label_nulls: Mapping[str, str] = field(default_factory=dict)
     stored_seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     window: int = 0
     delta: float = 0.02
@@ -104,6 +109,7 @@ def diagnosis_context(spec: Mapping[str, Any], description: Mapping[str, Any]) -
         baselines=dict(study["baselines"]),
         seeds=tuple(study["seeds"]),
         arms={model: tuple(of) for model, of in study.get("arms", {}).items()},
+        label_nulls=dict(study.get("label_nulls", {})),
         stored_seeds=_stored(study["seeds"], description.get("models") or {}),
         window=description.get("window") or 0,
         delta=study["delta"],

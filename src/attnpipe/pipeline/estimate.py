@@ -1,5 +1,6 @@
 """How much a study will store, before anything runs."""
 
+from attnpipe.schema.arms import derive_arms
 from attnpipe.schema.model import Attending, TransformerModel
 from attnpipe.schema.study import StudySpec
 from attnpipe.schema.text import PromptsData
@@ -19,7 +20,10 @@ def kept_checkpoints(training: TrainingSpec) -> int:
 
 def attention_bytes(spec: StudySpec, model: str) -> int:
     """Return the bytes of the full attention weights of one run (0 if unknown or none)."""
-    chosen = spec.models.get(model)  # None: an arm, whose weights are not looked at
+    chosen = spec.models.get(model)
+    if chosen is None:
+        arm = derive_arms(spec.models).derived[model]
+        chosen = arm if arm.shuffled_labels else None  # the weights of others are not looked at
     if not isinstance(chosen, Attending) or chosen.attention is None or spec.training is None:
         return 0
     window = spec.data.window  # type: ignore[union-attr]
@@ -28,7 +32,8 @@ def attention_bytes(spec: StudySpec, model: str) -> int:
         matrices = chosen.layers * chosen.heads * window * window
     else:
         matrices = window if chosen.attention.kind in ONE_ROW else window * window
-    return kept_checkpoints(spec.training) * samples * matrices * FLOAT32
+    records = kept_checkpoints(spec.training) + spec.analysis.capture.shuffled_inputs
+    return records * samples * matrices * FLOAT32
 
 
 TEXT_BYTES = 500_000

@@ -98,7 +98,7 @@ class StudyParams:
         return {
             "runs": [list(run) for run in self._study.runs],
             "intervened": [list(run) for run in self._study.intervened],
-            "arms": self._study.arms.of,
+            "arms": self._study.arms.deciding,
             "delta": self._study.spec.analysis.contrast.delta,
         }
 
@@ -112,7 +112,7 @@ class StudyParams:
             "baselines": self._baselines,
             "seeds": sorted(spec.seeds),
             "delta": spec.analysis.contrast.delta,
-            "arms": {model: list(of) for model, of in self._study.arms.of.items()},
+            "arms": {model: list(of) for model, of in self._study.arms.deciding.items()},
         }
 
     def _figure(self, figure: str) -> Values:
@@ -134,7 +134,8 @@ class StudyParams:
         return param
 
     def _diagnose(self) -> Values:
-        return {"title": self._study.spec.title, "context": self._context}
+        context = self._context | {"label_nulls": self._study.arms.label_nulls}
+        return {"title": self._study.spec.title, "context": context}
 
     def _report(self) -> Values:
         data, choice = dict(self._config["data"]), dict(self._study.choice)
