@@ -20,7 +20,7 @@ def kept_checkpoints(training: TrainingSpec) -> int:
 
 def attention_bytes(spec: StudySpec, model: str) -> int:
     """Return the bytes of the full attention weights of one run (0 if unknown or none)."""
-    chosen = spec.models.get(model)
+    chosen: object = spec.models.get(model)
     if chosen is None:
         arm = derive_arms(spec.models).derived[model]
         chosen = arm if arm.shuffled_labels else None  # the weights of others are not looked at

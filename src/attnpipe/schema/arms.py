@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
@@ -16,7 +16,7 @@ WORDS: dict[Arm, str] = {
     "none": "without attention", "uniform": "uniform weights", "static": "static weights",
     "shuffled_labels": "shuffled labels",
 }  # fmt: skip
-LABEL_NULL: Arm = "shuffled_labels"
+LABEL_NULL: Final = "shuffled_labels"
 """The arm that no gate asks for: it shows what attention looks like, not what it is good for."""
 NOT_COMPUTED = ("label", "baseline", "arms")
 """Keys of a model that change nothing in what its runs compute."""

@@ -162,8 +162,7 @@ def _of_shuffled(case: Case) -> tuple[str, list[Evidence]]:
         return "", []
     sentence = (
         f" With the steps of each input in random order the mean lag is {span(lag, ' steps')}, and "
-        f"the divergence from uniform {span(kl, ' nats')} instead of {span(ordered, ' nats')}: "
-        "what changes rests on the order of what is read."
+        f"the divergence from uniform {span(kl, ' nats')} instead of {span(ordered, ' nats')}."
     )
     return sentence, [*lag, *kl, *ordered]
 
