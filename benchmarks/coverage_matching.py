@@ -6,7 +6,8 @@ from zlib import crc32
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from attnpipe.stats.matching import LEVEL, match_heads
+from attnpipe.stats.against_null import LEVEL
+from attnpipe.stats.matching import match_heads
 
 REPETITIONS, SAMPLES, DRAWS = 200, 8, 19
 """With 19 rotations p ≤ .05 means: larger than all of them."""
@@ -72,7 +73,7 @@ def rates(case: Case, times: int = REPETITIONS) -> Rates:
         weights /= weights.sum(axis=-1, keepdims=True)
         heads = list(weights[:, :, :, None, :])
         m = match_heads(heads, support, *halves, draws=DRAWS, seed=repetition)
-        found.append((m.p <= LEVEL, m.above_null, m.likeness.value, m.null.mean()))
+        found.append((m.against.p <= LEVEL, m.against.above, m.likeness.value, m.null.mean()))
     return Rates(*(float(x) for x in np.mean(found, axis=0)))
 
 

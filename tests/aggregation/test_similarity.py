@@ -13,13 +13,17 @@ from attnpipe.core.errors import UserError
 from attnpipe.metrics.battery import Battery
 from attnpipe.schema.analysis import MetricsSpec
 from attnpipe.stats.jackknife import pairwise_mean
+from attnpipe.stats.random_likeness import random_likeness
 from attnpipe.stats.rows import row_similarity
 from attnpipe.tables.study import SIMILARITY
 
 MEASURES = {
     "profile_cosine", "jsd_distance", "profile_pearson", "profile_spearman",
-    "centred_cosine", "residual_cosine",
+    "centred_cosine", "residual_cosine", "position_cosine",
 }  # fmt: skip
+
+
+OF_ROWS = ["centred_cosine", "residual_cosine", "position_cosine"]
 
 
 def table(runs):
@@ -63,6 +67,9 @@ def test_pair_values_are_those_of_the_averaged_rows():
     rows = row_similarity([r.final[0].weights[0] for r in runs], runs[0].final[0].support)
     assert values(found, **best, measure="centred_cosine") == [pytest.approx(rows.centred[0, 1])]
     assert values(found, **best, measure="residual_cosine") == [pytest.approx(rows.residual[0, 1])]
+    assert values(found, **best, measure="position_cosine") == [
+        pytest.approx(np.corrcoef(p, q)[0, 1], abs=1e-6)  # one query: the profile itself
+    ]
 
 
 def test_model_level_is_the_mean_over_pairs_with_a_jackknife_interval():
@@ -176,10 +183,11 @@ def test_an_unknown_row_is_refused_by_name():
 
 def test_averaged_weights_have_profiles_and_no_rows():
     found = table([run(s, probe={"averaged_over": ("sample",)}) for s in range(3)])
-    rows = found.filter(pl.col("measure").is_in(["centred_cosine", "residual_cosine"]))
+    rows = found.filter(pl.col("measure").is_in(OF_ROWS))
     assert rows["value"].null_count() == rows.height > 0
     assert set(rows.filter(pl.col("level") == "model")["n"]) == {3}
-    rest = found.filter(~pl.col("measure").is_in(["centred_cosine", "residual_cosine"]))
+    assert rows["null_mean"].null_count() == rows["above_null"].null_count() == rows.height
+    rest = found.filter(~pl.col("measure").is_in(OF_ROWS))
     assert rest["value"].null_count() == 0
 
 
@@ -210,8 +218,8 @@ def test_seeds_with_other_samples_share_profiles_only():
     runs = [run(1), run(2), run(3, of=weights(3, (1, 4, 1, 8)))]
     found = table(runs).filter(pl.col("checkpoint") == "best", pl.col("level") == "pair")
     with_third = found.filter(pl.col("seed_b") == 3)
-    rows = pl.col("measure").is_in(["centred_cosine", "residual_cosine"])
-    assert with_third.filter(rows)["value"].null_count() == 4
+    rows = pl.col("measure").is_in(OF_ROWS)
+    assert with_third.filter(rows)["value"].null_count() == 6
     assert with_third.filter(~rows)["value"].null_count() == 0
     assert found.filter(pl.col("seed_b") == 2)["value"].null_count() == 0
 
@@ -229,7 +237,7 @@ def test_uniform_attention_has_a_published_cosine_and_no_pattern():
     found = table([run(s, of=uniform, untrained=False) for s in range(3)])
     row = pick(found, level="model", measure="profile_cosine")
     assert (row["value"], row["as_published"]) == (pytest.approx(1.0), "stabil")
-    for measure in ("centred_cosine", "residual_cosine", "profile_pearson", "profile_spearman"):
+    for measure in (*OF_ROWS, "profile_pearson", "profile_spearman"):
         assert pick(found, level="model", measure=measure)["value"] is None
 
 
@@ -298,3 +306,29 @@ def test_nothing_is_matched_where_rows_are_unknown_or_alone() -> None:
     averaged = [run(s, probe={"averaged_over": ("sample",)}) for s in (1, 2)]
     for runs in (averaged, [run(1)]):
         assert "layer" not in table(runs)["level"].to_list()
+
+
+NULL = ["null_mean", "null_hi95", "p", "above_null"]
+
+
+def test_likeness_of_rows_stands_beside_heads_that_look_at_random_keys() -> None:
+    runs = [run(s, of=weights(s, (1, 16, 1, 12), sd=3.0, shared=0.9)) for s in (3, 1, 2)]
+    row = pick(table(runs), checkpoint="best", level="model", measure="centred_cosine")
+    null = random_likeness(
+        [r.final[0].weights[0] for r in runs], runs[0].final[0].support,
+        [np.random.default_rng([s, 0, 0]) for s in (3, 1, 2)],
+    )  # fmt: skip
+    expected = [null.mean(), np.quantile(null, 0.95), 1 / 200, True]
+    assert [row[c] for c in NULL] == pytest.approx(expected)
+    before = pick(table(runs), checkpoint="untrained", level="model", measure="centred_cosine")
+    assert before["above_null"] is False
+
+
+def test_only_likeness_of_rows_over_all_seeds_has_that_null() -> None:
+    found = table([run(s) for s in (1, 2, 3)]).filter(pl.col("null_mean").is_not_null())
+    kinds = set(found.select("level", "measure").rows())
+    assert kinds == {("model", "centred_cosine"), ("layer", "matched_cosine")}
+    mixed = table([run(1), run(2), run(3, of=weights(3, (1, 4, 1, 8)))])
+    row = pick(mixed, checkpoint="best", level="model", measure="centred_cosine")
+    assert row["value"] is not None
+    assert [row[c] for c in NULL] == [None] * 4

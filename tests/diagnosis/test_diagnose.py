@@ -129,6 +129,7 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
         put("similarity", CENTRED | {"checkpoint": "untrained"}, **likeness(0.99, 0.01)),
         put("similarity", CENTRED, **likeness(0.9, 0.05)),
     ]),
+    ("stability", "INCONCLUSIVE", {}, [put("similarity", CENTRED, above_null=False)]),
     ("stability", "DESCRIPTIVE", {"seeds": (1, 2)}, []),
     ("stability", "INCONCLUSIVE", UNKNOWABLE, []),
     ("published_stability", "NO", {}, []),

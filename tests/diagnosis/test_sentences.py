@@ -67,6 +67,43 @@ def test_averaging_is_the_reason_only_where_the_profile_is_flatter_than_its_rows
     assert ("last query's row alone" in finding.sentence) == (not hidden)
 
 
+def test_what_rests_on_the_order_of_inputs_is_said_where_it_is_known(factory: ModuleType) -> None:
+    finding = found(judged(factory), f"focus.{MODEL}")
+    assert "in random order the mean lag is" in finding.sentence
+    of = f"metric.{MODEL}.shuffled_inputs."
+    assert {of + "lag_mean", of + "kl_uniform", f"metric.{MODEL}.kl_uniform"} <= {*finding.evidence}
+
+    def edit(tables: Tables) -> Tables:
+        plain = pl.col("condition").ne_missing("shuffled_inputs")
+        return tables | {"metrics": tables["metrics"].filter(plain)}
+
+    finding = found(judged(factory, edit), f"focus.{MODEL}")
+    assert finding.status == "DESCRIPTIVE"
+    assert "random order" not in finding.sentence
+    assert not [i for i in finding.evidence if i.startswith(of)]
+
+
+@pytest.mark.parametrize(("share", "sharper"), [(0.5, True), (1.0, False)])
+def test_models_trained_on_shuffled_labels_stand_beside_sharpness(
+    factory: ModuleType, share: float, sharper: bool
+) -> None:
+    plan = factory.Plan(window=20, epochs=6)
+    tables = factory.study(plan)
+    plain = found(diagnose(tables, factory.diagnosis_context(plan)), f"sharpness.{MODEL}")
+    assert "shuffled labels" not in plain.sentence
+    for table in ("inventory", "metrics"):
+        own = tables[table].filter(pl.col("model") == MODEL).with_columns(model=pl.lit("L0"))
+        if table == "metrics":
+            own = own.with_columns(pl.col("mean", "lo95", "hi95") * share)
+        tables[table] = pl.concat([tables[table], own])
+    context = replace(factory.diagnosis_context(plan), label_nulls={MODEL: "L0"})
+    finding = found(diagnose(tables, context), f"sharpness.{MODEL}")
+    assert finding.status == plain.status == "YES"
+    assert {*finding.evidence} == {*plain.evidence, "metric.L0.kl_uniform"}
+    end = "sharper than theirs." if sharper else "not shown to be sharper."
+    assert finding.sentence.endswith(end)
+
+
 def test_without_positive_skill_a_gain_has_no_unit(factory: ModuleType) -> None:
     where = (pl.col("model") == MODEL) & (pl.col("level") == "gain")
     where &= pl.col("metric") == "skill_units"

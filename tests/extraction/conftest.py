@@ -33,10 +33,10 @@ class Trained:
     checkpoints: dict
     outcome: Outcome
 
-    def extract(self, max_megabytes: float = 64.0):
+    def extract(self, max_megabytes: float = 64.0, shuffled_inputs: bool = False):
         from attnpipe.extraction.run import extract
 
-        capture = CaptureSpec(max_megabytes=max_megabytes)
+        capture = CaptureSpec(max_megabytes=max_megabytes, shuffled_inputs=shuffled_inputs)
         return extract(
             self.dataset,
             self.model,

@@ -161,6 +161,10 @@ def metric_values(plan: Plan) -> pl.DataFrame:
                         hidden = model in plan.unknowable and metric in PER_ROW
                         add(**where, metric=metric, value=None if hidden else value,
                             condition="unknowable" if hidden else None)  # fmt: skip
+                    if name == plan.final(seed) and plan.trained:
+                        for metric, share in (("kl_uniform", 0.5), ("lag_mean", 1.1)):
+                            value = share * _numbers(plan, place, seed, epoch, p)[metric]
+                            add(**where, metric=metric, value=value, condition="shuffled_inputs")
                     if plan.tokens:
                         for metric in TOKEN_SCORES:
                             score = 0.05 + 0.9 * (1 - np.exp(-epoch / 5)) * (head == place % 2)
@@ -228,8 +232,11 @@ def _similarity_rows(plan: Plan, model: str, name: str, epoch: int) -> list[dict
     p = {s: profile(plan, place, s, epoch, 0) for s in seeds}
     rows: list[dict[str, object]] = []
     base = {"model": model, "checkpoint": name, "layer": 0, "head": 0}
-    for measure in ("profile_cosine", "centred_cosine", "jsd_distance", "profile_pearson"):
-        if measure == "centred_cosine" and model in plan.unknowable:
+    for measure in (
+        "profile_cosine", "centred_cosine", "position_cosine", "jsd_distance", "profile_pearson",
+    ):  # fmt: skip
+        of_rows = measure in ("centred_cosine", "position_cosine")
+        if of_rows and model in plan.unknowable:
             continue
         pairs = []
         for a, b in combinations(seeds, 2):
@@ -249,6 +256,9 @@ def _similarity_rows(plan: Plan, model: str, name: str, epoch: int) -> list[dict
                 "as_published": None if measure != "profile_cosine"
                 else "instabil" if mean < 0.9 else "stabil",
             })  # fmt: skip
+            if measure == "centred_cosine":
+                rows[-1] |= {"null_mean": 0.0, "null_hi95": 0.08, "p": 0.005 if mean > 0.2 else 0.5,
+                             "above_null": mean > 0.2}  # fmt: skip
     if len(seeds) > 1:
         stack = np.array(list(p.values()))
         for key, cv in enumerate((stack.std(0, ddof=1) / stack.mean(0)).tolist()):

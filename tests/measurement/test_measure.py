@@ -15,6 +15,7 @@ from tests.measurement.records import CHECKPOINTS, make_probe, make_records
 
 from attnpipe.core.block import Block
 from attnpipe.core.errors import UserError
+from attnpipe.core.record import SHUFFLED
 from attnpipe.measurement.parts import block, parts
 from attnpipe.measurement.run import measure
 from attnpipe.metrics.battery import Battery
@@ -69,6 +70,25 @@ def test_table_conforms_and_every_metric_is_in_the_catalogue():
     known = frame.drop("condition", "item", "query", "target", "value")
     assert known.null_count().sum_horizontal().item() == 0
     assert not frame["value"].is_nan().any()
+
+
+def test_shuffled_inputs_are_a_condition_of_the_final_checkpoint():
+    records = make_records()
+    other = replace(make_records(["best"], seed=1)[0], checkpoint=SHUFFLED)
+    frame = run([*records, other])
+    rows = frame.filter(pl.col("condition") == SHUFFLED)
+    assert set(rows["checkpoint"]) == {"best"}
+    split = ["position_information", "content_information", "content_share"]
+    assert set(rows["metric"]) == {*ROW_METRICS, *split}
+    assert rows["item"].null_count() == rows.height == 2 * (len(ROW_METRICS) + 3)
+    as_best = run([*records[:-1], replace(other, checkpoint="best")])
+    for metric in ("kl_uniform", "lag_mean", "content_share"):
+        for head in (0, 1):
+            found = value_of(frame, metric, head=head, condition=SHUFFLED)
+            where = {"head": head, "checkpoint": "best", "condition": None}
+            assert found == pytest.approx(value_of(as_best, metric, **where))
+            assert found != pytest.approx(value_of(frame, metric, **where))
+    assert frame.filter(pl.col("condition").ne_missing(SHUFFLED)).equals(run(records))
 
 
 def test_no_metric_is_reported_twice():

@@ -55,6 +55,19 @@ def test_label_baseline_and_arms_are_no_part_of_what_is_computed() -> None:
     assert computed(lstm("simple", ARMS)) == computed(lstm("simple", label="another"))
 
 
+def test_shuffled_labels_are_a_model_of_their_own_that_no_gate_asks_for() -> None:
+    models = study() | {"dot": lstm("scaled_dot", [*ARMS, "shuffled_labels"], label="dot")}
+    before, arms = derive_arms(study()), derive_arms(models)
+    run = arms.of["dot"]["shuffled_labels"]
+    assert arms.label_nulls == {"dot": run}
+    assert arms.deciding == before.of
+    assert set(arms.derived) == {*before.derived, run}
+    variant = arms.derived[run]
+    assert variant.label == "L0: shuffled labels in dot"
+    assert computed(variant) == computed(models["dot"]) | {"shuffled_labels": True}
+    assert variant.attention == models["dot"].attention
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [(lambda: lstm(arms=["none"]), "has none"),

@@ -7,6 +7,7 @@ import pytest
 
 from attnpipe.core.errors import UserError
 from attnpipe.pipeline.config import load_study
+from attnpipe.pipeline.estimate import attention_bytes
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -154,6 +155,20 @@ def test_default_studies_compose_at_both_scales(study, scale):
     assert (loaded.spec.name, loaded.spec.scale) == (study, scale)
     assert len(loaded.spec.models) == 8
     assert len(loaded.runs) == (8 + 6) * 5  # R1 and R2 of two sizes, and of sums over queries
+
+
+def test_attention_of_arms_is_looked_at_where_labels_alone_differ():
+    override = "models.lstm_small_simple.arms=[none,uniform,shuffled_labels]"
+    study = load_study(CONFIG, {"overrides": override})
+    arms = study.arms.of["lstm_small_simple"]
+    looked_at = {m for m in study.models if study.has_attention(m)}
+    own = {m for m, spec in study.spec.models.items() if getattr(spec, "attention", None)}
+    assert looked_at == own | {arms["shuffled_labels"]}
+    assert {model for model, _ in study.intervened} == own
+    assert attention_bytes(study.spec, arms["shuffled_labels"]) == attention_bytes(
+        study.spec, "lstm_small_simple"
+    )
+    assert attention_bytes(study.spec, arms["uniform"]) == 0
 
 
 def test_quick_still_means_a_real_model():

@@ -43,8 +43,8 @@ def test_partners_are_the_same_heads_whatever_their_order():
     assert found.by_head[0, 1].mean() == pytest.approx(found.matched[0, 1])
     assert found.matched[0, 1] == found.matched[1, 0]
     assert np.isnan(np.diag(found.matched)).all()
-    assert found.p == pytest.approx(1 / 20)
-    assert found.above_null
+    assert found.against.p == pytest.approx(1 / 20)
+    assert found.against.above
     assert found.likeness == pairwise_mean(found.matched)
     assert found.likeness.df == 2
 
@@ -87,9 +87,9 @@ def test_nothing_to_compare_is_unknown():
     flat = np.full((2, 40, 1, 12), 1 / 12, dtype=np.float32)
     found = match_heads([flat, flat], ALL, A, B, draws=3)
     assert np.isnan(found.likeness.value)
-    assert np.isnan(found.p)
-    assert np.isnan(found.excess)
-    assert not found.above_null
+    assert np.isnan(found.against.p)
+    assert np.isnan(found.against.excess)
+    assert not found.against.above
     alone = match_heads([flat], ALL, A, B, draws=3)
     assert np.isnan(alone.likeness.value)
 

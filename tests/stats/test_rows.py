@@ -43,6 +43,13 @@ def naive(a, b, support, residual):
     return sum(by_sample) / len(by_sample) if by_sample else np.nan
 
 
+def mean_rows(x, support):
+    """Each row replaced by the mean of its position over the samples that see the key."""
+    support = np.broadcast_to(support, x.shape)
+    total = np.where(support, x.astype(float), 0.0).sum(axis=0)
+    return np.where(support, total / np.maximum(support.sum(axis=0), 1), 0.0)
+
+
 @settings(deadline=None, derandomize=True, max_examples=30)
 @given(
     st.integers(0, 10_000), st.integers(1, 4), st.integers(1, 3), st.integers(2, 6), st.booleans()
@@ -56,7 +63,8 @@ def test_similarity_is_the_mean_over_samples_of_rows(seed, samples, queries, key
     result = row_similarity([a, b, c], support)
     for i, j, x, y in ((0, 1, a, b), (0, 2, a, c), (1, 2, b, c)):
         expected = [naive(x, y, support, False), naive(x, y, support, True)]
-        given_back = [result.centred[i, j], result.residual[i, j]]
+        expected.append(naive(mean_rows(x, support), mean_rows(y, support), support, False))
+        given_back = [getattr(result, n)[i, j] for n in ("centred", "residual", "position")]
         assert given_back == pytest.approx(expected, abs=1e-4, nan_ok=True)
         assert result.centred[j, i] == pytest.approx(result.centred[i, j], nan_ok=True)
 
@@ -69,6 +77,7 @@ def test_chunks_do_not_change_the_result(monkeypatch):
     pieces = row_similarity(weights, ALL)
     assert np.allclose(whole.centred, pieces.centred, atol=1e-12)
     assert np.allclose(whole.residual, pieces.residual, atol=1e-12)
+    assert np.allclose(whole.position, pieces.position, atol=1e-12)
 
 
 def test_shared_position_with_independent_content_has_no_residual_likeness():
@@ -77,6 +86,7 @@ def test_shared_position_with_independent_content_has_no_residual_likeness():
     weights = [softmax(position + 0.3 * rng.normal(size=(300, 4, 6))) for _ in range(2)]
     result = row_similarity(weights, ALL)
     assert result.centred[0, 1] > 0.9
+    assert result.position[0, 1] > 0.99
     assert abs(result.residual[0, 1]) < 0.05
 
 

@@ -38,5 +38,7 @@ def test_restored_order_goes_on_where_it_was(taken: int) -> None:
 def test_streams_of_a_run_are_distinct_and_fixed() -> None:
     one, again, other = Seeds.of(7), Seeds.of(7), Seeds.of(8)
     assert one == again
-    streams = [s for x in (one, other) for s in (x.initialisation, x.order, x.noise)]
-    assert len(set(streams)) == 6
+    streams = [s for x in (one, other) for s in (x.initialisation, x.order, x.noise, x.labels)]
+    assert len(set(streams)) == 8
+    first = np.random.SeedSequence(7).generate_state(3).tolist()  # adding a stream moved none
+    assert [one.initialisation, one.order, one.noise] == first

@@ -24,6 +24,7 @@ POOL_TRAINED = [
     "intervene pool 1", "intervene pool 2",
 ]  # fmt: skip
 POOL_MEASURED = ["measure pool 1", "measure pool 2", "aggregate pool"]
+L0 = "shuffled_labels-d435ee66"
 AFTER_MEASURE = ["compare", "diagnose", *FIGURES, *END]
 
 # Overrides on the command line → the jobs of the next run.
@@ -52,6 +53,13 @@ OVERRIDES = {
     "models.pool.arms=[none,uniform]": [
         "train uniform-3cf19730 1", "train uniform-3cf19730 2",
         "aggregate uniform-3cf19730", *STUDY,
+    ],
+    "models.pool.arms=[shuffled_labels]": [
+        f"train {L0} 1", f"train {L0} 2", f"extract {L0} 1", f"extract {L0} 2",
+        f"measure {L0} 1", f"measure {L0} 2", f"aggregate {L0}", *STUDY,
+    ],
+    "analysis.capture.shuffled_inputs=false": [
+        "extract pool 1", "extract pool 2", *POOL_MEASURED, *AFTER_MEASURE,
     ],
     "title='Another title'": ["diagnose", *END],
     "seeds=[1,2,3]": [

@@ -7,12 +7,12 @@ import numpy as np
 
 from attnpipe.aggregation.runs import RunTables
 from attnpipe.core.record import LayerRecord
+from attnpipe.stats.against_null import AgainstNull
 from attnpipe.stats.jackknife import pair_values
 from attnpipe.stats.matching import Matching, match_heads
 
 Row = dict[str, Any]
 MEASURE = "matched_cosine"
-NULL_LEVEL = 0.95
 DRAWS = 199
 
 
@@ -61,14 +61,17 @@ def matched_rows(runs: Sequence[RunTables], records: Mapping[int, LayerRecord]) 
 def _layer_row(found: Matching) -> Row:
     estimate = found.likeness
     lo, hi = estimate.interval()
-    null = found.null[~np.isnan(found.null)]
-    row: Row = {
+    return {
         "level": "layer", "measure": MEASURE, "value": estimate.value, "n": len(found.matched),
-        "lo95": max(lo, -1.0), "hi95": min(hi, 1.0), "p": found.p, "above_null": found.above_null,
+        "lo95": max(lo, -1.0), "hi95": min(hi, 1.0), **null_columns(found.against),
     }  # fmt: skip
-    if len(null):
-        row |= {"null_mean": float(null.mean()), "null_hi95": float(np.quantile(null, NULL_LEVEL))}
-    return row
+
+
+def null_columns(found: AgainstNull) -> Row:
+    """Return what tables say of a likeness beside its null."""
+    return {
+        "null_mean": found.mean, "null_hi95": found.hi95, "p": found.p, "above_null": found.above,
+    }  # fmt: skip
 
 
 def _mean(values: np.ndarray) -> float:

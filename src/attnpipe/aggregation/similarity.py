@@ -7,13 +7,15 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from attnpipe.aggregation.matched import matched_rows
+from attnpipe.aggregation.matched import matched_rows, null_columns
 from attnpipe.aggregation.profiles import published_profiles
 from attnpipe.aggregation.runs import RunTables, are_replicates, final_label
 from attnpipe.core.record import LayerRecord
 from attnpipe.metrics.published import stability_word
 from attnpipe.stats import profiles as of_profiles
+from attnpipe.stats.against_null import AgainstNull
 from attnpipe.stats.jackknife import pair_values, pairwise_mean
+from attnpipe.stats.random_likeness import random_likeness
 from attnpipe.stats.rows import row_similarity
 from attnpipe.stats.variation import coefficient_of_variation
 from attnpipe.tables.study import SIMILARITY
@@ -27,7 +29,9 @@ OF_PROFILES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "profile_pearson": of_profiles.pearson,
     "profile_spearman": of_profiles.spearman,
 }
-OF_ROWS = ("centred_cosine", "residual_cosine")
+OF_ROWS = ("centred_cosine", "residual_cosine", "position_cosine")
+WITH_NULL = "centred_cosine"
+"""Measure of rows beside which stands that of heads that look at random keys."""
 LOWEST = {"jsd_distance": 0.0}
 """Least value of a measure where it is not −1; the greatest is 1 for all."""
 
@@ -35,7 +39,8 @@ LOWEST = {"jsd_distance": 0.0}
 def similarity(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
     """Compare the attention of every pair of seeds, final and untrained.
 
-    The untrained model is a null: what it scores, too, says nothing of training. Heads are
+    The untrained model is a null: what it scores, too, says nothing of training. Others are
+    rows as sharp at random keys (`stats.random_likeness`) and position means alone. Heads are
     compared by their index and, layer by layer, matched (`aggregation.matched`). Profiles
     (`aggregation.profiles`) need the same keys in both seeds; rows need the same samples,
     queries, keys and support, and are unknowable where weights were averaged before they
@@ -107,7 +112,10 @@ def _head_rows(
             yield {"level": "pair", "measure": measure, "seed_a": seeds[a], "seed_b": seeds[b],
                    "value": float(value)}  # fmt: skip
     for measure, pairs in measures.items():
-        yield _model_row(measure, pairs)
+        row = _model_row(measure, pairs)
+        if measure == WITH_NULL and len(_same_rows(runs, records)) > 1:
+            row |= null_columns(AgainstNull(row["value"], _null(runs, records, head)))
+        yield row
     yield from _timestep_rows(found, are_replicates(runs))
 
 
@@ -120,7 +128,7 @@ def _model_row(measure: str, pairs: Pairs) -> Row:
     values = values[~np.isnan(values)]
     row: Row = {"level": "model", "measure": measure, "n": int(known.any(axis=1).sum())}
     if len(values) == 0:
-        return row | {"n": len(pairs)}
+        return row | {"n": len(pairs), "value": float("nan")}
     lo, hi = estimate.interval()
     word = stability_word(estimate.value) if measure == "profile_cosine" else None
     return row | {
@@ -168,7 +176,18 @@ def _of_rows(
         result = row_similarity([r.weights[head] for r in chosen], chosen[0].support)
         measures["centred_cosine"][np.ix_(members, members)] = result.centred
         measures["residual_cosine"][np.ix_(members, members)] = result.residual
+        measures["position_cosine"][np.ix_(members, members)] = result.position
     return measures
+
+
+def _null(
+    runs: Sequence[RunTables], records: Mapping[int, LayerRecord], head: int
+) -> Float[np.ndarray, " draw"]:
+    """Return the likeness of heads that look at random keys; a seed's are the same in any study."""
+    chosen = [records[run.seed] for run in runs]
+    generators = [np.random.default_rng([run.seed, chosen[0].layer, head]) for run in runs]
+    weights = [record.weights[head] for record in chosen]
+    return random_likeness(weights, chosen[0].support, generators)
 
 
 def _same_rows(

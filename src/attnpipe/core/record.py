@@ -7,6 +7,9 @@ import numpy as np
 
 from attnpipe.core.fold import State
 
+SHUFFLED = "shuffled_inputs"
+"""Checkpoint of final weights on probe inputs whose steps or tokens are in random order."""
+
 
 @dataclass(frozen=True)
 class LayerRecord:
@@ -15,7 +18,8 @@ class LayerRecord:
     Attributes
     ----------
     checkpoint
-        ``untrained``, ``epoch_NNN``, ``best`` or ``test``.
+        ``untrained``, ``epoch_NNN``, ``best`` or ``test``; `SHUFFLED`: the final one once
+        more, on shuffled inputs.
     layer
         Zero-based.
     weights

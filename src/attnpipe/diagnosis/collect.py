@@ -29,8 +29,13 @@ METRICS: Mapping[str, str] = {
 """Metric → unit; besides, `recent_mass_k` for each k."""
 FINETUNED: Mapping[str, str] = {"uniform_finetuned": "F2", "position_mean_finetuned": "F3"}
 """Effect that is left after training under the intervention → its code in ids."""
+SHUFFLED = "shuffled_inputs"
+"""Condition of the final weights on inputs in random order."""
+OF_SHUFFLED = ("kl_uniform", "lag_mean")
 TOKEN_SCORES = ("previous_token", "induction")
-MEASURES = ("profile_cosine", "profile_pearson", "centred_cosine")
+MEASURES = ("profile_cosine", "profile_pearson", "centred_cosine", "position_cosine")
+NULL = ("null_mean", "null_hi95", "p", "above_null")
+"""What a likeness is by chance."""
 
 
 def collect(tables: Tables) -> Book:
@@ -103,11 +108,13 @@ def _metrics(
         & (
             (pl.col("metric").is_in(list(units)) & _plain_or_unknowable())
             | ((pl.col("metric") == "rows_excluded") & (pl.col("condition") == "off_support"))
+            | (pl.col("metric").is_in(OF_SHUFFLED) & (pl.col("condition") == SHUFFLED))
         )
     ).filter(_at(finals))
     for row, head in _heads(wanted, keys):
-        before = "untrained." if row["checkpoint"] == "untrained" else ""
-        of = f"metric.{row['model']}.{before}{row['metric']}"
+        kind = "untrained." if row["checkpoint"] == "untrained" else ""
+        kind = f"{SHUFFLED}." if row["condition"] == SHUFFLED else kind
+        of = f"metric.{row['model']}.{kind}{row['metric']}"
         yield Evidence(
             id=of + head,
             table="metrics.csv",
@@ -167,7 +174,7 @@ def _similarity(similarity: pl.DataFrame, finals: Mapping[str, str]) -> Iterator
             hi95=row["hi95"],
             n_seeds=row["n"],
             unit="cosine",
-            facts={"of": of, "as_published": row["as_published"]},
+            facts={"of": of, "as_published": row["as_published"], **{k: row[k] for k in NULL}},
         )
 
 
@@ -191,7 +198,7 @@ def _matched(similarity: pl.DataFrame, finals: Mapping[str, str]) -> Iterator[Ev
             hi95=row["hi95"],
             n_seeds=row["n"],
             unit="cosine",
-            facts={"of": of, **{k: row[k] for k in ("null_mean", "null_hi95", "p", "above_null")}},
+            facts={"of": of, **{k: row[k] for k in NULL}},
         )
 
 

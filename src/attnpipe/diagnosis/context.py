@@ -54,12 +54,14 @@ class DiagnosisContext:
     seeds
         Seeds of the study.
     arms
-        Model → its arms.
+        Model → its arms that gates ask for.
     interventions
         Names of the interventions that were asked for.
     finetune
         Share of the training steps by which models were trained further under E2 and E3; 0: they
         were not.
+    label_nulls
+        Model → the same one trained on shuffled labels, where there is one.
     stored_seeds
         Model → its seeds, where saved weights have not all of them for every model.
     window
@@ -82,6 +84,7 @@ class DiagnosisContext:
     arms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     interventions: tuple[str, ...] = ()
     finetune: float = 0.0
+    label_nulls: Mapping[str, str] = field(default_factory=dict)
     stored_seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     window: int = 0
     delta: float = 0.02
@@ -126,6 +129,7 @@ def diagnosis_context(spec: Mapping[str, Any], description: Mapping[str, Any]) -
         arms={model: tuple(of) for model, of in study.get("arms", {}).items()},
         interventions=tuple(study.get("interventions", ())),
         finetune=study.get("finetune", 0.0),
+        label_nulls=dict(study.get("label_nulls", {})),
         stored_seeds=_stored(study["seeds"], description.get("models") or {}),
         window=description.get("window") or 0,
         delta=study["delta"],

@@ -8,11 +8,12 @@ from jaxtyping import Int64
 
 from attnpipe.core.fold import Fold
 from attnpipe.core.outcome import Outcome
-from attnpipe.core.record import LayerRecord, Probe
+from attnpipe.core.record import SHUFFLED, LayerRecord, Probe
 from attnpipe.data.storage import Dataset
 from attnpipe.data.tokens import TokenDataset
 from attnpipe.extraction.capture import capture, elements_per_sample, look, samples_that_fit
 from attnpipe.extraction.identifiability import NullShare
+from attnpipe.extraction.shuffle import shuffled
 from attnpipe.metrics.registry import FOLDS
 from attnpipe.models.build import build_model
 from attnpipe.models.determinism import deterministic
@@ -37,8 +38,8 @@ class Extracted:
     Attributes
     ----------
     records
-        Layers of each checkpoint, ``untrained`` first, ``best`` last; none for a model
-        without attention.
+        Layers of each checkpoint, ``untrained`` first, then epochs, ``best``, and `SHUFFLED`
+        if asked for; none for a model without attention.
     probe
         The inputs on which attention was captured.
     """
@@ -72,7 +73,7 @@ def extract(
     checkpoints, outcome
         What training left; any order.
     capture_spec
-        The size limit.
+        The size limit, and whether shuffled inputs are read.
     metrics
         Options of the battery, which is loaded only where weights exceed the limit.
     run
@@ -97,7 +98,7 @@ def extract(
         per_sample = elements_per_sample(module, probe)
         samples = samples_that_fit(
             dataset.halves,
-            per_sample * _BYTES * len(checkpoints),
+            per_sample * _BYTES * (len(checkpoints) + capture_spec.shuffled_inputs),
             capture_spec.max_megabytes * 1e6,
         )
         if len(samples) < len(dataset.probe) and metrics is None:
@@ -108,6 +109,11 @@ def extract(
             records += capture(module, probe, len(dataset.probe), samples, name, battery)
             if name == "best":
                 look(module, probe, few_of(len(dataset.probe)), shares)
+                if capture_spec.shuffled_inputs:
+                    other = shuffled(probe, getattr(model, "mask", None))
+                    records += capture(
+                        module, other, len(dataset.probe), samples, SHUFFLED, battery
+                    )
     published_row = getattr(module, "published_row", "only")
     tokens = dataset.probe_tokens if isinstance(dataset, TokenDataset) else None
     return Extracted(

@@ -32,6 +32,8 @@ class Row:
     reference: float | None = None
     reference_lo: float | None = None
     reference_hi: float | None = None
+    others: Sequence[tuple[str, float]] = ()
+    """Marker and value of further references."""
     missing: str = ""
     values: str = field(default="")
     """Text at the right; by default the mean."""
@@ -67,6 +69,11 @@ def draw_rows(ax: Axes, rows: Sequence[Row], *, labels: bool, room: float, digit
         if row.reference is not None:
             ax.plot(
                 [row.reference], [place], marker="D", markersize=3.4, markerfacecolor="none",
+                markeredgecolor=INK, markeredgewidth=0.7, zorder=3,
+            )  # fmt: skip
+        for marker, value in row.others:
+            ax.plot(
+                [value], [place], marker=marker, markersize=3.4, markerfacecolor="none",
                 markeredgecolor=INK, markeredgewidth=0.7, zorder=3,
             )  # fmt: skip
         if row.mean is None:
@@ -132,6 +139,7 @@ def span(rows: Sequence[Row], *also: float, pad: float = 0.06) -> tuple[float, f
             *row.points,
             *(v for v in (row.mean, row.lo, row.hi, row.reference) if v is not None),
             *(v for v in (row.reference_lo, row.reference_hi) if v is not None),
+            *(value for _, value in row.others),
         ]
     finite = [float(v) for v in numbers if math.isfinite(v)]
     if not finite:

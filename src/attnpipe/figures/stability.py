@@ -1,4 +1,4 @@
-"""Do seeds agree more than independent heads would? Likeness beside its null."""
+"""Do seeds agree more than independent heads would? Likeness beside its nulls."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +24,8 @@ from attnpipe.figures.style import look, styled
 from attnpipe.schema.figure import FigureOptions
 
 MEASURE = "matched_cosine"
+UNTRAINED, POSITION, RANDOM = "s", "^", "x"
+"""Markers of the other nulls."""
 
 
 @styled
@@ -43,7 +45,8 @@ def draw(
         title="Do seeds agree more than independent heads would?",
         subtitle="Centred cosine of rows between seeds, on half B of the probe set; heads of a "
         "layer are matched on half A. Null: every head rotated along its keys, matched in the "
-        "same way; the mark is its mean, the line ends where 95 % of draws lie below.",
+        "same way; the mark is its mean, the line ends where 95 % of draws lie below. Position "
+        "and random keys are shown where a layer has one head, on all samples.",
         xlabel="likeness of two seeds",
         notes=[*cut, *gap_notes(tables, context, list(context.attention_models))],
     )
@@ -53,6 +56,9 @@ def draw(
         key("one pair of seeds", size=2.2),
         key(f"mean and {PERCENT} interval (jackknife over seeds)", line=True),
         key("null: mean and upper end", marker="D", hollow=True, thin=True),
+        key("before training", marker=UNTRAINED, hollow=True),
+        key("mean rows of positions", marker=POSITION, hollow=True),
+        key("rows as sharp at random keys: upper end", marker=RANDOM),
         rule_key("unrelated"),
     ]
     figure = sheet(context, words, [panel_height(len(names))], legend)
@@ -109,4 +115,27 @@ def _row(
         reference=mean["null_mean"],
         reference_lo=mean["null_mean"],
         reference_hi=mean["null_hi95"],
+        others=_others(tables, model, layer, finals[model]),
     )
+
+
+def _others(
+    tables: Mapping[str, pl.DataFrame], model: str, layer: int, final: str
+) -> list[tuple[str, float]]:
+    """Return what an untrained model gives; for a single head, position and chance as well."""
+    own = tables["similarity"].filter((pl.col("model") == model) & (pl.col("layer") == layer))
+    wanted = [(UNTRAINED, "layer", "untrained", MEASURE, "value")]
+    if own.filter(pl.col("level") == "model")["head"].n_unique() == 1:
+        wanted += [
+            (POSITION, "model", final, "position_cosine", "value"),
+            (RANDOM, "model", final, "centred_cosine", "null_hi95"),
+        ]
+    found = []
+    for marker, level, checkpoint, measure, column in wanted:
+        at = own.filter(
+            (pl.col("level") == level)
+            & (pl.col("checkpoint") == checkpoint)
+            & (pl.col("measure") == measure)
+        )
+        found += [(marker, value) for value in at[column].drop_nulls().drop_nans()]
+    return found

@@ -42,13 +42,16 @@ def emit_validity(table: MetricTable, battery: Battery) -> None:
         table.add("rows_excluded", count, validity.total, 0, condition=reason)
 
 
-def emit_row_means(table: MetricTable, battery: Battery, *, per_item: bool) -> None:
+def emit_row_means(
+    table: MetricTable, battery: Battery, *, per_item: bool, condition: str | None = None
+) -> None:
     """Add the mean of every row metric, and its mean per probe sample if asked for."""
     fold = battery.means
     rows = fold.rows
     for metric in fold.metrics:
         means = fold.means(metric)
-        table.add(metric, means.mean, means.count, rows.sum(axis=-1) - means.count)
+        left_out = rows.sum(axis=-1) - means.count
+        table.add(metric, means.mean, means.count, left_out, condition=condition)
         if per_item:
             left_out = rows - means.item_count
             table.add(metric, means.item_mean, means.item_count, left_out, item=fold.samples)
@@ -72,12 +75,12 @@ def emit_peaks(table: MetricTable, battery: Battery) -> None:
     table.add("peak_lag_iqr", high - low, resolved, left_out)
 
 
-def emit_split(table: MetricTable, battery: Battery) -> None:
+def emit_split(table: MetricTable, battery: Battery, *, condition: str | None = None) -> None:
     """Add positional and content information."""
     split = battery.profile.split(battery.options.row_tolerance)
     left_out = battery.means.rows.sum(axis=-1) - split.rows
     for metric, value in zip(SPLIT, (split.position, split.content, split.share), strict=True):
-        table.add(metric, value, split.rows, left_out)
+        table.add(metric, value, split.rows, left_out, condition=condition)
 
 
 def emit_profiles(table: MetricTable, battery: Battery, probe: Probe) -> None:

@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterable, Sequence
 
 from attnpipe.core.errors import UserError
-from attnpipe.core.record import LayerRecord
+from attnpipe.core.record import SHUFFLED, LayerRecord
 
 EPOCH = re.compile(r"epoch_(\d+)")
-OUTSIDE = ("best", "test")
+OUTSIDE = ("best", "test", SHUFFLED)
 """Checkpoints that are no point of the trajectory."""
 
 
 def place(checkpoint: str) -> tuple[int, int]:
-    """Return a sort key: ``untrained``, epochs by number, ``best``, ``test``.
+    """Return a sort key: ``untrained``, epochs by number, ``best``, ``test``, `SHUFFLED`.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def references(records: Sequence[LayerRecord], index: int) -> dict[str, LayerRec
     """Return the records that record `index` is compared with: ``previous`` and ``final``.
 
     Both are points of the trajectory (``untrained`` and epochs); ``final`` is its last
-    epoch. ``best`` and ``test`` are compared with none.
+    epoch. Those `OUTSIDE` of it are compared with none.
     """
     if records[index].checkpoint in OUTSIDE:
         return {}

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 
 from attnpipe.core.errors import UserError
-from attnpipe.core.record import LayerRecord, Probe
+from attnpipe.core.record import SHUFFLED, LayerRecord, Probe
 from attnpipe.measurement.divergence import RowDivergence, require_same_rows
-from attnpipe.measurement.emit import emit
+from attnpipe.measurement.emit import emit, emit_row_means, emit_split
 from attnpipe.measurement.order import by_layer, references
 from attnpipe.measurement.parts import block, parts
 from attnpipe.measurement.table import MetricTable
@@ -63,6 +63,12 @@ def measure(
                 f"among {', '.join(names)}: extract it or declare another one final"
             )
         for index, record in enumerate(own):
+            if record.checkpoint == SHUFFLED:
+                table.at(probe.final, layer)
+                battery, _ = measure_record(record, {}, options)
+                emit_row_means(table, battery, per_item=False, condition=SHUFFLED)
+                emit_split(table, battery, condition=SHUFFLED)
+                continue
             scores = fold_of(probe, options)
             battery, divergences = measure_record(record, references(own, index), options, scores)
             table.at(record.checkpoint, layer)

@@ -90,7 +90,7 @@ class Study:
             return self.runs if asked and self.spec.analysis.text.answers.interventions else []
         if not self.trained or not self.spec.intervention.names:
             return []
-        return [run for run in self.runs if self.has_attention(run[0])]
+        return self._with_own_attention
 
     @property
     def shortened(self) -> list[tuple[str, int]]:
@@ -98,12 +98,20 @@ class Study:
         kind = self.spec.data.kind
         if not self.spec.compression.policies or kind not in ("prompts", *TOKENS):
             return []
-        return [run for run in self.runs if self.has_attention(run[0])]
+        return self._with_own_attention
+
+    @property
+    def _with_own_attention(self) -> list[tuple[str, int]]:
+        """The (model, seed) pairs of models with attention, without arms."""
+        return [(m, s) for m, s in self.runs if m in self.spec.models and self.has_attention(m)]
 
     def has_attention(self, model: str) -> bool:
-        """Return whether a model has attention weights to look at; those of arms are known."""
+        """Return whether a model has attention weights to look at.
+
+        Those of arms are known, but for arms that differ from their model in labels alone.
+        """
         if model in self.arms.derived:
-            return False
+            return self.arms.derived[model].shuffled_labels
         spec = self.spec.models[model]
         observed = spec.kind in ("saved", "pretrained")
         return observed or getattr(spec, "attention", None) is not None

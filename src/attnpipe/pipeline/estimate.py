@@ -8,6 +8,7 @@ from attnpipe.io.outside.read import read_shape
 from attnpipe.saved_weights.axes import array_name, stored_axes
 from attnpipe.saved_weights.files import RunFiles
 from attnpipe.saved_weights.shapes import check_shape
+from attnpipe.schema.arms import derive_arms
 from attnpipe.schema.data import SavedWeightsData
 from attnpipe.schema.model import Attending, TransformerModel
 from attnpipe.schema.study import StudySpec
@@ -53,13 +54,16 @@ def kept_checkpoints(training: TrainingSpec) -> int:
 
 def trained_attention(spec: StudySpec, model: str) -> AttentionShape | None:
     """Return what will be captured of a run; None without attention."""
-    chosen = spec.models.get(model)  # None: an arm, whose weights are not looked at
+    chosen: object = spec.models.get(model)
+    if chosen is None:
+        arm = derive_arms(spec.models).derived[model]
+        chosen = arm if arm.shuffled_labels else None  # the weights of others are not looked at
     if not isinstance(chosen, Attending) or chosen.attention is None or spec.training is None:
         return None
     window = spec.data.window  # type: ignore[union-attr]
     transformer = isinstance(chosen, TransformerModel)
     return AttentionShape(
-        checkpoints=kept_checkpoints(spec.training),
+        checkpoints=kept_checkpoints(spec.training) + spec.analysis.capture.shuffled_inputs,
         heads=chosen.layers * chosen.heads if isinstance(chosen, TransformerModel) else 1,
         samples=spec.data.probe_samples,  # type: ignore[union-attr]
         queries=1 if not transformer and chosen.attention.kind in ONE_ROW else window,

@@ -28,7 +28,8 @@ FILES = {
     "evaluation": "table `evaluation`",
     "attention": "weights on the probe set, `<checkpoint>/<layer>/weights` [head, sample, query, "
     "key] float32, with `support`, `query_positions`, `key_positions`, `samples`, and fold states "
-    "where the weights exceed `analysis.capture.max_megabytes`",
+    "where the weights exceed `analysis.capture.max_megabytes`; checkpoint `shuffled_inputs`: the "
+    "final weights on probe inputs in random order",
     "probe": "halves of the probe set, final checkpoint, what is unknowable",
     "interventions": "table `interventions`",
     "losses": "table `compression_losses`",

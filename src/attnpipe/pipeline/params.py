@@ -115,7 +115,7 @@ class StudyParams:
         return {
             "runs": [list(run) for run in self._study.runs],
             "intervened": [list(run) for run in self._study.intervened],
-            "arms": self._study.arms.of,
+            "arms": self._study.arms.deciding,
             "delta": self._study.spec.analysis.contrast.delta,
         }
 
@@ -129,7 +129,7 @@ class StudyParams:
             "baselines": self._baselines,
             "seeds": sorted(spec.seeds),
             "delta": spec.analysis.contrast.delta,
-            "arms": {model: list(of) for model, of in self._study.arms.of.items()},
+            "arms": {model: list(of) for model, of in self._study.arms.deciding.items()},
         }
 
     def _figure(self, figure: str) -> Values:
@@ -152,7 +152,11 @@ class StudyParams:
 
     def _diagnose(self) -> Values:
         title, asked = self._study.spec.title, self._study.spec.intervention
-        context = self._context | {"interventions": list(asked.names), "finetune": asked.finetune}
+        context = self._context | {
+            "interventions": list(asked.names),
+            "finetune": asked.finetune,
+            "label_nulls": self._study.arms.label_nulls,
+        }
         return {"title": title, "context": context, "provenance": self._provenance}
 
     @property

@@ -111,8 +111,9 @@ CAPTIONS: dict[str, Caption] = {
     "stability": Caption(
         "Stability against its null",
         "Centred cosine of rows between seeds, layer by layer, heads matched first; beside it what "
-        "matching finds among independent heads of the same shape.",
-        "Dot plot: one row per model and layer, pairs of seeds, mean and interval, and the null.",
+        "matching finds among independent heads of the same shape, and what untrained models, "
+        "position alone, and rows as sharp at random keys give.",
+        "Dot plot: one row per model and layer, pairs of seeds, mean and interval, and the nulls.",
         ("similarity.csv",),
     ),
     "variation": Caption(

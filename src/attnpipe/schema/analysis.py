@@ -16,6 +16,8 @@ class CaptureSpec(Section):
 
     max_megabytes: Annotated[float, Field(gt=0)] = 64.0
     """Weights stored per run; above it, states of the folds and as many full samples as fit."""
+    shuffled_inputs: bool = True
+    """Whether the final weights also read the probe set with the steps or tokens of each sample in random order: what a row keeps of its shape then does not rest on order. For models that are trained here."""
 
 
 class MetricsSpec(Section):

@@ -4,17 +4,20 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
 from attnpipe.schema.intervention import Arm
 from attnpipe.schema.model import Attending, AttentionSpec, FixedAttention, ModelSpec
 
-CODES: dict[Arm, str] = {"none": "R0", "uniform": "R1", "static": "R2"}
+CODES: dict[Arm, str] = {"none": "R0", "uniform": "R1", "static": "R2", "shuffled_labels": "L0"}
 WORDS: dict[Arm, str] = {
     "none": "without attention", "uniform": "uniform weights", "static": "static weights",
+    "shuffled_labels": "shuffled labels",
 }  # fmt: skip
+LABEL_NULL: Final = "shuffled_labels"
+"""The arm that no gate asks for: it shows what attention looks like, not what it is good for."""
 NOT_COMPUTED = ("label", "baseline", "arms")
 """Keys of a model that change nothing in what its runs compute."""
 
@@ -36,17 +39,32 @@ class Arms:
     of: Mapping[str, Mapping[Arm, str]] = field(default_factory=dict)
     derived: Mapping[str, Attending] = field(default_factory=dict)
 
+    @property
+    def deciding(self) -> Mapping[str, Mapping[Arm, str]]:
+        """`of` without the arms that decide nothing."""
+        return {
+            model: {arm: run for arm, run in arms.items() if arm != LABEL_NULL}
+            for model, arms in self.of.items()
+        }
+
+    @property
+    def label_nulls(self) -> Mapping[str, str]:
+        """Model → the same one trained on shuffled labels."""
+        return {m: arms[LABEL_NULL] for m, arms in self.of.items() if LABEL_NULL in arms}
+
 
 def computed(model: BaseModel) -> dict[str, Any]:
     """Return what a model's runs compute: the same for two models, they are one run."""
     values = model.model_dump(mode="json")
+    if values.get(LABEL_NULL) is False:  # nothing else is named or trained anew for it
+        del values[LABEL_NULL]
     return {key: values[key] for key in values if key not in NOT_COMPUTED}
 
 
 def derive_arms(models: Mapping[str, ModelSpec]) -> Arms:
     """Return the arms that models ask for.
 
-    An arm differs from its model in nothing but attention. Weights that do not depend on
+    An arm differs from its model in nothing but attention, or in labels alone. Weights that do not depend on
     the query make all queries alike, so that one row stands for all of them: models of one
     size share their arms, unless one sums over queries and the other averages. A derived
     model is named by what it computes, so that its name does not depend on which models ask.
@@ -70,6 +88,8 @@ def derive_arms(models: Mapping[str, ModelSpec]) -> Arms:
 
 def _variant(model: Attending, arm: Arm) -> Attending:
     assert model.attention is not None
+    if arm == LABEL_NULL:
+        return model.model_copy(update={"shuffled_labels": True, "arms": []})
     attention = None
     if arm != "none":
         attention = FixedAttention(kind=arm, reduce=_reduce(model.attention))

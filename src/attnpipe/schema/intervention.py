@@ -10,7 +10,7 @@ Intervention = Literal[
     "output_mean", "uniform", "position_mean", "permuted", "last_step", "local_window",
     "untrained", "value_norm", "single_head", "cumulative_heads",
 ]  # fmt: skip
-Arm = Literal["none", "uniform", "static"]
+Arm = Literal["none", "uniform", "static", "shuffled_labels"]
 FINETUNED: tuple[Intervention, ...] = ("uniform", "position_mean")
 """Interventions under which a model can be trained further."""
 

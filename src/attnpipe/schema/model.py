@@ -94,7 +94,9 @@ class Attending(Forecaster):
     attention: AttentionSpec | None = None
     """Attention over hidden states; null: only the last one is used."""
     arms: list[Arm] = []
-    """Variants trained anew, to see whether attention helps: `none` (R0) without attention, `uniform` (R1) and `static` (R2) with weights that see no content."""
+    """Variants trained anew, to see whether attention helps: `none` (R0) without attention, `uniform` (R1) and `static` (R2) with weights that see no content; `shuffled_labels` (L0) with its own attention, on targets of other items: how sharp attention gets where there is nothing to learn. It decides nothing."""
+    shuffled_labels: bool = False
+    """Whether it is trained and validated on the targets of other items, permuted by the run's seed; the test split is as it is. What the arm of that name sets."""
 
     @model_validator(mode="after")
     def _attention_and_arms_fit(self) -> "Attending":

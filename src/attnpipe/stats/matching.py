@@ -7,14 +7,12 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
-from attnpipe.stats.estimate import NAN, Estimate
+from attnpipe.stats.against_null import AgainstNull
+from attnpipe.stats.estimate import Estimate
 from attnpipe.stats.jackknife import pairwise_mean
 from attnpipe.stats.rotation import rotated_likeness
 from attnpipe.stats.rows import Support
 
-EXCESS = 0.15
-"""Likeness above the mean of the null that counts, whatever p: see `Matching.above_null`."""
-LEVEL = 0.05
 MOST_PHASES = 32
 
 Heads = Float[np.ndarray, "head sample query key"]
@@ -57,29 +55,9 @@ class Matching:
         return pairwise_mean(self.matched)
 
     @property
-    def p(self) -> float:
-        """One-sided p, (1 + hits)/(1 + draws); NaN where nothing could be compared."""
-        value, known = self.likeness.value, self.null[~np.isnan(self.null)]
-        if np.isnan(value) or not len(known):
-            return NAN
-        return float((1 + np.count_nonzero(known >= value - 1e-12)) / (1 + len(known)))
-
-    @property
-    def excess(self) -> float:
-        """Likeness above the mean of the null."""
-        known = self.null[~np.isnan(self.null)]
-        return self.likeness.value - float(known.mean()) if len(known) else NAN
-
-    @property
-    def above_null(self) -> bool:
-        """Whether heads are more alike than independent ones: p ≤ .05 and excess ≥ 0.15.
-
-        p alone is right for rough or periodic profiles. Profiles that are smooth over a
-        quarter of the keys or more lose likeness at the seam of a rotation: by up to
-        0.07 if many heads are matched on few keys, where p is too small up to every
-        second time. `docs/statistics.md` has the figures.
-        """
-        return self.p <= LEVEL and self.excess >= EXCESS
+    def against(self) -> AgainstNull:
+        """The likeness beside its null."""
+        return AgainstNull(self.likeness.value, self.null)
 
 
 def match_heads(

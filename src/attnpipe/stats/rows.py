@@ -27,10 +27,14 @@ class RowSimilarity:
     residual
         S_res: the same after removing each seed's position mean as well: likeness of
         what depends on content.
+    position
+        The same as `centred` with each seed's position means in place of its rows: likeness
+        that position alone gives.
     """
 
     centred: Float[np.ndarray, "seed seed"]
     residual: Float[np.ndarray, "seed seed"]
+    position: Float[np.ndarray, "seed seed"]
 
 
 def row_similarity(weights: Sequence[Weights], support: Support) -> RowSimilarity:
@@ -48,16 +52,18 @@ def row_similarity(weights: Sequence[Weights], support: Support) -> RowSimilarit
         Keys that a query may see; axes of size 1 stand for "the same for all".
     """
     visible = np.broadcast_to(support, weights[0].shape)
-    means = [position_mean(w, visible) for w in weights]
-    centred, residual = PairMean(len(weights)), PairMean(len(weights))
+    means = np.stack([position_mean(w, visible) for w in weights])[:, None]
+    centred, residual, position = (PairMean(len(weights)) for _ in range(3))
     for part in chunks(weights[0].shape, len(weights)):
         seen = visible[part]
         raw = np.stack([finite(w[part], seen) for w in weights])
         scale = np.linalg.norm(raw, axis=-1)
         centred.add(*unit_rows(raw, scale, seen))
-        raw -= np.where(seen, np.stack(means)[:, None], 0.0)
+        mean = np.where(seen, means, 0.0)
+        position.add(*unit_rows(mean, np.linalg.norm(mean, axis=-1), seen))
+        raw -= mean
         residual.add(*unit_rows(raw, scale, seen))
-    return RowSimilarity(centred.result(), residual.result())
+    return RowSimilarity(centred.result(), residual.result(), position.result())
 
 
 class PairMean:

@@ -29,7 +29,10 @@ SPREAD = {
     "hi95": Column(REAL, "its upper end"),
 }
 METRIC = {
-    "condition": Column(TEXT, "a qualification: reason of exclusion, or `unknowable`"),
+    "condition": Column(
+        TEXT,
+        "a qualification: reason of exclusion; `unknowable`; `chance`, what uniform attention scores; `shuffled_inputs`, final weights on probe inputs in random order",
+    ),
     "item": Column(INT, "probe sample, null for the mean over all"),
     "query": Column(INT, "query position, null for all"),
     "target": Column(

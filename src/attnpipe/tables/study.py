@@ -35,7 +35,7 @@ METRIC_SUMMARY = Table("metrics", "metrics over seeds", {
 SIMILARITY = Table("similarity", "likeness of attention between seeds", {
     "model": RUN["model"], **WHERE,
     "level": Column(TEXT, "`pair`: two seeds; `model`: over pairs; `layer`: over pairs and heads; `head`: a head of the first seed and its partner; `timestep`: variation at one key position"),
-    "measure": Column(TEXT, "`profile_cosine`, `centred_cosine`, `residual_cosine`, `jsd_distance` (√(JSD/ln 2) of profiles), `profile_pearson`, `profile_spearman` or `cv`; of whole layers, on half B of the probe set: `matched_cosine`, centred cosine of heads matched on half A, `indexed_cosine`, the same without matching"),
+    "measure": Column(TEXT, "`profile_cosine`, `centred_cosine` (of rows), `residual_cosine` (the same without each seed's position means), `position_cosine` (of position means alone), `jsd_distance` (√(JSD/ln 2) of profiles), `profile_pearson`, `profile_spearman` or `cv`; of whole layers, on half B of the probe set: `matched_cosine`, centred cosine of heads matched on half A, `indexed_cosine`, the same without matching"),
     "seed_a": Column(INT, "first seed of a pair"),
     "seed_b": Column(INT, "second seed of a pair"),
     "target": Column(INT, "key position, for `cv`; at level `head` the partner in the second seed"),
@@ -45,9 +45,9 @@ SIMILARITY = Table("similarity", "likeness of attention between seeds", {
     "min": Column(REAL, "smallest pair"),
     "lo95": Column(REAL, "delete-one-seed jackknife interval"),
     "hi95": Column(REAL, "its upper end"),
-    "null_mean": Column(REAL, "for `matched_cosine`: mean likeness of as many independent heads of the same shape"),
-    "null_hi95": Column(REAL, "what 95 % of these stay below"),
-    "p": Column(REAL, "share of these that are as much alike, one-sided"),
+    "null_mean": Column(REAL, "mean likeness under the null. `matched_cosine`: as many independent heads of the same shape; `centred_cosine` at level `model`: heads that look at random keys, each row with the entropy it has"),
+    "null_hi95": Column(REAL, "what 95 % of its draws stay below"),
+    "p": Column(REAL, "share of its draws that are as much alike, one-sided"),
     "above_null": Column(FLAG, "whether p ≤ 0.05 and the likeness lies 0.15 above the null's mean: p alone errs on smooth profiles"),
     "as_published": Column(TEXT, "for `profile_cosine`: the verdict word of document 0's rules"),
 })  # fmt: skip

@@ -29,8 +29,8 @@ class Batch:
 
 
 @runtime_checkable
-class Task(Protocol):
-    """Items to train and score on. An item is what has one loss: a window, a text, an episode."""
+class Examples(Protocol):
+    """Items to train on. An item is what has one loss: a window, a text, an episode."""
 
     def count(self, split: Split) -> int:
         """Return the number of items of a split; they are numbered from 0."""
@@ -38,11 +38,16 @@ class Task(Protocol):
     def batch(self, split: Split, items: Int64[np.ndarray, " item"]) -> Batch:
         """Return the items, in the order given."""
 
-    def probe(self, samples: Int64[np.ndarray, " sample"]) -> Batch:
-        """Return items of the probe set."""
-
     def loss(self, outputs: Tensor, batch: Batch) -> Float[Tensor, " item"]:
         """Return the differentiable loss of each item, in training units."""
+
+
+@runtime_checkable
+class Task(Examples, Protocol):
+    """Items to train and score on."""
+
+    def probe(self, samples: Int64[np.ndarray, " sample"]) -> Batch:
+        """Return items of the probe set."""
 
     def trivial(self, split: Split) -> Mapping[str, Float[np.ndarray, " item"]]:
         """Return the loss of each item under each predictor that needs no model, natural units."""

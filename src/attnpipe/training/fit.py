@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from attnpipe.models.determinism import deterministic
 from attnpipe.schema.training import TrainingSpec
 from attnpipe.tasks.predict import BATCH
-from attnpipe.tasks.task import Task
+from attnpipe.tasks.task import Examples
 from attnpipe.training.order import ShuffledItems
 from attnpipe.training.registry import OPTIMIZERS
 from attnpipe.training.resume import ResumeStore
@@ -26,7 +26,7 @@ Progress = Callable[[Mapping[str, Any]], None]
 
 
 def fit(
-    task: Task,
+    task: Examples,
     module: nn.Module,
     training: TrainingSpec,
     seeds: Seeds,
@@ -84,7 +84,7 @@ def fit(
 
 
 def _fresh_state(
-    task: Task, module: nn.Module, training: TrainingSpec, seeds: Seeds
+    task: Examples, module: nn.Module, training: TrainingSpec, seeds: Seeds
 ) -> TrainingState:
     optimizer = OPTIMIZERS.load(training.optimizer)(module.parameters(), training)
     schedule = ReduceLROnPlateau(
@@ -94,7 +94,7 @@ def _fresh_state(
     return TrainingState(module, optimizer, schedule, order)
 
 
-def _run_epoch(task: Task, state: TrainingState, training: TrainingSpec) -> float:
+def _run_epoch(task: Examples, state: TrainingState, training: TrainingSpec) -> float:
     """Return the mean loss of the epoch's items; stops at the first that is not finite."""
     state.module.train()
     total = 0.0
@@ -108,7 +108,7 @@ def _run_epoch(task: Task, state: TrainingState, training: TrainingSpec) -> floa
 
 
 def _close_epoch(
-    task: Task, state: TrainingState, training: TrainingSpec, train_loss: float | None
+    task: Examples, state: TrainingState, training: TrainingSpec, train_loss: float | None
 ) -> str | None:
     """Validate, note and keep; return what diverged, if anything did."""
     diverged = train_loss is not None and not math.isfinite(train_loss)
@@ -142,14 +142,14 @@ def _keep(state: TrainingState, training: TrainingSpec, validation: float) -> No
         state.kept["best"] = weights_of(state.module)
 
 
-def _validation_items(task: Task, training: TrainingSpec) -> Int64[np.ndarray, " item"]:
+def _validation_items(task: Examples, training: TrainingSpec) -> Int64[np.ndarray, " item"]:
     """Return the validation items scored after each epoch: evenly spread, always the same."""
     count = task.count("validation")
     wanted = min(count, training.validation_windows or count)
     return np.linspace(0, count - 1, wanted).round().astype(np.int64)
 
 
-def _mean_loss(task: Task, module: nn.Module, items: Int64[np.ndarray, " item"]) -> float:
+def _mean_loss(task: Examples, module: nn.Module, items: Int64[np.ndarray, " item"]) -> float:
     module.eval()
     total = 0.0
     with torch.inference_mode():

@@ -17,6 +17,7 @@ from attnpipe.tables.evaluation import EVALUATION
 from attnpipe.tables.history import HISTORY
 from attnpipe.tasks.build import task_of
 from attnpipe.tasks.predict import predict
+from attnpipe.tasks.shuffled_labels import ShuffledLabels
 from attnpipe.tasks.task import Task
 from attnpipe.training.fit import Progress, fit
 from attnpipe.training.resume import ResumeStore
@@ -67,9 +68,9 @@ def train(
     dataset
         What is learned; the same for all runs of a study.
     model, training
-        What is trained, and how.
+        What is trained, and how; one with `shuffled_labels` on targets of other items.
     seed
-        Drives initialisation, data order and dropout, and nothing else.
+        Drives initialisation, data order, dropout and shuffled labels, and nothing else.
     name
         The model's name in tables and messages.
     resume
@@ -92,7 +93,9 @@ def train(
     task = task_of(dataset)
     seeds = Seeds.of(seed)
     module = build_model(model, dataset.inputs, dataset.window, seed=seeds.initialisation)
-    state, divergence = fit(task, module, training, seeds, resume=resume, progress=progress)
+    shuffled = getattr(model, "shuffled_labels", False)
+    examples = ShuffledLabels(task, seeds.labels) if shuffled else task
+    state, divergence = fit(examples, module, training, seeds, resume=resume, progress=progress)
     reason = divergence and (
         f"{divergence} (model '{name}', seed {seed}): lower training.learning_rate or set "
         "training.clip_norm"

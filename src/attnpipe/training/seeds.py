@@ -13,9 +13,10 @@ class Seeds:
     order: int
     noise: int
     """Dropout."""
+    labels: int
+    """The permutation of targets, where they are shuffled."""
 
     @classmethod
     def of(cls, seed: int) -> "Seeds":
         """Return the streams of a run's seed."""
-        initialisation, order, noise = np.random.SeedSequence(seed).generate_state(3).tolist()
-        return cls(initialisation, order, noise)
+        return cls(*np.random.SeedSequence(seed).generate_state(4).tolist())

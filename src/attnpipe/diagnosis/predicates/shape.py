@@ -24,7 +24,8 @@ def unknowable(evidence: Sequence[Evidence]) -> bool:
 def sharpness(case: Case) -> Finding:
     """YES: rows diverge from uniform by more than 0.05 nats, and by more than untrained ones.
 
-    Several heads: YES if it is shown for one of them, NO only if for none.
+    Several heads: YES if it is shown for one of them, NO only if for none. Models trained on
+    shuffled labels, where there are any, stand beside it: they decide nothing.
     """
     names = ("kl_uniform", "entropy_normalized", "effective_keys_n1")
     kl, entropy, keys = (case.book.heads(f"metric.{case.name}.{n}") for n in names)
@@ -53,7 +54,27 @@ def sharpness(case: Case) -> Finding:
         undecided = zip(kl, before, answers, strict=True)
         blocked = [(now, then) for now, then, s in undecided if s == "INCONCLUSIVE"]
         missing = case.few_seeds(kl[0]) or _seeds_needed(blocked)
-    return case.answer(status, sentence + end, evidence, effect=kl[0], missing=missing)
+    said, of_labels = _of_shuffled_labels(case, kl)
+    return case.answer(
+        status, sentence + end + said, [*evidence, *of_labels], effect=kl[0], missing=missing
+    )
+
+
+def _of_shuffled_labels(case: Case, kl: Sequence[Evidence]) -> tuple[str, list[Evidence]]:
+    """Say whether rows are sharper than where there was nothing to learn, if it is known."""
+    null = case.book.heads(f"metric.{case.context.label_nulls.get(case.name)}.kl_uniform")
+    known = [e.hi95 if e.hi95 is not None else e.estimate for e in null]
+    tops = [top for top in known if top is not None]
+    if not null or len(tops) < len(null):
+        return "", []
+    lows = [e.lo95 for e in kl if e.lo95 is not None]
+    sharper = sum(low > max(tops) for low in lows)
+    many = "" if len(kl) == 1 else f" in {sharper} of {len(kl)} heads"
+    says = f"rows are sharper than theirs{many}" if sharper else "rows are not shown to be sharper"
+    return (
+        f" Models trained on shuffled labels lie {span(null, ' nats')} from uniform: {says}.",
+        null,
+    )
 
 
 def _sharper(now: Evidence, then: Evidence) -> Status:
@@ -96,7 +117,11 @@ def _how_many(answers: Sequence[Status]) -> str:
 
 
 def focus(case: Case) -> Finding:
-    """Describe where rows look: mean lag, mass on the newest keys, share that is content."""
+    """Describe where rows look: mean lag, mass on the newest keys, share that is content.
+
+    Where the final weights read inputs in random order, too, what is left of the shape is
+    given beside it.
+    """
     recent = _recent(case)
     names = [*([recent] if recent else []), "lag_mean", "content_share"]
     found = {n: case.book.heads(f"metric.{case.name}.{n}") for n in names}
@@ -120,10 +145,26 @@ def focus(case: Case) -> Finding:
         f"rows apart from uniform, "
         f"{content} {sample(found[recent][0])}."
     )
+    said, of_shuffled = _of_shuffled(case)
+    sentence, evidence = sentence + said, [*evidence, *of_shuffled]
     sharp = case.found.get("sharpness")
     if sharp is not None and sharp.status == "NO":
         sentence = f"Attention is practically uniform: there is little to locate. {sentence}"
     return case.answer("DESCRIPTIVE", sentence, evidence, effect=found[recent][0])
+
+
+def _of_shuffled(case: Case) -> tuple[str, list[Evidence]]:
+    """Say what rows do on inputs in random order, if it is known."""
+    of = f"metric.{case.name}.shuffled_inputs"
+    lag, kl = (case.book.heads(f"{of}.{metric}") for metric in ("lag_mean", "kl_uniform"))
+    ordered = case.book.heads(f"metric.{case.name}.kl_uniform")
+    if not lag or not kl or not ordered:
+        return "", []
+    sentence = (
+        f" With the steps of each input in random order the mean lag is {span(lag, ' steps')}, and "
+        f"the divergence from uniform {span(kl, ' nats')} instead of {span(ordered, ' nats')}."
+    )
+    return sentence, [*lag, *kl, *ordered]
 
 
 def _recent(case: Case) -> str:

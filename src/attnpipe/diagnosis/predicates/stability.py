@@ -9,17 +9,22 @@ SAME = 0.5
 """Centred cosine above which seeds count as alike, below which as unlike."""
 
 NO_NULL = "there is nothing untrained to hold it against."
+NO_POSITION = "what position alone gives is not known."
 
 
 def stability(case: Case) -> Finding:
-    """YES: the mean centred cosine of rows lies above 0.5 and above that of untrained models.
+    """YES: the mean centred cosine of rows lies above 0.5, that of untrained models, and chance.
 
-    Where a layer has several heads they are matched first, and must be more alike than
-    independent heads are.
-    Both ends of the claim rest on the delete-one-seed jackknife interval: pairs share seeds.
+    Chance is a null in the tables: rows as sharp at random keys; where a layer has several
+    heads, which are matched first, independent heads matched in the same way. Cited beside
+    it is what position alone gives. Both ends of the claim rest on the delete-one-seed
+    jackknife interval: pairs share seeds.
     """
     trained, before = (_rows(case, when) for when in ("", "untrained."))
-    evidence = [*trained, *before]
+    matched = any(e.row["level"] == "layer" for e in trained)
+    # The same index is not the same head: of several, no seed's position means compare.
+    position = [] if matched else _likeness(case, "position_cosine", "")
+    evidence = [*trained, *before, *position]
     if not trained or any(e.estimate is None for e in trained):
         profiles = _likeness(case, "profile_pearson", "")
         if profiles and all(e.estimate is not None for e in profiles):
@@ -38,6 +43,9 @@ def stability(case: Case) -> Finding:
     if len(before) != len(trained) or any(e.estimate is None for e in before):
         sentence = f"Centred cosine {span(trained)} {sample(trained[0])}; {NO_NULL}"
         return case.lacking(sentence, ["attention before training"], evidence, effect=trained[0])
+    if not matched and not position:
+        sentence = f"Centred cosine {span(trained)} {sample(trained[0])}; {NO_POSITION}"
+        return case.lacking(sentence, ["position means"], evidence, effect=trained[0])
     answers = [_alike(now, then) for now, then in zip(trained, before, strict=True)]
     status = answers[0] if len(set(answers)) == 1 else "INCONCLUSIVE"
     above = all(gate(e, SAME) == "YES" for e in trained)
@@ -50,12 +58,15 @@ def stability(case: Case) -> Finding:
     if status == "INCONCLUSIVE" and above:
         end = "seeds are alike, but it is not shown that they are so by training."
         missing = ["more seeds, to tell trained from untrained models"]
+        if not all(e.facts["above_null"] for e in trained):
+            end = "seeds are alike, but it is not shown that chance would not make them so."
+            missing = ["more seeds, to tell likeness from chance"]
     elif status in ("INCONCLUSIVE", "DESCRIPTIVE"):
         missing = case.few_seeds(trained[0]) or seeds_needed(trained[0], SAME)
     return case.answer(
         status,
-        f"Centred cosine of rows {span(trained)} between seeds{_matching(trained)}, {span(before)} "
-        f"before training {sample(trained[0])}: {end}",
+        f"Centred cosine of rows {span(trained)} between seeds{_chance(trained)}, {span(before)} "
+        f"before training{_of_means(position)} {sample(trained[0])}: {end}",
         evidence,
         effect=trained[0],
         missing=missing,
@@ -68,13 +79,23 @@ def _rows(case: Case, when: str) -> list[Evidence]:
     return matched or _likeness(case, "centred_cosine", when)
 
 
-def _matching(evidence: list[Evidence]) -> str:
-    """Say what matching alone would give; nothing where heads need none."""
-    null = [e.facts["null_mean"] for e in evidence if isinstance(e.facts.get("null_mean"), float)]
-    if not null:
+def _chance(evidence: list[Evidence]) -> str:
+    """Say what chance would give; nothing where it is not known."""
+    matched = any(e.row["level"] == "layer" for e in evidence)
+    null = [e.facts["null_mean" if matched else "null_hi95"] for e in evidence]
+    known = [n for n in null if isinstance(n, float)]
+    if not known:
         return ""
-    most = max(n for n in null if isinstance(n, float))
-    return f" once heads are matched, layer by layer (independent heads: up to {number(most)})"
+    most = number(max(known))
+    if matched:
+        return f" once heads are matched, layer by layer (independent heads: up to {most})"
+    return f" (rows as sharp at random keys: 95 % of draws below {most})"
+
+
+def _of_means(position: list[Evidence]) -> str:
+    """Say what position alone gives; nothing where it is not known."""
+    known = position and all(e.estimate is not None for e in position)
+    return f", {span(position)} of the mean rows of positions" if known else ""
 
 
 def _likeness(case: Case, measure: str, when: str) -> list[Evidence]:
@@ -85,7 +106,7 @@ def _alike(now: Evidence, then: Evidence) -> Status:
     status = gate(now, SAME)
     if status == "YES" and (now.lo95 is None or now.lo95 <= _top(then)):
         return "INCONCLUSIVE"
-    return "INCONCLUSIVE" if status == "YES" and now.facts.get("above_null") is False else status
+    return "INCONCLUSIVE" if status == "YES" and not now.facts["above_null"] else status
 
 
 def _top(evidence: Evidence) -> float:
