@@ -92,7 +92,7 @@ def _judge(
     answers = {code: gate_of(code, e, delta) for code, e in found.items()}
     of_arms = codes[0] in ARMS
     words = ADVANTAGE if of_arms else COST
-    after = {code: left for code in found if (left := left_after_finetune(case, code))}
+    after = {code: known for code in found if (known := left_after_finetune(case, code))}
     said = "; ".join(
         f"{SAYS[code]} {estimate(e, sign=True)} ({code}, {words[answers[code]]})"
         + (_made_up_for(case, *after[code]) if code in after else "")
