@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from attnpipe.schema.base import Name, Section
+from attnpipe.schema.base import Name, Section, distinct
 
 Sequential = Literal["cividis", "viridis", "plasma", "inferno", "magma", "Blues", "Greys"]
 Diverging = Literal["RdBu_r", "RdBu", "PuOr_r", "PuOr", "BrBG_r", "BrBG", "PRGn_r", "PRGn"]
@@ -16,6 +16,7 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "tokens": ("prompt_maps",),
     "log": ("prompt_maps", "head_atlas"),
     "metrics": ("head_atlas",),
+    "spans": ("segment_mass",),
     "view": (
         "prompt_maps", "head_atlas", "layer_entropy", "segment_mass", "few_shot", "keywords",
     ),
@@ -55,6 +56,11 @@ class FigureOptions(Section):
     """Whether the colours of `prompt_maps` and `head_atlas` are on a logarithmic scale; null: no."""
     metrics: Annotated[list[str], Field(min_length=1, max_length=24)] | None = None
     """Metrics that `head_atlas` shows: of the last token's row where that has them, else of all rows; `all/<metric>` and `last/<metric>` choose. Null: entropy, largest weight, sink mass and the head scores."""
+
+    spans: Annotated[list[str], Field(min_length=1)] | None = None
+    """Parts of the prompt that `segment_mass` shows: `system`, `instruction`, `examples_questions`, `examples_answers`, `question`, `answer_cue`; null: all."""
+
+    _distinct = field_validator("spans")(distinct)
 
     @model_validator(mode="after")
     def _some_tokens_are_shown(self) -> "FigureOptions":
