@@ -72,6 +72,7 @@ ZOO: dict[str, Architecture] = {
         {"vocab_size": VOCABULARY, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 32},
     ),
     "Llama": Architecture("LlamaForCausalLM", _LLAMA),
+    "Llama, one key head": Architecture("LlamaForCausalLM", _LLAMA | {"num_key_value_heads": 1}),
     "Mistral": Architecture("MistralForCausalLM", _LLAMA | {"sliding_window": 4}, windows=(4, 4)),
     "Qwen2": Architecture("Qwen2ForCausalLM", _LLAMA),
     "Gemma 2": Architecture(

@@ -1,10 +1,14 @@
 """What observing attention costs, beside a plain forward pass: time and memory.
 
-    python benchmarks/capture.py [--rounds 5] [--without-lens] [--small]
+    python benchmarks/capture.py [--rounds 5] [--without-lens] [--small | --memory | --check]
 
 writes `benchmarks/capture.json` and `docs/performance.md`. Every method is a process of its
 own, one thread each; all of them take turns in each round, so that a slow moment of the
-machine is shared. A ratio is a quotient of the least CPU times.
+machine is shared. A ratio is CPU time over that of the forward pass alone in the same round:
+the median over rounds, with the least and the largest.
+
+`--memory` measures memory over length anew and keeps the times; `--check` measures nothing: it
+fails if what was measured exceeds a limit (`benchmarks/capturing/limits.py`).
 """
 
 import argparse
@@ -12,7 +16,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
@@ -21,21 +25,26 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.capturing.environment import environment, machine, one_thread
+from benchmarks.capturing.limits import exceeded
 from benchmarks.capturing.model import save
 from benchmarks.capturing.page import page
 
 ROOT = Path(__file__).parents[1]
+RESULT = ROOT / "benchmarks" / "capture.json"
 SDPA = "sdpa"
 FUSED = ("fused, C", "fused, torch and numpy")
-FOLDS = ("plain folds", "all folds of tokens")
+TOKENS = "all folds of tokens"
+FOLDS = ("plain folds", TOKENS)
 EAGER = ("eager", "eager, vectorized metrics", "eager, scipy row by row")
 TIMES = {1024: 2, 2048: 2, 4096: 1}
 """Tokens → layers."""
 MEMORY = (2048, 4096, 8192, 16384)
-SLOW = {"eager, scipy row by row": 2048, "all folds of tokens": 2048, "plain folds": 2048}
+SLOW = {"eager, scipy row by row": 2048, TOKENS: 2048, "plain folds": 2048}
 """Method → most tokens; they run once."""
 AGREE = 2e-3
 """Largest relative difference between any metric of two methods."""
+WITHOUT = {TOKENS: {"peak_lag"}}
+"""Method → metrics that it does not have; all other methods have all."""
 
 
 class Worker:
@@ -104,7 +113,8 @@ def times(length: int, layers: int, rounds: int, lens: str | None) -> list[dict[
                 if turn:  # the first pass warms up
                     row["seconds"].append(round(said["seconds"], 4))
                 print(length, worker.method, said["seconds"], said["peak"] >> 20, file=sys.stderr)
-    _agree(rows)
+    measured = {method: row["summary"] for method, row in rows.items() if row["summary"]}
+    agree(measured, "plain folds" if "plain folds" in measured else "eager, vectorized metrics")
     plain = rows[SDPA]["seconds"]
     peak = rows[SDPA]["peak"]
     return [
@@ -131,7 +141,7 @@ def memory(lengths: Sequence[int]) -> list[dict[str, Any]]:
     """Return peaks above the loaded model of one layer, plain and observed."""
     found = []
     for length in lengths:
-        with workers([SDPA, *FUSED], 1, length, None) as each:
+        with workers([SDPA, *FUSED, TOKENS], 1, length, None) as each:
             said = {worker.method: worker.run() for worker in each}
         peaks = {method: one["peak"] for method, one in said.items()}
         print(length, {m: p >> 20 for m, p in peaks.items()}, file=sys.stderr)
@@ -148,16 +158,17 @@ def memory(lengths: Sequence[int]) -> list[dict[str, Any]]:
     return found
 
 
-def _agree(rows: dict[str, dict[str, Any]]) -> None:
-    """Stop if two methods do not measure the same."""
-    measured = {method: row["summary"] for method, row in rows.items() if row["summary"]}
-    reference = measured[
-        "plain folds" if "plain folds" in measured else "eager, vectorized metrics"
-    ]
+def agree(measured: Mapping[str, Mapping[str, float]], reference: str) -> None:
+    """Stop unless all methods have all metrics, but those they are known to lack, and alike."""
     for method, summary in measured.items():
-        for name, wanted in reference.items():
-            if abs(summary.get(name, wanted) - wanted) > AGREE * max(1.0, abs(wanted)):
-                raise SystemExit(f"{method}: {name} is {summary[name]}, not {wanted}")
+        wanted = measured[reference].keys() - WITHOUT.get(method, set())
+        if summary.keys() != wanted:
+            names = ", ".join(sorted(summary.keys() ^ wanted))
+            raise SystemExit(f"{method} and {reference} do not measure the same: {names}")
+        for name in sorted(wanted):
+            value, exact = summary[name], measured[reference][name]
+            if not abs(value - exact) <= AGREE * max(1.0, abs(exact)):
+                raise SystemExit(f"{method}: {name} is {value}, not {exact}")
 
 
 def main() -> None:
@@ -165,8 +176,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="default 5, at least 1")
     parser.add_argument("--without-lens", action="store_true", help="no TransformerLens")
-    parser.add_argument("--small", action="store_true", help="512 tokens, written nowhere")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--small", action="store_true", help="512 tokens, written nowhere")
+    only.add_argument("--memory", action="store_true", help="memory over length alone, anew")
+    only.add_argument("--check", action="store_true", help="fail if a limit is exceeded")
     args = parser.parse_args()
+    if args.check:
+        raise SystemExit("\n".join(exceeded(json.loads(RESULT.read_text()))) or 0)
+    if args.memory:
+        write(json.loads(RESULT.read_text()) | {"memory": memory(MEMORY)})
+        return
     lens = None if args.without_lens else environment("transformer-lens")
     lengths = {512: 2} if args.small else TIMES
     result = {
@@ -178,7 +197,12 @@ def main() -> None:
     if args.small:
         print(page(result))
         return
-    (ROOT / "benchmarks" / "capture.json").write_text(json.dumps(result, indent=1) + "\n")
+    write(result)
+
+
+def write(result: Mapping[str, Any]) -> None:
+    """Write both files."""
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
     (ROOT / "docs" / "performance.md").write_text(page(result) + "\n")
 
 

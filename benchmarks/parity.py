@@ -16,22 +16,26 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import torch
-from benchmarks.architectures import ZOO, batch, build, declared_support
+from benchmarks.architectures import ENCODER_DECODERS, ZOO, batch, build, declared_support
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from attnpipe.attention.adapter.context import adapted
+from attnpipe.attention.adapter.context import adapted, sites
 from attnpipe.attention.adapter.scores import Scores
 from attnpipe.attention.adapter.sites import Site
 from attnpipe.attention.hooks import observing
 from attnpipe.core.block import Block
+from attnpipe.core.text import TokenText
 from attnpipe.metrics.row_metrics import row_metrics
 from attnpipe.metrics.rows import Rows, to_numpy
+from attnpipe.metrics.tokens.battery import TokenBattery
+from attnpipe.metrics.tokens.texts import Texts
 from attnpipe.schema.analysis import MetricsSpec
 
 OPTIONS = MetricsSpec(top_k=[1, 3], recent_k=[1, 3])
 METRICS = row_metrics(OPTIONS)
 DTYPES = ("float32", "bfloat16", "float16")
+WITH_TOKENS = [name for name in ZOO if name != "ViT"]
 
 
 @dataclass
@@ -58,6 +62,18 @@ class KeptScores(Kept):
         weights, support = scores.weights(rows).transpose(0, 1), scores.support(rows)
         where = scores.query_positions, scores.key_positions, scores.samples
         self.observe(layer, Block(weights, support, *where))
+
+
+@dataclass
+class Batteries:
+    """An observer that fills all folds of tokens, of some sites."""
+
+    folds: dict[int, TokenBattery]
+
+    def observe(self, layer: int, block: Block) -> None:
+        """Give the rows to the site's folds."""
+        if layer in self.folds:
+            self.folds[layer].update(block)
 
 
 def output(model: PreTrainedModel, inputs: dict[str, Any]) -> Tensor:
@@ -149,12 +165,60 @@ def metrics(block: Block) -> dict[str, np.ndarray]:
 def difference(got: dict[str, np.ndarray], want: dict[str, np.ndarray]) -> float:
     """Return the largest difference of any metric, relative above 1; infinite if one is unknown."""
     worst = 0.0
+    if got.keys() != want.keys():
+        return float("inf")
     for name, wanted in want.items():
         if not np.array_equal(np.isnan(got[name]), np.isnan(wanted)):
             return float("inf")
         error = np.abs(got[name] - wanted) / np.maximum(1.0, np.abs(wanted))
         worst = max(worst, float(np.nanmax(error, initial=0.0)))
     return worst
+
+
+def of_tokens(name: str, side: str = "right") -> float:
+    """Return the largest difference of any sum of any fold of tokens to eager weights'.
+
+    In float64, at sites of self-attention; the texts have few different tokens, so that many
+    stand twice.
+    """
+    texts, inputs = (0, 1, 2), batch(name, side=side)
+    for key in ("input_ids", "decoder_input_ids"):
+        if key in inputs:
+            inputs[key] = torch.where(inputs[key] != 0, inputs[key] % 3 + 3, 0)
+    model = build(name)
+    own = [site for site in sites(model) if site.kind == "self"]
+    known = {site.index: _texts(name, site, inputs) for site in own}
+    seen = Batteries({index: TokenBattery(OPTIONS, of) for index, of in known.items()})
+    with exact_softmax():
+        observe(model, inputs, seen)
+    worst = 0.0
+    for site, weights in zip(own, eager_weights(name, torch.float64, inputs, own), strict=True):
+        want = TokenBattery(OPTIONS, known[site.index])
+        for sample, support in enumerate(declared_support(name, site, texts, side)):
+            real = support.any(-1)
+            steps = np.arange(real.sum())
+            rows = weights[sample].numpy()[:, None, real][..., real]
+            sees = support[None, real][..., real]
+            want.update(Block(rows, sees, steps, steps, np.array([sample])))
+        worst = max(worst, difference(_sums(seen.folds[site.index]), _sums(want)))
+    return worst
+
+
+def _sums(battery: TokenBattery) -> dict[str, np.ndarray]:
+    """Return all that a battery holds as numbers."""
+    return {name: np.asarray(value, dtype=float) for name, value in battery.state().items()}
+
+
+def _texts(name: str, site: Site, inputs: dict[str, Tensor]) -> Texts:
+    """Return the texts that a site reads, without padding; their first token is special."""
+    decoder = "decoder_" if name in ENCODER_DECODERS and "decoder" in site.name else ""
+    found = {}
+    for sample, padded in enumerate(inputs[f"{decoder}input_ids"].numpy()):
+        ids = padded[inputs[f"{decoder}attention_mask"][sample].bool().numpy()]
+        place = np.arange(len(ids))
+        offsets = np.stack([place, place + 1], axis=-1)
+        found[sample] = TokenText("x" * len(ids), ids, offsets, place == 0)
+    return Texts.of(found)
 
 
 def exact_logits(scores: Scores) -> Tensor:
@@ -189,6 +253,8 @@ def parity(name: str) -> dict[str, float]:
                 block.samples,
             )
             figures["metrics"] = max(figures["metrics"], difference(metrics(block), metrics(want)))
+    if name in WITH_TOKENS:
+        figures["tokens"] = max(of_tokens(name, side) for side in ("right", "left"))
     for label, own, dtype in (
         ("output_own", ZOO[name].own, torch.float32),
         ("output_eager", "eager", torch.float64),
@@ -228,6 +294,9 @@ their limits.
 - *metrics*: largest difference of any metric of any row between the adapter and the model's own
   eager weights, model in float64 (limit 1e-6). The support it is measured on is derived from the
   texts' lengths, not from the model's mask.
+- *tokens*: the same of every sum in `TokenBattery`, at self-attention: incoming mass, lags, scores
+  of heads, their distances, sinks, variation, all rows and the last, with and without sinks; padded
+  at either side.
 - *own output*: largest difference of an output with observers attached to the same model's without
   them, float32, relative to the largest output (limit 0). *eager output*: to the model loaded with
   eager attention, both in float64 (limit 1e-9).
@@ -237,8 +306,8 @@ their limits.
 Differences are absolute below 1, relative above. Eager attention of many models takes its softmax
 in float32 even in a float64 model; here it is kept in float64.
 
-| architecture | its own | metrics | own output | eager output | float32 | bfloat16 | float16 |
-|---|---|---|---|---|---|---|---|"""
+| model | its own | metrics | tokens | own output | eager output | float32 | bfloat16 | float16 |
+|---|---|---|---|---|---|---|---|---|"""
 
 
 def main() -> None:
@@ -246,11 +315,12 @@ def main() -> None:
     print(PAGE)
     for name, architecture in ZOO.items():
         row = parity(name)
-        numbers = [row["metrics"], row["output_own"], row["output_eager"], *map(row.get, DTYPES)]
+        columns = ("metrics", "tokens", "output_own", "output_eager", *DTYPES)
+        numbers = [row.get(column) for column in columns]
         cells = [
             name,
             architecture.own,
-            *(f"{number:.0e}" if number else "0" for number in numbers),
+            *("" if n is None else f"{n:.0e}" if n else "0" for n in numbers),
         ]
         print(f"| {' | '.join(cells)} |")
 

@@ -8,10 +8,12 @@ from attnpipe.attention.hooks import Override, observing, on_samples, overriding
 from attnpipe.attention.interventions import (
     beta_override,
     identity,
+    last_step,
     local_window,
     permuted,
     position_mean,
     uniform,
+    value_norm,
     zero,
 )
 from attnpipe.attention.scores import scaled_dot_scores
@@ -166,3 +168,22 @@ def test_a_row_without_weight_in_the_window_gets_equal_weights_there() -> None:
     acted = local_window(2)(0, block)
     torch.testing.assert_close(acted[0, 0, 1], torch.tensor([1.0, 0, 0, 0, 0, 0]).double())
     torch.testing.assert_close(acted[0, 0, 4], torch.tensor([0, 0, 0, 1.0, 1, 0]).double())
+
+
+@pytest.mark.parametrize(
+    "override", [identity(), uniform(), zero(), local_window(2), last_step(), value_norm()]
+)
+def test_weights_are_made_on_the_device_of_the_block(override: Override) -> None:
+    with torch.device("meta"):  # refuses other tensors, as an accelerator does
+        block = Block(
+            torch.empty(HEADS, SAMPLES, STEPS, STEPS),
+            torch.ones(SAMPLES, STEPS, STEPS, dtype=torch.bool),
+            torch.arange(STEPS),
+            torch.arange(STEPS),
+            torch.arange(SAMPLES),
+            torch.empty(HEADS, SAMPLES, STEPS, DIM),
+        )
+    acted = override(0, block)
+    assert acted is not None
+    assert acted.device.type == "meta"
+    assert acted.expand(block.weights.shape).shape == block.weights.shape

@@ -7,6 +7,7 @@ import torch
 from tests.text.tiny_model import save_tiny_llama
 from transformers.models.llama import modeling_llama
 
+from attnpipe.core.errors import UserError
 from attnpipe.interventions.text.run import intervene_texts, layer_groups
 from attnpipe.pretrained.load import load_model
 from attnpipe.schema.analysis import AnswerSpec
@@ -183,6 +184,15 @@ def test_removed_tokens_are_as_if_they_had_never_been_there(made, monkeypatch) -
     eager.edit = lambda layer, w: w
     again = eager.losses(np.ascontiguousarray(batch.ids[:, kept[0]]), batch.length)
     assert moved.tolist() == pytest.approx(again, abs=1e-9)
+
+
+def test_a_model_whose_attention_does_not_act_is_refused(made) -> None:
+    folder, texts, tokenizer, _ = made
+    model = load_model(folder, "causal_lm")
+    for layer in model.model.layers:
+        layer.self_attn.o_proj.weight.zero_()
+    with pytest.raises(UserError, match=r"LlamaForCausalLM replaced by zero change its output by"):
+        intervene_texts(model, "m", texts, tokenizer, AnswerSpec(variants=[VARIANT]))
 
 
 def test_layers_are_grouped_evenly() -> None:

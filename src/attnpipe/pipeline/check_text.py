@@ -12,8 +12,9 @@ from attnpipe.metrics.tokens.scores import SCORES
 from attnpipe.pipeline.heads_asked import check_heads, heads_asked
 from attnpipe.schema.analysis import HEAD_VIEW
 from attnpipe.schema.study import StudySpec
-from attnpipe.schema.text import PromptsData, variant_label
+from attnpipe.schema.text import PromptsData
 from attnpipe.tables.text import ALWAYS_PER_HEAD
+from attnpipe.text.conditions import conditions, variant_label
 
 BY_KEYS = ("layer_entropy", "segment_mass", "few_shot")
 """Figures whose view says with which keys."""
@@ -82,7 +83,7 @@ def _views(spec: StudySpec) -> Iterator[tuple[str, Sequence[str], str]]:
     yield "prompt_maps", spec.analysis.text.views, ""
     labels = ["sentences"]
     if isinstance(spec.data, PromptsData):
-        labels = [variant_label(*condition) for condition in spec.data.conditions]
+        labels = [variant_label(*condition) for condition in conditions(spec.data)]
     yield "head_atlas", labels, ""
     yield "keywords", ["last_layer", "mean"], "; or one head as l3h2"
     for figure in BY_KEYS:

@@ -12,6 +12,7 @@ from attnpipe.core.errors import UserError
 from attnpipe.core.registry import nearest
 from attnpipe.data.facts import DataFacts, feasibility
 from attnpipe.figures.registry import FIGURES
+from attnpipe.figures.texts.parts import part_of
 from attnpipe.pipeline.check_text import check_text
 from attnpipe.pipeline.compose import compose_container
 from attnpipe.pipeline.explain import explain
@@ -23,6 +24,7 @@ from attnpipe.schema.model import ModelSpec
 from attnpipe.schema.study import TOKENS, StudySpec
 from attnpipe.schema.text import PromptsData
 from attnpipe.text.conditions import conditions, variant_label
+from attnpipe.text.spans import span_names
 
 Mode = Literal["trained", "saved", "text"]
 TEXT_KINDS = ("prompts", "sentences")
@@ -148,6 +150,7 @@ def load_study(config_folder: Path, config: Mapping[str, Any]) -> Study:
         raise UserError(f"config: {explain(error, StudySpec, container)}") from None
     _check_figures(list(spec.figure.show))
     _check_variants(spec)
+    _check_spans(spec)
     _check_sources(spec)
     check_text(spec)
     facts = feasibility(spec.data) if isinstance(spec.data, Windows) else None
@@ -220,3 +223,16 @@ def _check_figures(names: Sequence[str]) -> None:
     for name in names:
         if name not in FIGURES:
             raise UserError(f"figure.show: unknown figure '{name}': {nearest(name, list(FIGURES))}")
+
+
+def _check_spans(spec: StudySpec) -> None:
+    """Refuse parts that no prompt of the study has."""
+    named = span_names(spec.data) if isinstance(spec.data, PromptsData) else []
+    parts = dict.fromkeys(part for name in named if (part := part_of(name)) is not None)
+    for figure, options in spec.figure.show.items():
+        for name in options.spans or ():
+            if name not in parts:
+                raise UserError(
+                    f"figure.show.{figure}.spans: no prompt of the study has a part '{name}': "
+                    f"{nearest(name, list(parts))}"
+                )

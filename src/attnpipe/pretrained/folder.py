@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from attnpipe.core.errors import UserError
+from attnpipe.io.space import check_space
 from attnpipe.pretrained.architecture import architecture
 from attnpipe.pretrained.document import write_document
 from attnpipe.pretrained.files import (
@@ -24,7 +25,6 @@ from attnpipe.pretrained.files import (
     read_object,
     tokenizer_settings,
 )
-from attnpipe.pretrained.space import check_space
 from attnpipe.pretrained.weights import check_finite, open_weights
 from attnpipe.schema.pretrained import Task
 

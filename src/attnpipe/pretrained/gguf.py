@@ -16,12 +16,12 @@ from jaxtyping import Float32
 from safetensors.numpy import save_file
 
 from attnpipe.core.errors import UserError
+from attnpipe.io.space import check_space
 from attnpipe.pretrained.document import write_document
 from attnpipe.pretrained.files import CONFIG, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS
 from attnpipe.pretrained.gguf_config import llama_config
 from attnpipe.pretrained.gguf_metadata import CURE, INSTEAD, Metadata
 from attnpipe.pretrained.gguf_tokenizer import make_tokenizer, tokenizer_config
-from attnpipe.pretrained.space import check_space
 
 NAMES = {
     "token_embd": "model.embed_tokens",

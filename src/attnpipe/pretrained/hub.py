@@ -15,10 +15,10 @@ from huggingface_hub.errors import (
 )
 
 from attnpipe.core.errors import UserError
+from attnpipe.io.space import check_space
 from attnpipe.pretrained.architecture import architecture
 from attnpipe.pretrained.files import CONFIG, README, check_names, plain_config, read_object
 from attnpipe.pretrained.quiet import quiet
-from attnpipe.pretrained.space import check_space
 from attnpipe.schema.pretrained import HubSource, Task
 
 

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import PreTrainedModel
 
+from attnpipe.attention.adapter.context import sites
 from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import write_atomically
 from attnpipe.io.json import write_json
@@ -46,9 +47,10 @@ def obtain(
 ) -> dict[str, Any]:
     """Write a model into a folder: `FILES`, each whole or not at all, the facts last.
 
-    The model is loaded once, so that faults show here, and a causal one is measured on a few
-    sentences. One that was converted must find them far less perplexing than their shuffled
-    tokens. No code that comes with a model is run, and no pickle is opened.
+    The model is loaded once, so that faults show here, and attention that cannot be observed;
+    a causal one is measured on a few sentences. One that was converted must find them far less
+    perplexing than their shuffled tokens. No code that comes with a model is run, and no pickle
+    is opened.
 
     Parameters
     ----------
@@ -85,6 +87,7 @@ def obtain(
         said = convert_gguf(origin, staging) if converted else take_folder(origin, staging, task)
         with _naming(origin, staging, alone=converted):
             model = load_model(staging, task)
+        sites(model)  # refuses a class whose attention cannot be observed
         tokenizer = plain_tokenizer(staging / TOKENIZER)
         _check_vocabulary(model, tokenizer, origin)
         found = measure(model, tokenizer, origin) if task == "causal_lm" else None

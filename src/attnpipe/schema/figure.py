@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from attnpipe.schema.base import Name, Section
+from attnpipe.schema.base import Name, Section, distinct
 
 Sequential = Literal["cividis", "viridis", "plasma", "inferno", "magma", "Blues", "Greys"]
 Diverging = Literal["RdBu_r", "RdBu", "PuOr_r", "PuOr", "BrBG_r", "BrBG", "PRGn_r", "PRGn"]
@@ -17,6 +17,7 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "log": ("prompt_maps", "head_atlas"),
     "metrics": ("head_atlas",),
     "condition": ("prompt_maps", "head_atlas", "head_similarity"),
+    "spans": ("segment_mass",),
     "view": (
         "prompt_maps", "head_atlas", "layer_entropy", "segment_mass", "few_shot", "keywords",
     ),
@@ -59,6 +60,11 @@ class FigureOptions(Section):
 
     condition: Literal["all_keys", "sinks_removed"] | None = None
     """With which keys `prompt_maps`, `head_atlas` and `head_similarity` are drawn: `all_keys`, or `sinks_removed` (weights off the declared sinks, renormalised). Null: `all_keys`; `head_similarity`: both side by side, as a shared sink makes heads look alike."""
+
+    spans: Annotated[list[str], Field(min_length=1)] | None = None
+    """Parts of the prompt that `segment_mass` shows: `system`, `instruction`, `examples_questions`, `examples_answers`, `question`, `answer_cue`; null: all."""
+
+    _distinct = field_validator("spans")(distinct)
 
     @model_validator(mode="after")
     def _some_tokens_are_shown(self) -> "FigureOptions":

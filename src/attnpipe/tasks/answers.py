@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float64, Int64
 from tokenizers import Tokenizer
 
 from attnpipe.text.reading import ModelText
+from attnpipe.text.tokens import answer_ids
 
 BATCH = 32
 
@@ -66,8 +67,7 @@ def answer_batches(
     for text in texts:
         if text.asked is None or (variants is not None and text.variant not in variants):
             continue
-        gap = "" if text.tokens.text[-1:].isspace() else " "
-        answer = tokenizer.encode(f"{gap}{text.asked.answer}", add_special_tokens=False).ids
+        answer = answer_ids(text.tokens.text, text.asked.answer, tokenizer)
         ids = np.concatenate([text.tokens.ids, np.array(answer, dtype=np.int64)])
         key = (len(text.tokens.ids), text.variant, len(answer))
         alike.setdefault(key, []).append((text, ids))

@@ -19,7 +19,7 @@ from attnpipe.text.choose import Chosen, choose
 from attnpipe.text.conditions import variant_label
 from attnpipe.text.prompts import PromptItem, prompt_items
 from attnpipe.text.sentences import sentences, source
-from attnpipe.text.tokens import load_tokenizer, tokenize
+from attnpipe.text.tokens import answer_ids, around, load_tokenizer, tokenize
 
 POSITIONS = ("max_position_embeddings", "n_positions")
 OFFSET_MODELS = ("roberta", "xlm-roberta", "camembert")
@@ -54,7 +54,7 @@ def study_texts(
     folders: Mapping[str, Path],
     limits: Mapping[str, int | None],
 ) -> StudyTexts:
-    """Return the texts of a study; every one of them fits every model.
+    """Return the texts of a study; every one of them, with its answer, fits every model.
 
     Parameters
     ----------
@@ -68,18 +68,22 @@ def study_texts(
     Raises
     ------
     UserError
-        A text is too long, a span has no token, or there are too few questions.
+        A text is too long, alone or with its answer, a span has no token, or there are too
+        few questions.
     """
     tokenizers = {model: load_tokenizer(folder) for model, folder in folders.items()}
     texts: list[Row] = []
     spans: list[Row] = []
     for model, items in _items(spec, folders, list(tokenizers.values())).items():
-        limit = _limit(model, folders[model], limits[model])
+        positions = _positions(folders[model])
+        limit = _limit(model, limits[model], positions)
         for row, found, missed in items:
-            tokenize(
+            tokens = tokenize(
                 str(row["text"]), found, tokenizers[model],
                 max_tokens=limit, add_special_tokens=bool(row["add_special_tokens"]),
             )  # fmt: skip
+            if isinstance(spec, PromptsData) and positions is not None:
+                _check_room(row, len(tokens.ids), tokenizers[model], spec.max_new_tokens, positions)
             texts.append({"model": model} | row)
             spans += [{"model": model, "item": row["item"]} | r for r in _rows(found, missed)]
     return StudyTexts(
@@ -152,8 +156,22 @@ def spans_of(rows: pl.DataFrame) -> tuple[Sequence[Span], Sequence[str]]:
     return found, missed
 
 
-def _limit(model: str, folder: Path, limit: int | None) -> int | None:
-    """Return the most tokens of a text."""
+def _check_room(
+    row: Row, tokens: int, tokenizer: Tokenizer, new_tokens: int, positions: int
+) -> None:
+    """Refuse a prompt behind which its answer, given or right, has no positions left."""
+    text = str(row["text"])
+    answer = max(new_tokens, len(answer_ids(text, row["answer"], tokenizer)))
+    if tokens + answer > positions:
+        raise UserError(
+            f"the prompt {around(text, 0, 0)} has {tokens} tokens and its answer up to {answer}, "
+            f"the model has {positions} positions; shorten the prompt, lower data.max_new_tokens "
+            "or choose a model with more"
+        )
+
+
+def _positions(folder: Path) -> int | None:
+    """Return how many tokens a model can read; None: no limit is known."""
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text("utf-8"))
@@ -162,6 +180,11 @@ def _limit(model: str, folder: Path, limit: int | None) -> int | None:
     positions = next((config[key] for key in POSITIONS if isinstance(config.get(key), int)), None)
     if positions is not None and config.get("model_type") in OFFSET_MODELS:
         positions -= 2
+    return positions
+
+
+def _limit(model: str, limit: int | None, positions: int | None) -> int | None:
+    """Return the most tokens of a text."""
     if limit is not None and positions is not None and limit > positions:
         raise UserError(
             f"models.{model}.max_length is {limit}, but the model has {positions} positions; "

@@ -98,7 +98,7 @@ def tokenize(
         raise UserError(f"the prompt {text[:CONTEXT]!r} is empty; write at least one word")
     if max_tokens is not None and len(offsets) > max_tokens:
         raise UserError(
-            f"the prompt {_around(text, 0, 0)} has {len(offsets)} tokens, the model has "
+            f"the prompt {around(text, 0, 0)} has {len(offsets)} tokens, the model has "
             f"{max_tokens} positions; shorten the prompt or choose a model with more"
         )
     return TokenText(
@@ -108,6 +108,20 @@ def tokenize(
         special=_special(text, encoding, tokenizer),
         spans=tuple(TokenSpan(span, _covering(span, text, offsets)) for span in spans),
     )
+
+
+def answer_ids(text: str, answer: object, tokenizer: Tokenizer) -> list[int]:
+    """Return the tokens of an answer written behind a text, after a space if it ends in none."""
+    gap = "" if text[-1:].isspace() else " "
+    ids: list[int] = tokenizer.encode(f"{gap}{answer}", add_special_tokens=False).ids
+    return ids
+
+
+def around(text: str, start: int, end: int) -> str:
+    """Return a range of characters and some beside it, quoted; an ellipsis where cut."""
+    left, right = max(start - CONTEXT, 0), end + CONTEXT
+    head, tail = "…" if left else "", "…" if right < len(text) else ""
+    return repr(head + text[left:right] + tail)
 
 
 def _covering(span: Span, text: str, offsets: Int64[np.ndarray, "token 2"]) -> np.ndarray:
@@ -123,17 +137,10 @@ def _covering(span: Span, text: str, offsets: Int64[np.ndarray, "token 2"]) -> n
     if len(tokens) == 0:
         raise UserError(
             f"no token covers span '{span.name}' at characters {span.start} to {span.end} of "
-            f"{_around(text, span.start, span.end)}; declare a span with characters that the "
+            f"{around(text, span.start, span.end)}; declare a span with characters that the "
             "tokenizer keeps"
         )
     return tokens
-
-
-def _around(text: str, start: int, end: int) -> str:
-    """Return a range of characters and some beside it, quoted; an ellipsis where cut."""
-    left, right = max(start - CONTEXT, 0), end + CONTEXT
-    head, tail = "…" if left else "", "…" if right < len(text) else ""
-    return repr(head + text[left:right] + tail)
 
 
 def _special(text: str, encoding: Encoding, tokenizer: Tokenizer) -> Bool[np.ndarray, " token"]:

@@ -5,16 +5,28 @@ from unittest import mock
 import pytest
 import torch
 from benchmarks.architectures import ZOO, batch, build
-from benchmarks.parity import Kept, observe, output
+from benchmarks.parity import Kept, KeptScores, observe, output
+from torch import Tensor
 
 from attnpipe.attention.adapter import context
 from attnpipe.attention.adapter.checks import check_overrides
 from attnpipe.attention.adapter.context import adapted
 from attnpipe.attention.hooks import observing, overriding
-from attnpipe.attention.interventions import beta_override, identity, uniform, zero
+from attnpipe.attention.interventions import (
+    beta_override,
+    identity,
+    last_step,
+    local_window,
+    uniform,
+    value_norm,
+    zero,
+)
 from attnpipe.core.errors import UserError
 
 NAMES = list(ZOO)
+NAMED = {"local_window": local_window(3), "last_step": last_step(), "value_norm": value_norm()}
+FIRST = {"Llama": "model.layers.0.self_attn.o_proj", "GPT-2": "transformer.h.0.attn.c_proj"}
+"""What takes the output of the first layer's attention; Llama's heads share values."""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -62,6 +74,40 @@ def test_an_override_of_the_last_layer_alone_is_the_mean_of_values() -> None:
     value = values[0].unflatten(-1, (2, 8)).repeat_interleave(2, dim=2).flatten(2)
     steps = torch.arange(1, value.shape[1] + 1)[:, None]
     torch.testing.assert_close(contexts[0], value.cumsum(1) / steps)
+
+
+def by_hand(intervention: str, weights: Tensor, norms: Tensor) -> Tensor:
+    """Return causal weights ``[sample, head, query, key]`` replaced by their definition."""
+    steps = torch.arange(weights.shape[-1])
+    if intervention == "last_step":
+        return torch.eye(len(steps), dtype=weights.dtype).expand_as(weights)
+    factor = steps[:, None] - steps < 3 if intervention == "local_window" else norms[:, :, None]
+    return weights * factor / (weights * factor).sum(-1, keepdim=True)
+
+
+@pytest.mark.parametrize("query_block", [None, 2])
+@pytest.mark.parametrize("intervention", NAMED)
+@pytest.mark.parametrize("name", FIRST)
+def test_named_interventions_act_as_they_are_defined(
+    name: str, intervention: str, query_block: int | None
+) -> None:
+    model, inputs, plain, acted = build(name), batch(name), KeptScores(), Kept()
+    observe(model, inputs, plain)
+    shared = plain.scores[0].v
+    values = shared.repeat_interleave(4 // shared.shape[1], dim=1)
+    weights = plain.blocks[0][0].weights.transpose(0, 1)
+    wanted = by_hand(intervention, weights, values.norm(dim=-1))
+    context = (wanted @ values).transpose(1, 2).flatten(2)
+    given: list[Tensor] = []
+    taker = model.get_submodule(FIRST[name])
+    with adapted(model, query_block=query_block), overriding(NAMED[intervention]), observing(acted):
+        hook = taker.register_forward_pre_hook(lambda module, args: given.append(args[0]))
+        output(model, inputs)
+        hook.remove()
+    seen = torch.cat([block.weights for block in acted.blocks[0]], dim=2).transpose(0, 1)
+    for sample, real in enumerate(inputs["attention_mask"].bool()):
+        torch.testing.assert_close(seen[sample][:, real], wanted[sample][:, real])
+        torch.testing.assert_close(given[0][sample][real], context[sample][real])
 
 
 def test_observers_see_the_weights_that_acted_in_left_padded_batches() -> None:

@@ -1,6 +1,7 @@
 """Every architecture of the table: the same metrics as from its own eager attention."""
 
 from collections.abc import Sequence
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from benchmarks.architectures import ENCODER_DECODERS, ZOO, batch, build, declar
 from benchmarks.parity import (
     DTYPES,
     METRICS,
+    WITH_TOKENS,
+    Batteries,
     Kept,
     by_sample,
     eager_weights,
@@ -16,6 +19,7 @@ from benchmarks.parity import (
     metrics,
     observe,
     of_dtype,
+    of_tokens,
     output,
 )
 from tests.metrics.reference import reference
@@ -78,12 +82,35 @@ def test_metrics_are_those_of_eager_attention(name: str, side: str) -> None:
                 )
 
 
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("name", WITH_TOKENS)
+def test_folds_of_tokens_are_those_of_eager_attention(name: str, side: str) -> None:
+    """Incoming mass, lags, scores of heads, their distances, sinks, variation, row by row."""
+    assert of_tokens(name, side) <= 1e-6
+
+
+def test_a_fold_that_misses_rows_is_seen() -> None:
+    class Forgetful(Batteries):
+        def observe(self, layer: int, block: Block) -> None:
+            if layer == 0:
+                super().observe(layer, block)
+
+    with mock.patch("benchmarks.parity.Batteries", Forgetful):
+        assert of_tokens("Llama", "right") > 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NAMES)
-def test_output_is_the_models_own(name: str) -> None:
-    model, inputs = build(name, torch.float32), batch(name)
+def test_output_is_the_models_own(name: str, dtype: str) -> None:
+    model, inputs = build(name, getattr(torch, dtype)), batch(name)
     plain = output(model, inputs)
     seen, _ = observe(model, inputs, Kept())
     assert torch.equal(seen, plain)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_output_is_that_of_eager_attention(name: str) -> None:
+    inputs = batch(name)
     with exact_softmax():  # in float64, as sdpa and eager round differently on every machine
         exact, _ = observe(build(name), inputs, Kept())
         eager = output(build(name, own="eager"), inputs)

@@ -108,6 +108,21 @@ def test_masses_are_stacked_up_to_one(text_factory: ModuleType, draw: Draw, spec
     assert areas[1][1] == pytest.approx(together)
 
 
+def test_parts_that_are_not_asked_for_are_among_the_rest(
+    text_factory: ModuleType, draw: Draw
+) -> None:
+    plan = text_factory.Plan(special=True)
+    sink, _, question, _ = stairs(panel(draw("segment_mass", plan), "cot"))
+    own = panel(draw("segment_mass", plan, spans=["question"]), "cot")
+    assert len(stairs(own)) == 3  # sinks, question, rest
+    assert stairs(own)[0][1] == pytest.approx(sink[1])
+    assert stairs(own)[1][1] - stairs(own)[1][0] == pytest.approx(question[1] - question[0])
+    assert stairs(own)[2][0] == pytest.approx(stairs(own)[1][1])
+    assert stairs(own)[2][1].min() == pytest.approx(1.0)
+    below = own.figure.axes[own.figure.axes.index(own) + 1]
+    assert sum(len(line.get_xdata()) == 6 for line in below.get_lines()) == 1
+
+
 def frame(**masses: list[float]) -> pl.DataFrame:
     return pl.DataFrame(
         [

@@ -75,6 +75,7 @@ def test_all_prompt_figures_are_in_the_prompt_study() -> None:
 def test_options_without_a_use_are_refused() -> None:
     values = {
         "tokens": 5, "view": "mean", "log": True, "metrics": ["induction"], "condition": "all_keys",
+        "spans": ["question"],
     }  # fmt: skip
     assert set(values) == set(READ_BY)
     for option, value in values.items():

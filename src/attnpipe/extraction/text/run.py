@@ -15,6 +15,7 @@ from attnpipe.attention.hooks import observing, on_samples
 from attnpipe.attention.observers import LayerFolds
 from attnpipe.extraction.text.answers import answers
 from attnpipe.extraction.text.batches import batches, ids_of
+from attnpipe.extraction.text.masks import check_visible
 from attnpipe.extraction.text.observers import WeightStore
 from attnpipe.extraction.text.table import TextMetricTable
 from attnpipe.metrics.tokens.battery import TokenBattery
@@ -90,6 +91,11 @@ def capture_texts(
         Whether the same architecture with random weights reads the texts, too.
     new_tokens
         Tokens to generate where a question is asked.
+
+    Raises
+    ------
+    UserError
+        The model hides keys that it declares visible.
     """
     lengths = {text.item: len(text.tokens.ids) for text in texts}
     whole = [
@@ -105,6 +111,7 @@ def capture_texts(
     checkpoints = [UNTRAINED, PRETRAINED] if untrained else [PRETRAINED]
     for checkpoint in checkpoints:
         model = load(checkpoint)
+        check_visible(model, texts)
         folds = LayerFolds(lambda layer: TokenBattery(metrics, known))
         store = WeightStore(lengths, whole)
         _read(model, texts, folds, store)

@@ -52,7 +52,7 @@ def draw(
 ) -> Figure:
     """Return, per variant, the stacked masses and below them the masses over uniform."""
     condition = condition_of("segment_mass", options.view, "sinks_removed")
-    part = pl.col("span").is_in(list(PARTS))
+    part = pl.col("span").is_in(options.spans or list(PARTS))
     raw = by_layer(segments(tables, ["mass"])).filter(part & (pl.col("n_matches") > 0))
     relative = by_layer(segments(tables, ["mass_relative"], condition)).filter(part)
     models, missing = split_models(context, raw, MAX_PANELS)

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 from tokenizers import Tokenizer
 
+from attnpipe.attention.adapter.checks import check_overrides
 from attnpipe.attention.adapter.context import adapted
 from attnpipe.attention.hooks import Override, observing, overriding
 from attnpipe.attention.interventions import in_layers, permuted, position_mean, uniform
@@ -27,6 +29,9 @@ INTACT, OTHERS = "intact", "other_answer"
 ALL = "all"
 FEWEST = {"uniform": 1, "permuted": 2, "position_mean": 4}
 """Texts that must be read together: a mean of one row is no mean."""
+
+CHECKED = 2
+"""Texts on which overrides are tried."""
 
 Losses = np.ndarray
 
@@ -63,11 +68,19 @@ def intervene_texts(
     DataFrame
         `tables.TEXT_INTERVENTIONS`; a loss is null where fewer texts than `FEWEST` are read
         together, or none has another answer.
+
+    Raises
+    ------
+    UserError
+        Replaced weights do not reach the model's output, or it changes when they are replaced
+        by themselves.
     """
     groups = layer_groups(model.config.num_hidden_layers, options.layer_groups)
+    batches = list(answer_batches(texts, tokenizer, variants=options.variants))
+    _check(model, batches)
     rows: list[dict[str, object]] = []
     with deterministic(), adapted(model):
-        for batch in answer_batches(texts, tokenizer, variants=options.variants):
+        for batch in batches:
             for intervention, layers, losses in _losses(model, batch, options, groups):
                 rows += [
                     {
@@ -79,6 +92,14 @@ def intervene_texts(
                 ]  # fmt: skip
     table = TEXT_INTERVENTIONS.frame(rows).with_columns(pl.col("loss").fill_nan(None))
     return table.sort("item", maintain_order=True)
+
+
+def _check(model: Any, batches: Sequence[AnswerBatch]) -> None:
+    """Try overrides on a few of the texts, before any loss rests on them."""
+    for batch in batches[:1]:
+        with deterministic():
+            ids = torch.from_numpy(batch.ids[:CHECKED])
+            check_overrides(model, {"input_ids": ids, "use_cache": False})
 
 
 def layer_groups(layers: int, groups: int) -> dict[str, range]:

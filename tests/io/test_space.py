@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from attnpipe.core.errors import UserError
-from attnpipe.pretrained.space import RESERVE, check_space
+from attnpipe.io.space import RESERVE, check_space
 
 
 @pytest.mark.parametrize(("free", "enough"), [(RESERVE + 500, True), (RESERVE + 499, False)])

@@ -1,0 +1,67 @@
+"""What capture may cost, and whether it was measured to cost no more."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+TIME = {("fused, C", 2048): 1.35, ("fused, C", 4096): 1.5, ("fused, torch and numpy", 2048): 1.8}
+"""Method and tokens → most CPU time, as a ratio to the forward pass."""
+PEAK = 1.15
+"""Most memory of a fused pass over one layer, as a ratio to the forward pass.
+
+Not of the passes that are timed: below some hundred MB, whether the heap gives freed memory back
+decides. At 2048 tokens the C engine took 0.65 to 1.43 times the memory in four equal runs."""
+EXPONENT = 1.1
+"""Fastest growth of memory: the slope of its logarithm over that of the length."""
+LENGTHS = 4
+"""Fewest lengths that the slope is measured over."""
+FUSED = ("fused, C", "fused, torch and numpy")
+
+Row = Mapping[str, Any]
+
+
+def exceeded(result: Mapping[str, Sequence[Row]]) -> list[str]:
+    """Return a sentence for each limit that a benchmark exceeds; none if it keeps them all.
+
+    Parameters
+    ----------
+    result
+        What `benchmarks/capture.json` holds.
+
+    Raises
+    ------
+    ValueError
+        Something that has a limit was not measured.
+    """
+    times = {(row["method"], row["tokens"]): row for row in result["times"]}
+    found = []
+    for (method, tokens), most in TIME.items():
+        if (method, tokens) not in times:
+            raise ValueError(f"'{method}' was not timed at {tokens} tokens")
+        median = times[method, tokens]["ratio"][0]
+        if median > most:
+            found.append(f"{method} at {tokens} tokens takes {median} times as long, not {most}")
+    for row in result["memory"]:
+        if row["method"] in FUSED and row["peak_ratio"] > PEAK:
+            found.append(
+                f"{row['method']} at {row['tokens']} tokens needs {row['peak_ratio']} times the "
+                f"memory, not {PEAK}"
+            )
+    for method in FUSED:
+        if len({row["tokens"] for row in result["memory"] if row["method"] == method}) < LENGTHS:
+            raise ValueError(f"memory of '{method}' was not measured at {LENGTHS} lengths")
+    for method, slope in exponents(result["memory"]).items():
+        if slope > EXPONENT:
+            found.append(f"memory of {method} grows with exponent {slope:.2f}, not {EXPONENT}")
+    return found
+
+
+def exponents(rows: Sequence[Row]) -> dict[str, float]:
+    """Return method → slope of log memory over log tokens, by least squares."""
+    found = {}
+    for method in dict.fromkeys(row["method"] for row in rows):
+        own = [(row["tokens"], row["peak_mb"]) for row in rows if row["method"] == method]
+        tokens, peaks = np.log(np.array(own, dtype=float)).T
+        found[method] = float(np.polyfit(tokens, peaks, 1)[0])
+    return found

@@ -1,0 +1,62 @@
+"""What capture was measured to cost keeps its limits, and methods that differ are found."""
+
+import json
+from pathlib import Path
+
+import pytest
+from benchmarks.capture import TOKENS, agree
+from benchmarks.capturing.limits import TIME, exceeded, exponents
+
+RESULT = Path(__file__).parents[3] / "benchmarks" / "capture.json"
+
+
+@pytest.fixture
+def result():
+    return json.loads(RESULT.read_text())
+
+
+def row(result, part, method, tokens):
+    return next(r for r in result[part] if (r["method"], r["tokens"]) == (method, tokens))
+
+
+def test_what_was_measured_last_keeps_all_limits(result) -> None:
+    assert exceeded(result) == []
+
+
+@pytest.mark.parametrize(("method", "tokens"), TIME)
+def test_a_slower_pass_exceeds_its_limit(result, method, tokens) -> None:
+    row(result, "times", method, tokens)["ratio"][0] = TIME[method, tokens] + 0.001
+    (said,) = exceeded(result)
+    assert said.startswith(f"{method} at {tokens} tokens takes")
+    result["times"].remove(row(result, "times", method, tokens))
+    with pytest.raises(ValueError, match=f"'{method}' was not timed at {tokens} tokens"):
+        exceeded(result)
+
+
+def test_a_larger_peak_exceeds_its_limit(result) -> None:
+    row(result, "memory", "fused, C", 8192)["peak_ratio"] = 1.151
+    assert exceeded(result) == ["fused, C at 8192 tokens needs 1.151 times the memory, not 1.15"]
+
+
+def test_memory_that_grows_faster_than_the_text_exceeds_its_limit(result) -> None:
+    for one in result["memory"]:
+        if one["method"] == "fused, C":
+            one["peak_mb"] = one["tokens"] ** 1.11
+    assert exponents(result["memory"])["fused, C"] == pytest.approx(1.11)
+    assert exceeded(result) == ["memory of fused, C grows with exponent 1.11, not 1.1"]
+    result["memory"] = [r for r in result["memory"] if r["tokens"] != 16384]
+    with pytest.raises(ValueError, match="'fused, C' was not measured at 4 lengths"):
+        exceeded(result)
+
+
+def test_methods_must_measure_the_same_and_all_of_it() -> None:
+    plain = {"entropy": 2.0, "gini": 0.5, "peak_lag": 100.0}
+    of_tokens = {"entropy": 2.003, "gini": 0.5}
+    agree({"plain folds": plain, TOKENS: of_tokens}, "plain folds")
+    with pytest.raises(SystemExit, match=r"fused, C and plain folds do not .* same: peak_lag"):
+        agree({"plain folds": plain, "fused, C": of_tokens}, "plain folds")
+    with pytest.raises(SystemExit, match="do not measure the same: gini"):
+        agree({"plain folds": plain, TOKENS: {"entropy": 2.0}}, "plain folds")
+    for wrong in (0.503, float("nan")):
+        with pytest.raises(SystemExit, match="fused, C: gini is"):
+            agree({"plain folds": plain, "fused, C": plain | {"gini": wrong}}, "plain folds")
