@@ -18,7 +18,7 @@ from attnpipe.pipeline.overrides import split_overrides
 from attnpipe.saved_weights.discover import RunFiles, discover
 from attnpipe.schema.arms import Arms, derive_arms
 from attnpipe.schema.data import SavedWeightsData, Windows
-from attnpipe.schema.model import ModelSpec
+from attnpipe.schema.model import FIXED, ModelSpec
 from attnpipe.schema.study import TOKENS, StudySpec
 
 Mode = Literal["trained", "saved", "text"]
@@ -92,10 +92,18 @@ class Study:
     @property
     def shortened(self) -> list[tuple[str, int]]:
         """The (model, seed) pairs whose input is shortened: those that read from left to right."""
-        kind = self.spec.data.kind
-        if not self.spec.compression.policies or kind not in ("prompts", *TOKENS):
-            return []
-        return [run for run in self.runs if self.has_attention(run[0])]
+        spec = self.spec.compression
+        attending = [run for run in self.runs if self.has_attention(run[0])]
+        if spec.policies and self.spec.data.kind in ("prompts", *TOKENS):
+            return attending
+        if spec.policies and spec.windows and self.trained:
+            return [run for run in attending if not self._fixed(run[0])]
+        return []
+
+    def _fixed(self, model: str) -> bool:
+        """Whether a model's attention cannot be asked what it prefers."""
+        attention = getattr(self.models[model], "attention", None)
+        return attention is not None and attention.kind in FIXED
 
     def has_attention(self, model: str) -> bool:
         """Return whether a model has attention weights to look at; those of arms are known."""
