@@ -17,6 +17,7 @@ from attnpipe.tasks.task import Task
 from attnpipe.training.order import ShuffledItems
 from attnpipe.training.registry import OPTIMIZERS
 from attnpipe.training.resume import ResumeStore
+from attnpipe.training.schedule import learning_rate
 from attnpipe.training.seeds import Seeds
 from attnpipe.training.state import TrainingState, weights_of
 
@@ -98,6 +99,8 @@ def _run_epoch(task: Task, state: TrainingState, training: TrainingSpec) -> floa
     state.module.train()
     total = 0.0
     left = n = training.windows_per_epoch or task.count("train")
+    per_epoch = -(-n // training.batch_size)
+    step = (state.epoch - 1) * per_epoch
     while left > 0:
         items = state.order.take(min(left, training.batch_size))
         left -= len(items)
@@ -110,7 +113,11 @@ def _run_epoch(task: Task, state: TrainingState, training: TrainingSpec) -> floa
         loss.backward()
         if training.clip_norm is not None:
             nn.utils.clip_grad_norm_(state.module.parameters(), training.clip_norm)
+        if training.schedule == "cosine":
+            for group in state.optimizer.param_groups:
+                group["lr"] = learning_rate(training, step, training.epochs * per_epoch)
         state.optimizer.step()
+        step += 1
     return total / n
 
 
@@ -136,7 +143,7 @@ def _close_epoch(
         what = "training" if diverged else "validation"
         return f"the {what} loss became NaN or infinite in epoch {state.epoch}"
     if state.epoch > 0:
-        state.schedule.step(validation)
+        state.schedule.step(validation)  # a cosine sets the rate anew at every step
         _keep(state, training, validation)
     return None
 
