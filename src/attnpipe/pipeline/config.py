@@ -90,6 +90,14 @@ class Study:
         return [run for run in self.runs if self.has_attention(run[0])]
 
     @property
+    def matched(self) -> list[str]:
+        """The models whose heads are removed one by one, and therefore matched between seeds."""
+        if "single_head" not in self.spec.intervention.names:
+            return []
+        models = dict.fromkeys(model for model, _ in self.intervened)
+        return [model for model in models if self.models[model].kind == "transformer"]
+
+    @property
     def shortened(self) -> list[tuple[str, int]]:
         """The (model, seed) pairs whose input is shortened: those that read from left to right."""
         spec = self.spec.compression

@@ -98,6 +98,7 @@ class StudyParams:
         return {
             "runs": [list(run) for run in self._study.runs],
             "intervened": [list(run) for run in self._study.intervened],
+            "matched": self._study.matched,
             "arms": self._study.arms.of,
             "delta": self._study.spec.analysis.contrast.delta,
         }
