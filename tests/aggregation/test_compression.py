@@ -97,6 +97,32 @@ def test_nothing_is_chosen_where_nothing_will_do() -> None:
     assert not table["chosen"].any()
 
 
+def test_the_whole_input_is_chosen_where_nothing_shorter_will_do() -> None:
+    whole = {("recent", 1.0): 0.0, ("uniform", 1.0): 0.0}
+    costs = {("recent", 0.2): 1.0, ("uniform", 0.5): 0.5}
+    frames = [
+        frame.with_columns(
+            delta=pl.when(pl.col("budget") == 1).then(0.0).otherwise(pl.col("delta")),
+            loss=pl.when(pl.col("budget") == 1)
+            .then(pl.col("loss") - pl.col("delta"))
+            .otherwise(pl.col("loss")),
+        )
+        for frame in made(costs | whole)
+    ]
+    table = compression(frames, DELTA)
+    assert table.filter(pl.col("chosen")).select("policy", "budget").unique().rows() == [
+        ("recent", 1.0)
+    ]
+    row = pick(table, "recent", 1.0)
+    assert [row[c] for c in ("value", "lo95", "hi95", "upper")] == [0, 0, 0, 0]
+    # It is no bet: bounds of the others are as wide as without it.
+    alone = compression(made(costs), DELTA)
+    for policy, budget in costs:
+        assert pick(table, policy, budget)["upper"] == pick(alone, policy, budget)["upper"]
+    shorter = compression(made(costs | {("random", 0.7): 0.0} | whole), DELTA)
+    assert shorter.filter(pl.col("chosen"))["policy"].unique().to_list() == ["random"]
+
+
 def test_one_run_is_judged_over_its_units() -> None:
     frames = made(seeds=(0,), variant="plain")
     row = pick(compression(frames, DELTA), "recent", 0.2)

@@ -62,6 +62,8 @@ EFFECT = {"model": MODEL, "level": "model", "metric": "skill_units"}
 RUN = {"model": MODEL, "seed": 42}
 BARE = {"causal": False}
 UNKNOWABLE = {"unknowable": frozenset({MODEL})}
+SEVERAL = put("similarity", CENTRED, head=1)
+"""A layer has several heads, so that they are matched."""
 
 CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
     ("runs", "YES", {}, []),
@@ -159,6 +161,21 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
         put("compression", {"model": MODEL}, value=None, within=False, chosen=False),
     ]),
     ("compression", "DESCRIPTIVE", {"tokens": True, "seeds": (7, 42)}, []),
+    ("compression", "INCONCLUSIVE", {}, []),  # models on windows: on request
+    ("single_heads", "YES", {"heads": 4}, [SEVERAL]),
+    ("single_heads", "INCONCLUSIVE", {"heads": 4}, [
+        SEVERAL, put("effects", {"model": MODEL, "name": "single_head"}, p_bh=0.3),
+    ]),
+    ("single_heads", "INCONCLUSIVE", {"heads": 4}, [
+        SEVERAL, drop("effects", model=MODEL, code="E1"),
+    ]),
+    ("single_heads", "INCONCLUSIVE", {"heads": 4}, [
+        SEVERAL, drop("effects", model=MODEL, name="single_head", head=2),
+    ]),
+    ("single_heads", "INCONCLUSIVE", {"heads": 4}, [
+        SEVERAL, drop("similarity", **AT, level="layer", measure="matched_cosine"),
+    ]),
+    ("single_heads", "DESCRIPTIVE", {"heads": 4, "seeds": (7, 42)}, [SEVERAL]),
     ("stability", "INCONCLUSIVE", {"tokens": True, "heads": 4}, [
         put("similarity", CENTRED, head=1), put("similarity", AT | {"level": "layer"},
                                                 above_null=False),

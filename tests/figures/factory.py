@@ -456,6 +456,15 @@ def effects(plan: Plan, half: float = 0.004) -> pl.DataFrame:
                     "level": "seed", "metric": "skill_units", "seed": seed, "n_seeds": 1,
                     "n_units": 40, "value": value + 0.001 * (k - (n - 1) / 2),
                 })  # fmt: skip
+        for head in range(plan.heads if plan.heads > 1 and seeds else 0):
+            (value, p), known = (0.05, 0.01) if head == 0 else (0.0, 0.9), len(seeds) > 1
+            rows.append({
+                "level": "model", "model": model, "kind": "intervention", "name": "single_head",
+                "layer": 0, "head": head, "metric": "skill_units", "value": value,
+                "lo95": value - half if known else None, "hi95": value + half if known else None,
+                "n_seeds": len(seeds), "n_units": 40, "margin": 0.02,
+                **dict.fromkeys(("p", "p_bh", "p_by"), p if known else None),
+            })  # fmt: skip
     return schema.EFFECTS.frame(rows)
 
 

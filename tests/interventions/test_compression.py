@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from attnpipe.core.outcome import Outcome
 from attnpipe.data.induction import prepare
@@ -19,7 +20,7 @@ from attnpipe.interventions.compression.policies import (
     kept_of,
     typical_of,
 )
-from attnpipe.interventions.compression.tokens import compress
+from attnpipe.interventions.compression.run import compress
 from attnpipe.models.build import build_model
 from attnpipe.schema.compression import CompressionSpec, Policy
 from attnpipe.schema.data import InductionData
@@ -90,8 +91,20 @@ def test_a_budget_that_keeps_everything_is_no_choice() -> None:
     assert found == [("recent", 0.5, 0), ("random", 0.5, 0), ("random", 0.5, 1)]
 
 
+def test_the_whole_input_is_a_choice_that_leaves_nothing_out() -> None:
+    spec = CompressionSpec(policies=list(get_args(Policy)), budgets=[0.5, 1.0], draws=2)
+    whole = [c for c in choices(context(places=3), spec) if c.everything]
+    assert [(c.policy, c.draw) for c in whole] == [(policy, 0) for policy in get_args(Policy)]
+    assert all((c.kept == np.arange(3)).all() for c in whole)
+
+
+def test_at_least_one_budget_removes_something() -> None:
+    with pytest.raises(ValidationError, match=r"budgets is \[1\], which removes nothing"):
+        CompressionSpec(budgets=[1.0])
+
+
 SPEC = CompressionSpec(
-    policies=["recent", "static_top", "top_attention"], budgets=[0.3, 0.6], draws=1
+    policies=["recent", "static_top", "top_attention"], budgets=[0.3, 0.6, 1.0], draws=1
 )
 
 
@@ -165,6 +178,17 @@ def test_attention_that_chooses_is_the_mean_of_the_last_row(made) -> None:
         places = np.array([*kept, 9])
         expected = loss_of(model, data.tokens[sequence], places, places)
         assert row["loss"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_all_tokens_cost_nothing(made) -> None:
+    data, model, _, _, table = made
+    whole = table.filter(pl.col("budget") == 1)
+    assert set(whole["policy"]) == set(SPEC.policies)
+    assert (whole["delta"] == 0).all()
+    one = whole.filter((pl.col("split") == "confirmation") & (pl.col("item") == 2))
+    tokens = data.tokens[data.splits["test"][2]]
+    expected = loss_of(model, tokens, np.arange(10), np.arange(10))
+    np.testing.assert_allclose(one["loss"], expected, atol=1e-5)
 
 
 def test_a_run_that_did_not_end_well_has_no_rows(made) -> None:

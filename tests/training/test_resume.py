@@ -22,6 +22,7 @@ SCHEDULES = {
     "clipped": {},
     "all windows, few kept": {"windows_per_epoch": None, "capture_every": 3},
     "stalling, adamw": {"learning_rate": 0.2, "optimizer": "adamw", "weight_decay": 0.1},
+    "cosine": {"schedule": "cosine", "warmup_steps": 7, "decay_steps": 30},
 }
 
 

@@ -1,7 +1,7 @@
-"""Foretell tokens from a part of what stands before them."""
+"""Foretell tokens from a part of what stands before them, or forecast from a part of a window."""
 
 from attnpipe.data.storage import from_tensors
-from attnpipe.interventions.compression.tokens import compress
+from attnpipe.interventions.compression.run import compress
 from attnpipe.io.checkpoints import read_checkpoints
 from attnpipe.io.outcome import read_outcome
 from attnpipe.io.parquet import write_table

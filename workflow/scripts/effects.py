@@ -6,15 +6,18 @@ from attnpipe.pipeline.job import job
 from attnpipe.tables.effects import EFFECTS
 from attnpipe.tables.evaluation import EVALUATION
 from attnpipe.tables.interventions import INTERVENTIONS
+from attnpipe.tables.study import SIMILARITY
 
 with job(snakemake) as ctx:
     evaluations = [read_table(path, EVALUATION) for path in ctx.read.all("evaluations")]
     replaced = [read_table(path, INTERVENTIONS) for path in ctx.read.all("interventions")]
+    alike = [read_table(path, SIMILARITY) for path in ctx.read.all("similarity")]
     table = effects(
         {(m, s): f for (m, s), f in zip(ctx.spec["runs"], evaluations, strict=True)},
         {(m, s): f for (m, s), f in zip(ctx.spec["intervened"], replaced, strict=True)},
         ctx.spec["arms"],
         ctx.spec["delta"],
+        dict(zip(ctx.spec["matched"], alike, strict=True)),
     )
     for path in ctx.write:
         write_table(path, table, EFFECTS)

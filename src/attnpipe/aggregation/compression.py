@@ -10,7 +10,7 @@ from scipy.special import stdtrit
 from attnpipe.aggregation.losses import PerUnit
 from attnpipe.aggregation.scores import ratio
 from attnpipe.schema.compression import Policy
-from attnpipe.stats.estimate import CONFIDENCE, mean_over_seeds
+from attnpipe.stats.estimate import CONFIDENCE, Estimate, mean_over_seeds
 from attnpipe.stats.two_way import two_way_mean
 from attnpipe.tables.compression import COMPRESSION, COMPRESSION_LOSSES
 
@@ -32,7 +32,8 @@ def compression(losses: Sequence[pl.DataFrame], delta: float) -> pl.DataFrame:
     over what the whole input removes from the trivial loss. On the selection split bounds
     hold for all policies and budgets at once (Bonferroni over the pairs that keep
     positions); the choice is then tried on the confirmation split, where it is the only
-    one. An oracle is never chosen.
+    one. An oracle is never chosen. The whole input costs nothing, is no bet that a bound
+    must cover, and is what is chosen where nothing shorter will do.
 
     Parameters
     ----------
@@ -59,7 +60,8 @@ def compression(losses: Sequence[pl.DataFrame], delta: float) -> pl.DataFrame:
 
 
 def _rows(frame: pl.DataFrame, delta: float) -> Iterator[Row]:
-    pairs = frame.filter(~pl.col("reindexed")).select("policy", "budget").n_unique()
+    shorter = ~pl.col("reindexed") & (pl.col("budget") < 1)
+    pairs = max(1, frame.filter(shorter).select("policy", "budget").n_unique())
     keys = [*WHAT, "split"]
     for key, group in frame.partition_by(*keys, as_dict=True, maintain_order=True).items():
         row: Row = dict(zip(keys, key, strict=True))
@@ -69,15 +71,20 @@ def _rows(frame: pl.DataFrame, delta: float) -> Iterator[Row]:
             units = ratio(added, skill, np.full(added.shape[1], 1 / added.shape[1]))
         pretrained = group["variant"].null_count() == 0
         estimate = mean_over_seeds(units[0]) if pretrained and added.size else two_way_mean(units)
-        level = 1 - (1 - CONFIDENCE) / (pairs if row["split"] == SELECTION else 1)
         lo, hi = estimate.interval()
-        upper = float(estimate.value + stdtrit(estimate.df, level) * np.sqrt(estimate.variance))
+        upper = bound(estimate, pairs if row["split"] == SELECTION else 1)
         yield row | {
             "value": estimate.value, "lo95": lo, "hi95": hi, "upper": upper,
             "nats": float(added.mean()) if added.size else None,
             "kept": group["kept"].mean(), "n_seeds": added.shape[0], "n_units": added.shape[1],
             "within": bool(upper < delta), "costly": bool(lo > delta), "chosen": False,
         }  # fmt: skip
+
+
+def bound(estimate: Estimate, tried: int) -> float:
+    """Return a one-sided 95 % bound that holds for so many estimates at once (Bonferroni)."""
+    level = 1 - (1 - CONFIDENCE) / tried
+    return float(estimate.value + stdtrit(estimate.df, level) * np.sqrt(estimate.variance))
 
 
 def _by_unit(frame: pl.DataFrame) -> tuple[PerUnit, PerUnit]:

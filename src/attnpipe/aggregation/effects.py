@@ -15,6 +15,7 @@ from attnpipe.aggregation.losses import (
     common_seeds,
     losses_by_unit,
 )
+from attnpipe.aggregation.same_heads import SINGLE_HEAD, same_heads
 from attnpipe.aggregation.scores import ratio
 from attnpipe.core.errors import UserError
 from attnpipe.stats.effect_size import hedges_g
@@ -27,6 +28,7 @@ from attnpipe.stats.sign_flip import sign_flip_test
 from attnpipe.stats.two_way import two_way_mean
 from attnpipe.tables.effects import EFFECTS
 from attnpipe.tables.interventions import INTERVENTIONS
+from attnpipe.tables.study import SIMILARITY
 
 CODES = {
     "output_mean": "E1", "uniform": "E2", "position_mean": "E3", "permuted": "E4",
@@ -54,6 +56,7 @@ def effects(
     interventions: Mapping[Run, pl.DataFrame],
     arms: Mapping[str, Mapping[str, str]],
     delta: float,
+    similarity: Mapping[str, pl.DataFrame] | None = None,
 ) -> pl.DataFrame:
     """Estimate what attention is good for in each model.
 
@@ -72,6 +75,9 @@ def effects(
         Model → arm → model that is the arm.
     delta
         Practical margin, in units of skill.
+    similarity
+        Model → `tables.SIMILARITY`, by which single heads are matched between seeds
+        (`aggregation.same_heads`); without it those of the first seed stand alone.
 
     Returns
     -------
@@ -90,6 +96,7 @@ def effects(
             [_empty(m, arm, run) for m, of in arms.items() for arm, run in of.items()]
         )
     split, losses = losses_by_unit(present, 1.0)
+    interventions = _matched(interventions, similarity or {})
     models = list(dict.fromkeys([m for m, _ in interventions] + list(arms)))
     rows: list[Row] = []
     for model in models:
@@ -104,6 +111,21 @@ def effects(
         )
     ]
     return _adjusted(EFFECTS.frame(rows)).with_columns(pl.selectors.float().fill_nan(None))
+
+
+def _matched(
+    interventions: Mapping[Run, pl.DataFrame], similarity: Mapping[str, pl.DataFrame]
+) -> dict[Run, pl.DataFrame]:
+    """Give single heads of a model the same name in all its runs."""
+    found = dict(interventions)
+    for model in dict.fromkeys(m for m, _ in interventions):
+        own = [run for run in interventions if run[0] == model and len(interventions[run])]
+        if not own:
+            continue
+        whole = pl.concat([INTERVENTIONS.conform(interventions[run]) for run in own])
+        named = same_heads(whole, similarity.get(model, SIMILARITY.frame()))
+        found |= {run: named.filter(pl.col("seed") == run[1]) for run in own}
+    return found
 
 
 def _pairs(
@@ -237,7 +259,7 @@ def _adjusted(table: pl.DataFrame) -> pl.DataFrame:
     """Adjust p: codes over models, single heads over heads."""
     of_model = (pl.col("level") == "model") & pl.col("p").is_not_null()
     coded = of_model & pl.col("code").is_not_null()
-    single = of_model & (pl.col("name") == "single_head")
+    single = of_model & (pl.col("name") == SINGLE_HEAD)
     table = table.with_columns(
         p_holm=_over(coded, ["code", "metric"], holm),
         p_claim_holm=_over(coded, ["code", "metric"], holm, "p_claim"),

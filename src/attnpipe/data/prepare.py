@@ -1,13 +1,13 @@
-"""From a data section of the config to windows that tasks can use."""
+"""From a data section of the config to windows or tokens that tasks can use."""
 
 from pathlib import Path
 
-from attnpipe.data.dataset import SequenceDataset
 from attnpipe.data.registry import SOURCES
+from attnpipe.data.storage import Dataset
 from attnpipe.schema.data import Source
 
 
-def prepare(spec: Source, *, cache: Path) -> SequenceDataset:
+def prepare(spec: Source, *, cache: Path) -> Dataset:
     """Read, check, split and scale the data of a study.
 
     The result depends on `spec` and on the bytes of the source alone, never on a seed of
@@ -25,5 +25,5 @@ def prepare(spec: Source, *, cache: Path) -> SequenceDataset:
     UserError
         When the source cannot be had, is faulty, or is too short for the windows asked for.
     """
-    dataset: SequenceDataset = SOURCES.load(spec.kind)(spec, cache=cache)
+    dataset: Dataset = SOURCES.load(spec.kind)(spec, cache=cache)
     return dataset

@@ -52,6 +52,7 @@ def collect(tables: Tables) -> Book:
             *_comparisons(tables["comparisons"]),
             *causal(tables["effects"]),
             *_finetuned(tables["effects"]),
+            *_single_heads(tables["effects"]),
             *compressed(tables["compression"]),
         ]
     )
@@ -272,6 +273,29 @@ def _finetuned(effects: pl.DataFrame) -> Iterator[Evidence]:
             n_units=row["n_units"],
             unit="of the model's skill",
             facts={fact: row[fact] for fact in ("margin", "p", "seeds_needed")},
+        )
+
+
+def _single_heads(effects: pl.DataFrame) -> Iterator[Evidence]:
+    """Yield what it costs to remove each head alone, in units of skill, over seeds."""
+    wanted = effects.filter(
+        (pl.col("name") == "single_head")
+        & (pl.col("metric") == "skill_units")
+        & (pl.col("level") == "model")
+    )
+    for row in wanted.sort("model", "layer", "head").iter_rows(named=True):
+        of = f"single_head.{row['model']}"
+        yield Evidence(
+            id=f"{of}.l{row['layer']}h{row['head']}",
+            table="effects.csv",
+            row={k: row[k] for k in ("level", "model", "name", "layer", "head", "metric")},
+            estimate=row["value"],
+            lo95=row["lo95"],
+            hi95=row["hi95"],
+            n_seeds=row["n_seeds"],
+            n_units=row["n_units"],
+            unit="of the model's skill",
+            facts={"of": of} | {k: row[k] for k in ("p", "p_bh", "p_by")},
         )
 
 

@@ -13,6 +13,7 @@ from attnpipe.diagnosis.predicates.compression import compression
 from attnpipe.diagnosis.predicates.convergence import convergence
 from attnpipe.diagnosis.predicates.extraction import extraction
 from attnpipe.diagnosis.predicates.gain import gain, heterogeneity
+from attnpipe.diagnosis.predicates.heads import single_heads
 from attnpipe.diagnosis.predicates.induction import induction
 from attnpipe.diagnosis.predicates.published import published_entropy
 from attnpipe.diagnosis.predicates.runs import duplicates, final_weights, runs, seeds
@@ -82,6 +83,9 @@ PREDICATES: dict[str, Predicate] = {
         "Did attention settle before training ended?", "attention", convergence
     ),
     "used": Predicate("Does the model use its attention?", "attention", used),
+    "single_heads": Predicate(
+        "Is any head missed when it alone is removed?", "attention", single_heads
+    ),
     "content": Predicate("Does it matter what attention looks at?", "attention", content),
     "benefit": Predicate(
         "Would a model trained without this attention do worse?", "attention", benefit

@@ -45,10 +45,10 @@ def draw(
     names, cut = shown([f"{m} {v}" for m, v in places], 12)
     words = Words(
         title="How much of the input is needed?",
-        subtitle="Tokens are removed, the others keep their positions; what that costs, in "
+        subtitle="Inputs are removed, the others keep any positions they have; what that costs, in "
         "units of the model's skill. Bars end at the bound that holds for all policies and "
         "budgets at once. Logarithmic beyond 5 δ.",
-        xlabel="share of the tokens that is kept beside the last one",
+        xlabel="share of the inputs that is kept beside the last one",
         ylabel="loss added, as a share of skill",
         notes=[*cut, *gap_notes(tables, context, list(context.attention_models))],
     )

@@ -1,7 +1,7 @@
 """Steps embedded one by one, and attention as the only way between them."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from attnpipe.models.pooling import Pooling, PublishedRow
@@ -35,9 +35,22 @@ class Reader(nn.Module):
         """Row that profiles by document 0's rules take."""
         return "only" if self.attention is None else self.attention.published_row
 
-    def forward(self, windows: Float[Tensor, "sample step feature"]) -> Float[Tensor, " sample"]:
-        """Return the forecast in scaled target units."""
-        entered = self.enter(windows) + self.position
+    def forward(
+        self,
+        windows: Float[Tensor, "sample step feature"],
+        places: Int64[Tensor, "#sample step"] | None = None,
+    ) -> Float[Tensor, " sample"]:
+        """Return the forecast in scaled target units.
+
+        Parameters
+        ----------
+        windows
+            What is read, oldest step first.
+        places
+            Where each step stands in the whole window; None: 0, 1, 2, …
+        """
+        position = self.position[: windows.shape[1]] if places is None else self.position[places]
+        entered = self.enter(windows) + position
         hidden = entered + self.embed(torch.relu(entered))
         state = self.skip(hidden[:, -1])
         if self.attention is not None and self.bring is not None:

@@ -20,7 +20,7 @@ from attnpipe.pipeline.overrides import split_overrides
 from attnpipe.saved_weights.discover import RunFiles, discover
 from attnpipe.schema.arms import Arms, derive_arms
 from attnpipe.schema.data import SavedWeightsData, Windows
-from attnpipe.schema.model import ModelSpec
+from attnpipe.schema.model import FIXED, ModelSpec
 from attnpipe.schema.study import TOKENS, StudySpec
 from attnpipe.schema.text import PromptsData
 from attnpipe.text.conditions import conditions, variant_label
@@ -95,17 +95,32 @@ class Study:
         return self._with_own_attention
 
     @property
+    def matched(self) -> list[str]:
+        """The models whose heads are removed one by one, and therefore matched between seeds."""
+        if "single_head" not in self.spec.intervention.names:
+            return []
+        models = dict.fromkeys(model for model, _ in self.intervened)
+        return [model for model in models if self.models[model].kind == "transformer"]
+
+    @property
     def shortened(self) -> list[tuple[str, int]]:
         """The (model, seed) pairs whose input is shortened: those that read from left to right."""
-        kind = self.spec.data.kind
-        if not self.spec.compression.policies or kind not in ("prompts", *TOKENS):
-            return []
-        return self._with_own_attention
+        spec, kind = self.spec.compression, self.spec.data.kind
+        if spec.policies and kind in ("prompts", *TOKENS):
+            return self._with_own_attention
+        if spec.policies and spec.windows and self.trained:
+            return [run for run in self._with_own_attention if not self._fixed(run[0])]
+        return []
 
     @property
     def _with_own_attention(self) -> list[tuple[str, int]]:
         """The (model, seed) pairs of models with attention, without arms."""
         return [(m, s) for m, s in self.runs if m in self.spec.models and self.has_attention(m)]
+
+    def _fixed(self, model: str) -> bool:
+        """Whether a model's attention cannot be asked what it prefers."""
+        attention = getattr(self.models[model], "attention", None)
+        return attention is not None and attention.kind in FIXED
 
     def has_attention(self, model: str) -> bool:
         """Return whether a model has attention weights to look at.

@@ -94,7 +94,13 @@ class SeededFiles(StageFiles):
 
     def _effects(self) -> Inputs:
         runs = [self.out("intervene", model=m, seed=s) for m, s in self._study.intervened]
-        return {**self._contrast(), "interventions": [run["interventions"] for run in runs]}
+        return {
+            **self._contrast(),
+            "interventions": [run["interventions"] for run in runs],
+            "similarity": [
+                self.out("aggregate", model=m)["similarity"] for m in self._study.matched
+            ],
+        }
 
     def _contrast(self) -> Inputs:
         runs = self._study.runs

@@ -115,6 +115,7 @@ class StudyParams:
         return {
             "runs": [list(run) for run in self._study.runs],
             "intervened": [list(run) for run in self._study.intervened],
+            "matched": self._study.matched,
             "arms": self._study.arms.deciding,
             "delta": self._study.spec.analysis.contrast.delta,
         }

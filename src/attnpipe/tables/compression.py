@@ -6,12 +6,13 @@ from attnpipe.tables.columns import RUN
 CHOICE = {
     "policy": Column(
         TEXT,
-        "which tokens are kept beside the last: `recent`, `sink_recent`, `uniform`, `static_top`, `random` or `top_attention` (an oracle: it takes the whole attention to know)",
+        "which tokens, or steps, are kept beside the last: `recent`, `sink_recent`, `uniform`, `static_top`, `random` or `top_attention` (an oracle: it takes the whole attention to know)",
     ),
-    "budget": Column(REAL, "share of the tokens that is kept"),
+    "budget": Column(REAL, "share of them that is kept; 1: nothing is removed"),
 }
 REINDEXED = Column(
-    FLAG, "whether the tokens that are left move together; else they keep their positions"
+    FLAG,
+    "whether what is left moves together; else it keeps its positions, where the model knows any",
 )
 SPLIT = Column(
     TEXT,
@@ -23,15 +24,15 @@ COMPRESSION_LOSSES = Table("compression_losses", "loss of shortened inputs, one 
     "variant": Column(TEXT, "variant of the prompt; null for models that are trained here"),
     **CHOICE,
     "draw": Column(INT, "which draw of `random`"),
-    "kept": Column(INT, "tokens kept beside the last one"),
-    "places": Column(INT, "tokens that might have been removed"),
+    "kept": Column(INT, "tokens or steps kept beside the last one"),
+    "places": Column(INT, "how many might have been removed"),
     "reindexed": REINDEXED,
     "split": SPLIT,
     "item": Column(INT, "item of the split, or text"),
-    "unit": Column(TEXT, "statistical unit: sequence or question"),
-    "loss": Column(REAL, "loss of the next token, or of the right answer, nats per token"),
+    "unit": Column(TEXT, "statistical unit: sequence, question, or unit of the test split"),
+    "loss": Column(REAL, "loss of the next token, or of the right answer, nats per token; of a forecast its squared error"),
     "delta": Column(REAL, "that less the loss with the whole input"),
-    "trivial_loss": Column(REAL, "loss of equal chances, or of another question's answer; null where there is none"),
+    "trivial_loss": Column(REAL, "loss of equal chances, of another question's answer, or of the best trivial forecast; null where there is none"),
 })  # fmt: skip
 
 COMPRESSION = Table("compression", "what it costs to leave out some of the input: positive = it is missed", {
@@ -44,8 +45,8 @@ COMPRESSION = Table("compression", "what it costs to leave out some of the input
     "lo95": Column(REAL, "lower end of the 95 % interval, over seeds × units or, for one run, over units"),
     "hi95": Column(REAL, "its upper end"),
     "upper": Column(REAL, "one-sided 95 % bound; on the selection split for all policies and budgets at once (Bonferroni)"),
-    "nats": Column(REAL, "loss added, nats per token"),
-    "kept": Column(REAL, "mean number of tokens kept beside the last one"),
+    "nats": Column(REAL, "loss added, nats per token; of forecasts in the unit of their loss"),
+    "kept": Column(REAL, "mean number kept beside the last one"),
     "n_seeds": Column(INT, "seeds"),
     "n_units": Column(INT, "units"),
     "within": Column(FLAG, "whether the bound lies below δ"),

@@ -17,6 +17,7 @@ from attnpipe.tasks.task import Examples
 from attnpipe.training.order import ShuffledItems
 from attnpipe.training.registry import OPTIMIZERS
 from attnpipe.training.resume import ResumeStore
+from attnpipe.training.schedule import learning_rate
 from attnpipe.training.seeds import Seeds
 from attnpipe.training.state import TrainingState, weights_of
 from attnpipe.training.steps import step_sizes, take_step
@@ -99,7 +100,11 @@ def _run_epoch(task: Examples, state: TrainingState, training: TrainingSpec) -> 
     state.module.train()
     total = 0.0
     sizes = step_sizes(training, task.count("train"))
-    for size in sizes:
+    first, steps = (state.epoch - 1) * len(sizes), training.epochs * len(sizes)
+    for step, size in enumerate(sizes, first):
+        if training.schedule == "cosine":
+            for group in state.optimizer.param_groups:
+                group["lr"] = learning_rate(training, step, steps)
         items = state.order.take(size)
         total += take_step(task, state.module, state.optimizer, training, items) * size
         if not math.isfinite(total):
@@ -129,7 +134,7 @@ def _close_epoch(
         what = "training" if diverged else "validation"
         return f"the {what} loss became NaN or infinite in epoch {state.epoch}"
     if state.epoch > 0:
-        state.schedule.step(validation)
+        state.schedule.step(validation)  # a cosine sets the rate anew at every step
         _keep(state, training, validation)
     return None
 

@@ -55,17 +55,25 @@ class Choice:
     kept: Kept
     draw: int = 0
 
+    @property
+    def everything(self) -> bool:
+        """Whether nothing is left out, so that nothing need be read again."""
+        return self.budget == 1
+
 
 def choices(context: Context, spec: CompressionSpec) -> Iterator[Choice]:
-    """Yield every policy at every budget that leaves something out, in the config's order."""
+    """Yield every policy at every budget, in the config's order.
+
+    A budget below 1 that is too large for so few tokens to leave any out is no choice.
+    """
     for policy in spec.policies:
         if policy == "static_top" and context.typical is None:
             continue
         for budget in spec.budgets:
             k = kept_of(budget, context.places)
-            if k >= context.places:
+            if k >= context.places and budget < 1:
                 continue
-            for draw in range(spec.draws if policy == "random" else 1):
+            for draw in range(spec.draws if policy == "random" and budget < 1 else 1):
                 yield Choice(policy, budget, keep(policy, context, k, draw), draw)
 
 

@@ -95,7 +95,9 @@ def _shorten(
             end = np.arange(context.places, batch.ids.shape[1])[None].repeat(len(choice.kept), 0)
             kept = np.concatenate([choice.kept, end], axis=1)
             for reindexed in (False, True):
-                losses = answer_losses(model, batch, kept, keep_positions=not reindexed)
+                losses = intact
+                if not choice.everything:
+                    losses = answer_losses(model, batch, kept, keep_positions=not reindexed)
                 table.add(
                     choice, items, losses, intact, trivial, places=context.places,
                     reindexed=reindexed, variant=variant,

@@ -1,9 +1,6 @@
 """A model that was trained on tokens, with some of them removed."""
 
-from collections.abc import Mapping
-
 import numpy as np
-import polars as pl
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
@@ -11,16 +8,10 @@ from torch.nn.functional import cross_entropy
 
 from attnpipe.attention.hooks import observing
 from attnpipe.core.block import Block
-from attnpipe.core.outcome import Outcome
-from attnpipe.data.storage import Dataset
 from attnpipe.data.tokens import TokenDataset
 from attnpipe.interventions.compression.policies import Context, choices, typical_of
 from attnpipe.interventions.compression.table import CONFIRMATION, SELECTION, LossTable
-from attnpipe.models.build import build_model
-from attnpipe.models.determinism import deterministic
-from attnpipe.models.load import load_checkpoint
 from attnpipe.schema.compression import CompressionSpec
-from attnpipe.schema.model import SavedModel, Trainable
 
 SPLITS = {"validation": SELECTION, "test": CONFIRMATION}
 BATCH = 256
@@ -49,65 +40,45 @@ class LastRow:
         return row
 
 
-def compress(
-    dataset: Dataset,
-    model: Trainable | SavedModel,
-    checkpoints: Mapping[str, Mapping[str, np.ndarray]],
-    outcome: Outcome,
-    spec: CompressionSpec,
-    *,
-    name: str,
-    seed: int,
-) -> pl.DataFrame:
+def shorten_sequences(
+    module: nn.Module, dataset: TokenDataset, spec: CompressionSpec, table: LossTable
+) -> None:
     """Foretell the token behind each sequence from a part of it.
 
     Policies are chosen on validation sequences and tried on test sequences.
 
     Parameters
     ----------
+    module
+        Trained, in evaluation mode.
     dataset
         Sequences of tokens.
-    model, checkpoints, outcome
-        The run; weights are those of checkpoint ``best``.
     spec
         What is kept.
-    name, seed
-        Of the run.
-
-    Returns
-    -------
-    DataFrame
-        `tables.COMPRESSION_LOSSES`; empty if the run did not end well.
+    table
+        Takes the losses, in nats.
     """
-    table = LossTable(name, seed)
-    if outcome.outcome != "ok" or not isinstance(dataset, TokenDataset):
-        return table.frame()
-    module = build_model(model, dataset.inputs, dataset.window, seed=0)
-    load_checkpoint(module, checkpoints["best"], run=f"{name}/seed-{seed}", checkpoint="best")
-    module.eval()
     nats = float(np.log(dataset.vocabulary))
     typical: Float[np.ndarray, "1 place"] | None = None
-    with deterministic(), torch.inference_mode():
-        for split, said in SPLITS.items():
-            tokens = dataset.tokens[dataset.splits[split]].astype(np.int64)
-            attention, intact = _whole(module, tokens)
-            selecting = np.full(len(tokens), said == SELECTION)
-            if said == SELECTION:
-                typical = attention.mean(0, keepdims=True)
-                own = typical_of(attention, selecting)
-            items = [(i, f"sequence {i}", said) for i in range(len(tokens))]
-            trivial = np.full(len(tokens), nats)
-            context = Context(
-                dataset.splits[split], attention, own if said == SELECTION else typical
-            )
-            for choice in choices(context, spec):
-                for reindexed in (False, True):
+    for split, said in SPLITS.items():
+        tokens = dataset.tokens[dataset.splits[split]].astype(np.int64)
+        attention, intact = _whole(module, tokens)
+        selecting = np.full(len(tokens), said == SELECTION)
+        if said == SELECTION:
+            typical = attention.mean(0, keepdims=True)
+            own = typical_of(attention, selecting)
+        items = [(i, f"sequence {i}", said) for i in range(len(tokens))]
+        trivial = np.full(len(tokens), nats)
+        context = Context(dataset.splits[split], attention, own if said == SELECTION else typical)
+        for choice in choices(context, spec):
+            for reindexed in (False, True):
+                losses = intact
+                if not choice.everything:
                     losses = _losses(module, tokens, choice.kept, keep_positions=not reindexed)
-                    table.add(
-                        choice, items, losses, intact, trivial, places=context.places,
-                        reindexed=reindexed,
-                    )  # fmt: skip
-    return table.frame()
+                table.add(
+                    choice, items, losses, intact, trivial, places=context.places,
+                    reindexed=reindexed,
+                )  # fmt: skip
 
 
 def _whole(
