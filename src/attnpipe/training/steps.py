@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from attnpipe.schema.training import TrainingSpec
-from attnpipe.tasks.task import Task
+from attnpipe.tasks.task import Examples
 
 
 def step_sizes(training: TrainingSpec, count: int) -> list[int]:
@@ -18,7 +18,7 @@ def step_sizes(training: TrainingSpec, count: int) -> list[int]:
 
 
 def take_step(
-    task: Task,
+    task: Examples,
     module: nn.Module,
     optimizer: Optimizer,
     training: TrainingSpec,
