@@ -233,11 +233,11 @@ def test_weights_above_the_limit_give_the_same_metrics_from_states_of_folds(proj
 
 SMALL = (
     "training.epochs=1 training.windows_per_epoch=64 training.validation_windows=32 "
-    "data.probe_samples=8 seeds=[0] "
+    "data.probe_samples=8 seeds=[0] figure=two "
 )
 STUDIES = {
     "steering": SMALL + "data.segments=12 data.segment_seconds=20 data.window=12 "
-    "analysis.metrics.top_k=[2] analysis.metrics.recent_k=[2] seeds=[0,1] figure=two "
+    "analysis.metrics.top_k=[2] analysis.metrics.recent_k=[2] "
     "~models.mlp_last ~models.mlp_flat ~models.lstm_medium ~models.lstm_medium_simple "
     "~models.lstm_medium_additive ~models.lstm_medium_scaled_dot "
     "models.lstm_small_simple.arms=[none,uniform]",
@@ -245,7 +245,7 @@ STUDIES = {
     "models.two_layers.width=8 models.two_layers.heads=2 models.two_layers.arms=[none] "
     "~models.one_layer intervention.control_draws=1 compression.budgets=[0.5]",
     "ground_truth": SMALL + "data.train_windows=256 data.validation_windows=32 "
-    "data.test_windows=16 figure=two models.reader.arms=[none]",
+    "data.test_windows=16 models.reader.arms=[none]",
 }  # fmt: skip
 
 
