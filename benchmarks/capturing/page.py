@@ -110,6 +110,8 @@ def page(result: dict[str, Any]) -> str:
     text += (
         "\nBelow some hundred MB, whether the heap gives freed memory back decides: at 2048 tokens "
         "the C engine took 0.65 to 1.43 times the memory of the forward pass in four equal runs.\n"
+        "Where every freed block is given back (`MALLOC_MMAP_THRESHOLD_=131072`), it was 145 MB "
+        "against 141 MB.\n"
         "`python benchmarks/capture.py --check` holds the limit, 1.15, against the next table.\n"
     )
     text += _growth(result["memory"])

@@ -103,14 +103,16 @@ class Project:
         config = ["--config", f"study={study}", f"overrides={overrides}"]
         return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, *config]
 
-    def snakemake(self, *arguments: str, overrides: str = "", study: str = "tiny"):
+    def snakemake(
+        self, *arguments: str, overrides: str = "", study: str = "tiny", timeout: int = TIMEOUT
+    ):
         return subprocess.run(
             self.command(*arguments, overrides=overrides, study=study),
             cwd=self.folder,
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=TIMEOUT,
+            timeout=timeout,
             check=False,
         )
 
