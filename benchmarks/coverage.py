@@ -6,19 +6,20 @@ Run as ``python benchmarks/coverage.py > docs/statistics.md`` (a few minutes).
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
+from benchmarks import coverage_ratios
+from benchmarks.coverage_common import UNITS, Draw, Quantity, covers, crossed
 from benchmarks.coverage_matching import MATCHING, matching_row
 from scipy.special import stdtr
 from scipy.stats import binom
 
 from attnpipe.stats.equivalence import TOST_CONFIDENCE, equivalence
-from attnpipe.stats.estimate import CONFIDENCE, Estimate, mean_over_seeds
+from attnpipe.stats.estimate import CONFIDENCE, mean_over_seeds
 from attnpipe.stats.jackknife import pairwise_mean
 from attnpipe.stats.log_ratio import log_ratio
 from attnpipe.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli, holm
@@ -26,7 +27,6 @@ from attnpipe.stats.paired import paired_differences, sign_flip_p
 from attnpipe.stats.two_way import two_way_mean
 from attnpipe.stats.wilson import wilson_interval
 
-Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 LOGNORMAL_SD = np.sqrt((np.e - 1) * np.e)
 DRAWS: dict[str, Draw] = {
     "normal": lambda rng, shape: rng.standard_normal(shape),
@@ -34,36 +34,14 @@ DRAWS: dict[str, Draw] = {
     "skewed": lambda rng, shape: (np.exp(rng.standard_normal(shape)) - np.e**0.5) / LOGNORMAL_SD,
 }
 """All of mean 0 and variance 1: normal, t with 3 degrees of freedom, lognormal with σ = 1."""
-SEEDS = (3, 5, 10)
-UNITS, REPETITIONS = 24, 4000
+REPETITIONS = 4000
 TESTS, FALSE = 20, 15
 """Tests adjusted together, and how many of them have nothing to find."""
 
 
-@dataclass(frozen=True)
-class Quantity:
-    """A share that is simulated.
-
-    Attributes
-    ----------
-    nominal
-        What it should be: at least, for an interval; at most, for an error.
-    rate
-        From generator, draws, number of seeds and repetitions to the share.
-    """
-
-    nominal: float
-    rate: Callable[[np.random.Generator, Draw, int, int], float]
-
-
-def _covers(estimates: list[Estimate], truth: float, confidence: float) -> float:
-    ends = np.array([estimate.interval(confidence) for estimate in estimates])
-    return float(np.mean((ends[:, 0] <= truth) & (truth <= ends[:, 1])))
-
-
 def _t(confidence: float) -> Quantity:
     def rate(rng: np.random.Generator, draw: Draw, n: int, times: int) -> float:
-        return _covers([mean_over_seeds(x) for x in draw(rng, (times, n))], 0.0, confidence)
+        return covers([mean_over_seeds(x) for x in draw(rng, (times, n))], 0.0, confidence)
 
     return Quantity(confidence, rate)
 
@@ -75,16 +53,10 @@ def _paired(rng: np.random.Generator, draw: Draw, n: int, times: int) -> float:
     return float(np.mean((found.lo95 <= 0) & (found.hi95 >= 0)))
 
 
-def _table(rng: np.random.Generator, draw: Draw, n: int, times: int) -> np.ndarray:
-    """Return values of seeds × units with effects of seeds, units and both."""
-    seed, unit = draw(rng, (times, n, 1)), draw(rng, (times, 1, UNITS))
-    return np.asarray(0.3 * seed + 0.5 * unit + 0.5 * draw(rng, (times, n, UNITS)))
-
-
 def _two_way(confidence: float) -> Quantity:
     def rate(rng: np.random.Generator, draw: Draw, n: int, times: int) -> float:
-        tables = _table(rng, draw, n, times)
-        return _covers([two_way_mean(x) for x in tables], 0.0, confidence)
+        tables = crossed(rng, draw, n, times)
+        return covers([two_way_mean(x) for x in tables], 0.0, confidence)
 
     return Quantity(confidence, rate)
 
@@ -92,7 +64,7 @@ def _two_way(confidence: float) -> Quantity:
 def _log_ratio(rng: np.random.Generator, draw: Draw, n: int, times: int) -> float:
     """Cover a ratio of 1.5 whose logarithms have the named distribution."""
     b = np.exp(rng.standard_normal((times, n, UNITS)))
-    a = 1.5 * b * np.exp(_table(rng, draw, n, times))
+    a = 1.5 * b * np.exp(crossed(rng, draw, n, times))
     ends = np.array([log_ratio(*losses).interval() for losses in zip(a, b, strict=True)])
     return float(np.mean((ends[:, 0] <= 1.5) & (ends[:, 1] >= 1.5)))
 
@@ -106,7 +78,7 @@ def _jackknife(rng: np.random.Generator, draw: Draw, n: int, times: int) -> floa
     pairs = x @ x.transpose(0, 2, 1)
     i, j = np.triu_indices(n, 1)
     truth = pairs[:, i, j].mean()
-    return _covers([pairwise_mean(matrix) for matrix in pairs], truth, CONFIDENCE)
+    return covers([pairwise_mean(matrix) for matrix in pairs], truth, CONFIDENCE)
 
 
 def _sign_flip(rng: np.random.Generator, draw: Draw, n: int, times: int) -> float:
@@ -154,6 +126,7 @@ INTERVALS: dict[str, Quantity] = {
     "seeds × units, 90 %": _two_way(TOST_CONFIDENCE),
     "log-ratio of losses, 95 %": Quantity(CONFIDENCE, _log_ratio),
     "pairs of seeds, jackknife, 95 %": Quantity(CONFIDENCE, _jackknife),
+    **coverage_ratios.INTERVALS,
 }
 ERRORS: dict[str, Quantity] = {
     "sign flip": Quantity(0.05, _sign_flip),
@@ -162,6 +135,7 @@ ERRORS: dict[str, Quantity] = {
     "Holm: any false one": _multiplicity(holm, share=False),
     "Benjamini–Hochberg: share false": _multiplicity(benjamini_hochberg, share=True),
     "Benjamini–Yekutieli: share false": _multiplicity(benjamini_yekutieli, share=True),
+    **coverage_ratios.ERRORS,
 }
 
 
@@ -180,11 +154,11 @@ def wilson_coverage(trials: int, share: float) -> float:
 
 
 def table(quantities: dict[str, Quantity], times: int = REPETITIONS) -> Iterator[str]:
-    """Yield the lines of a table, a row per quantity and number of seeds."""
-    yield "| | nominal | seeds | " + " | ".join(DRAWS) + " |"
+    """Yield the lines of a table, a row per quantity and number of replicates."""
+    yield "| | nominal | n | " + " | ".join(DRAWS) + " |"
     yield "|---|---|---|" + "---|" * len(DRAWS)
     for name, quantity in quantities.items():
-        for n in SEEDS:
+        for n in quantity.sizes:
             nominal = quantity.nominal
             if quantity.rate is _sign_flip:
                 nominal = max(nominal, 2.0 ** (1 - n))

@@ -9,7 +9,6 @@ from benchmarks.coverage import (
     ERRORS,
     INTERVALS,
     REPETITIONS,
-    SEEDS,
     simulate,
     wilson_coverage,
 )
@@ -25,17 +24,20 @@ FIGURES = {
     if row[0] in INTERVALS | ERRORS
     for kind, share in zip(DRAWS, row[3:], strict=True)
 }
-"""(quantity, seeds, data) → (share, nominal share)."""
+"""(quantity, replicates, data) → (share, nominal share)."""
+SIZES = {name: of.sizes for name, of in (INTERVALS | ERRORS).items()}
 BY_CASE = {
     tuple(row[:4]): [float(cell) for cell in row[4:]]
     for row in ROWS
     if row[0][:-1].isdigit() and row[0][-1] == "%"
 }
 SYMMETRIC = ("normal", "heavy")
+TIED = ("gate NO of interventions", "gate NO of arms")
+"""Effect and interval share a denominator: the page says by how much NO errs more often."""
 
 
 def documented(name, kinds):
-    return [FIGURES[name, n, kind] for n in SEEDS for kind in kinds]
+    return [FIGURES[name, n, kind] for n in SIZES[name] for kind in kinds]
 
 
 def key(case):
@@ -44,14 +46,14 @@ def key(case):
 
 def test_the_page_has_every_quantity():
     assert set(FIGURES) == {
-        (q, n, kind) for q in INTERVALS | ERRORS for n in SEEDS for kind in DRAWS
+        (name, n, kind) for name, sizes in SIZES.items() for n in sizes for kind in DRAWS
     }
     assert set(BY_CASE) == {key(case) for case in MATCHING}
 
 
 @pytest.mark.parametrize("name", INTERVALS | ERRORS)
 def test_simulated_anew_the_figures_are_those_of_the_page(name):
-    for n in SEEDS:
+    for n in SIZES[name]:
         for kind in DRAWS:
             share = FIGURES[name, n, kind][0]
             spread = sqrt(max(share * (1 - share), 0.01) * (1 / AGAIN + 1 / REPETITIONS))
@@ -68,7 +70,8 @@ def test_intervals_cover_data_with_symmetric_tails(name):
 @pytest.mark.parametrize("name", ERRORS)
 def test_errors_on_data_with_symmetric_tails_are_at_most_those_allowed(name):
     for share, nominal in documented(name, SYMMETRIC):
-        assert share <= nominal + 3.5 * sqrt(nominal * (1 - nominal) / REPETITIONS)
+        beyond = 3.5 * sqrt(nominal * (1 - nominal) / REPETITIONS)
+        assert share <= nominal + (0.015 if name in TIED else beyond)
 
 
 def test_skewed_seeds_are_covered_too_rarely_where_nothing_cancels():

@@ -76,13 +76,13 @@ def _rows(variant: str | None, deltas: pl.DataFrame) -> pl.DataFrame:
     values = wide.select(columns).to_numpy().T.astype(np.float64)
     told = values[keys["intervention"].to_list().index(OTHERS)]
     parts = [_table(keys, "nats", values)]
-    units = np.stack([_ratio(row, told) for row in values])
+    units = np.stack([of_what_is_told(row, told) for row in values])
     known = keys["intervention"].to_numpy() != OTHERS
     parts.append(_table(keys.filter(pl.Series(known)), "skill_units", units[known]))
     return pl.concat(parts).with_columns(variant=pl.lit(variant, dtype=pl.String))
 
 
-def _ratio(values: PerQuestion, told: PerQuestion) -> PerQuestion:
+def of_what_is_told(values: PerQuestion, told: PerQuestion) -> PerQuestion:
     """Return contributions to mean(values)/mean(told) of the questions that have both."""
     both = ~np.isnan(values) & ~np.isnan(told)
     mean = float(told[both].mean()) if both.any() else np.nan
