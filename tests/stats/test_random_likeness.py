@@ -48,7 +48,7 @@ def test_unrelated_habits_of_position_are_called_alike_as_rarely_as_said():
         AgainstNull(row_similarity(of, ALL).centred[0, 1], null_of(of)).p <= 0.05
         for of in (heads(2, 2.0, 0.3, shape=(4, 2, KEYS), rng=k) for k in range(60))
     ]
-    assert 0 < np.mean(hits) < 0.12  # logits of each row by itself: .4
+    assert 0 < np.mean(hits) < 0.12
 
 
 def test_shared_habits_and_shared_content_are_above_it():

@@ -35,6 +35,8 @@ def next_runs(
         wanted = sorted(
             {*case.context.arms.get(case.name, ()), *arms}, key=list(ARM_NAMES.values()).index
         )
+        if case.name in case.context.label_nulls:
+            wanted.append("shuffled_labels")
         overrides.append(f"models.{case.name}.arms=[{','.join(wanted)}]")
         words += [
             f"{code}: arm '{ARM_NAMES[code]}', trained anew" for code in absent if code in ARMS
