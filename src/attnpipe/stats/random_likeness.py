@@ -72,7 +72,9 @@ def _likeness(
     """Return the likeness of all draws of all seeds with each other."""
     pools = []
     for own, rng in zip(rows, generators, strict=True):
-        logits = np.repeat(rng.standard_normal((POOL, 1, own.shape[-1])), len(own), axis=0)
+        # Key after key, so that keys which no row sees change nothing.
+        drawn = rng.standard_normal((own.shape[-1], POOL)).T[:, None]
+        logits = np.repeat(drawn, len(own), axis=0)
         given, visible = (np.tile(array, (POOL, 1, 1)) for array in (own, seen))
         pools.append(matched_entropy(given, visible, logits).reshape(POOL, *own.shape))
     raw = np.concatenate(pools)
