@@ -77,7 +77,8 @@ def answers(effect: np.ndarray, gate: str, mean: float, sd: float, n: int) -> di
 
 def store(folder: Path) -> None:
     """Keep the real effects of some seeds and windows, from the first chunk of `recall`."""
-    with open_tensors(sorted((folder / "recall").glob("groups_*"))[0], sealed=False) as file:
+    first = sorted((folder / "recall").glob("groups_*.safetensors"))[0]
+    with open_tensors(first, sealed=False) as file:
         loss = {
             name: file[name].astype(np.float64) for name in ("model", "uniform", "E2", "trivial")
         }

@@ -9,8 +9,9 @@ from attnpipe.diagnosis.schema import Evidence, Flag, GateRow
 from attnpipe.diagnosis.verdicts.gates import left_after_finetune
 from attnpipe.diagnosis.verdicts.table import Gates, decide
 from attnpipe.diagnosis.words import count, finetune, listed, percent
-from attnpipe.stats.estimate import CONFIDENCE
 
+ALPHA = 0.05
+"""Level of the tests that gates are."""
 COLLAPSED = 0.05
 """Normalised entropy of rows below which attention looks at one key only."""
 SINK = 0.3
@@ -186,7 +187,7 @@ def _multiplicity(case: Case, gates: Mapping[str, GateRow]) -> Flag | None:
         for code, gate in gates.items()
         if gate.status in ("YES", "NO", "HARM")
         and gate.p_claim_holm is not None
-        and gate.p_claim_holm >= 1 - CONFIDENCE
+        and gate.p_claim_holm >= ALPHA
     ]
     if not weak:
         return None
