@@ -135,7 +135,9 @@ def test_sections_of_the_config_have_no_methods_but_validators():
     seen = 0
     for file in (PACKAGE / "schema").glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
-            for part in node.body if isinstance(node, ast.ClassDef) else []:
+            # A class without bases is no section of the config: only the pipeline has it.
+            section = isinstance(node, ast.ClassDef) and node.bases
+            for part in node.body if section else []:
                 if isinstance(part, ast.FunctionDef):
                     decorators = " ".join(map(ast.unparse, part.decorator_list))
                     assert "_validator(" in decorators, f"{file.name}: {node.name}.{part.name}"

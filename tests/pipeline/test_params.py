@@ -15,7 +15,7 @@ RUN = {"model": "lstm_small_simple", "seed": "7"}
 @pytest.mark.parametrize(("share", "trains"), [("0", False), ("0.1", True)])
 def test_interventions_depend_on_how_models_are_trained_only_where_they_train(share, trains):
     study = load_study(CONFIG, {"overrides": f"intervention.finetune={share}"})
-    values = StudyParams(study, []).values("intervene", RUN)
+    values = StudyParams(study, [], {}).values("intervene", RUN)
     assert values["intervention"]["finetune"] == float(share)
     assert ("training" in values) == trains
     modules = members("intervene", RUN, study)
