@@ -120,7 +120,7 @@ def test_only_what_changed_runs_again(finished, change, jobs):
 
 def test_how_questions_are_asked_counts_as_code(finished, tmp_path):
     project = finished.clone(tmp_path / "project")
-    project.edit("src/attnpipe/text/conditions.py", "_shot", "_example")
+    project.edit("src/attnpipe/text/conditions.py", "(spec.shots if", "(list(spec.shots) if")
     jobs = plan(project, OVERRIDES)
     assert "prepare_texts prompts" in jobs
     assert not [job for job in jobs if job.startswith("obtain_model")]
