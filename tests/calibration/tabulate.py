@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +119,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
     kept = stored()
-    with ProcessPoolExecutor(args.workers) as pool:
+    # Polars has threads: a forked process would wait for them for ever.
+    with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool:
         for case in args.cases:
             new = pl.DataFrame(list(judged(case, pool)), schema=kept.schema)
             key = ["case", "chunk"]
