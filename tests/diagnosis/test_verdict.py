@@ -163,3 +163,17 @@ def test_flags_of_shape(
     assert value in [e.estimate for e in rows]
     assert {e.id for e in rows} <= {*found.evidence}
     assert flag not in finding(judged(factory, small(factory)), "verdict").flags
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "seeds", "raised"),
+    [("best", None, True), ("untrained", None, False), ("best", (1, 2), False)],
+)
+def test_likeness_that_chance_would_give_raises_a_flag(
+    factory: ModuleType, checkpoint: str, seeds: tuple[int, ...] | None, raised: bool
+) -> None:
+    plan = small(factory) if seeds is None else small(factory, seeds=seeds)
+    where = {"model": MODEL, "checkpoint": checkpoint, "level": "model"}
+    chance = put("similarity", where | {"measure": "centred_cosine"}, above_null=False)
+    flags = finding(judged(factory, plan, chance), "verdict").flags
+    assert ("UNSTABLE-PATTERN" in flags) == raised
