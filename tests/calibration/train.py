@@ -27,6 +27,7 @@ from attnpipe.data.synthetic import cases as generators
 from attnpipe.data.synthetic.prepare import prepare
 from attnpipe.io.parquet import write_table
 from attnpipe.io.tensors import open_tensors, write_tensors
+from attnpipe.models.determinism import deterministic
 from attnpipe.pipeline.sources import source_hash
 from attnpipe.tables.metrics import METRICS
 
@@ -118,22 +119,22 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", default=list(NAMES))
     parser.add_argument("--groups", type=int, help="groups of ten, for a trial")
     args = parser.parse_args()
-    torch.use_deterministic_algorithms(True)
-    for name in args.cases:
-        case = calibrated(name)
-        groups = args.groups or GROUPS.get(name, 100)
-        for begin in range(0, groups, AT_ONCE):
-            numbers = list(range(begin, min(begin + AT_ONCE, groups)))
-            path = RESULTS / name / f"groups_{numbers[0]:03d}_{numbers[-1]:03d}.safetensors"
-            document = {"case": name, "groups": numbers, "fingerprint": fingerprint(case)}
-            if made(path, document):
-                continue
-            start = time.process_time()
-            arrays, looks = chunk(case, numbers)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_table(path.with_suffix(".parquet"), looks, METRICS)
-            write_tensors(path, arrays, document)
-            print(f"{name} {numbers}: {time.process_time() - start:.0f} CPU-s", file=sys.stderr)
+    with deterministic():
+        for name in args.cases:
+            case = calibrated(name)
+            groups = args.groups or GROUPS.get(name, 100)
+            for begin in range(0, groups, AT_ONCE):
+                numbers = list(range(begin, min(begin + AT_ONCE, groups)))
+                path = RESULTS / name / f"groups_{numbers[0]:03d}_{numbers[-1]:03d}.safetensors"
+                document = {"case": name, "groups": numbers, "fingerprint": fingerprint(case)}
+                if made(path, document):
+                    continue
+                start = time.process_time()
+                arrays, looks = chunk(case, numbers)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_table(path.with_suffix(".parquet"), looks, METRICS)
+                write_tensors(path, arrays, document)
+                print(f"{name} {numbers}: {time.process_time() - start:.0f} CPU-s", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from attnpipe.training.fit import fit
 from attnpipe.training.run import train
@@ -44,24 +45,21 @@ def test_without_an_end_of_its_own_it_ends_with_the_training(make_training) -> N
     assert 0 < learning_rate(spec, 39, 40) < 1e-4
 
 
-def test_every_step_of_a_training_has_its_rate(
-    make_dataset, make_model, make_training, monkeypatch
-) -> None:
+def test_every_step_of_a_training_has_its_rate(make_dataset, make_model, make_training) -> None:
     from attnpipe.models.build import build_model
     from attnpipe.tasks.forecast import ForecastTask
 
     seen = []
-    step = torch.optim.Adam.step
-
-    def spy(self, *args, **kwargs):
-        seen.append(self.param_groups[0]["lr"])
-        return step(self, *args, **kwargs)
-
-    monkeypatch.setattr(torch.optim.Adam, "step", spy)
+    handle = register_optimizer_step_pre_hook(
+        lambda optimizer, *_: seen.append(optimizer.param_groups[0]["lr"])
+    )
     data = make_dataset()
     spec = make_training(schedule="cosine", warmup_steps=4, decay_steps=16)  # 5 steps an epoch
     module = build_model(make_model("mlp"), data.inputs, data.window, seed=0)
-    state, divergence = fit(ForecastTask(data), module, spec, Seeds.of(0))
+    try:
+        state, divergence = fit(ForecastTask(data), module, spec, Seeds.of(0))
+    finally:
+        handle.remove()
     assert divergence is None
     np.testing.assert_allclose(seen, [*torch_s_own(0.01, 4, 16, 16), 0, 0, 0, 0], atol=1e-12)
     rates = [row["learning_rate"] for row in state.history]

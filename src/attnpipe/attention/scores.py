@@ -55,9 +55,9 @@ def additive_scores(
 class _Additive(torch.autograd.Function):
     """``v·tanh(q + k)`` without ever holding tanh of all pairs of all samples.
 
-    Chunks of samples are laid out as [sample, size, query, key], so that keys are
-    contiguous, and worked on in place; the backward pass computes tanh again. About twice
-    as fast as the plain formula, and its memory does not grow with the batch.
+    ``tanh x = 2 σ(2x) − 1``: torch's sigmoid takes a quarter of the time of its tanh. Chunks of
+    samples are laid out as [sample, size, query, key], so that keys are contiguous, and worked
+    on in place; the backward pass computes σ again. Memory does not grow with the batch.
     """
 
     @staticmethod
@@ -67,13 +67,13 @@ class _Additive(torch.autograd.Function):
         keys: Float[Tensor, "sample key size"],
         vector: Float[Tensor, " size"],
     ) -> Float[Tensor, "sample query key"]:
-        queries = queries.transpose(1, 2).contiguous()
-        keys = keys.transpose(1, 2).contiguous()
+        queries = 2 * queries.transpose(1, 2).contiguous()
+        keys = 2 * keys.transpose(1, 2).contiguous()
         logits = queries.new_empty(len(queries), queries.shape[2], keys.shape[2])
-        for part, tanh in _tanh_chunks(queries, keys):
-            torch.matmul(vector, tanh.flatten(2), out=logits[part].flatten(1))
+        for part, sigmoid in _sigmoid_chunks(queries, keys):
+            torch.matmul(2 * vector, sigmoid.flatten(2), out=logits[part].flatten(1))
         ctx.save_for_backward(queries, keys, vector)
-        return logits
+        return logits - vector.sum()
 
     @staticmethod
     @once_differentiable
@@ -82,28 +82,27 @@ class _Additive(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         queries, keys, vector = ctx.saved_tensors
         by_query, by_key = torch.empty_like(queries), torch.empty_like(keys)
-        by_vector = torch.zeros_like(vector)
-        for part, tanh in _tanh_chunks(queries, keys):
+        by_vector = -gradient.sum().expand_as(vector).clone()
+        for part, sigmoid in _sigmoid_chunks(queries, keys):
             g = gradient[part]
-            by_vector += (tanh.flatten(2) @ g.flatten(1)[..., None]).sum((0, 2))
-            g = g[:, None]
-            slope = torch.addcmul(g, g, tanh.square_(), value=-1.0, out=tanh)  # g (1 − tanh²)
+            by_vector += 2 * (sigmoid.flatten(2) @ g.flatten(1)[..., None]).sum((0, 2))
+            slope = sigmoid.addcmul_(sigmoid, sigmoid, value=-1.0).mul_(g[:, None])  # g σ (1 − σ)
             torch.sum(slope, 3, out=by_query[part])
             torch.sum(slope, 2, out=by_key[part])
         by_query, by_key = by_query.transpose(1, 2), by_key.transpose(1, 2)
-        return by_query * vector, by_key * vector, by_vector
+        return by_query * (4 * vector), by_key * (4 * vector), by_vector
 
 
-def _tanh_chunks(
+def _sigmoid_chunks(
     queries: Float[Tensor, "sample size query"], keys: Float[Tensor, "sample size key"]
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Yield (slice of samples, tanh of all their pairs); the buffer is reused."""
+    """Yield (slice of samples, σ(q + k) of all their pairs); the buffer is reused."""
     samples, size, n_queries = queries.shape
     shape = (size, n_queries, keys.shape[2])
     step = max(1, min(samples, _CHUNK_ELEMENTS // max(1, math.prod(shape))))
     buffer = queries.new_empty(step, *shape)
     for start in range(0, samples, step):
         part = slice(start, min(start + step, samples))
-        tanh = buffer[: part.stop - start]
-        torch.add(queries[part][..., None], keys[part][:, :, None], out=tanh)
-        yield part, tanh.tanh_()
+        sums = buffer[: part.stop - start]
+        torch.add(queries[part][..., None], keys[part][:, :, None], out=sums)
+        yield part, sums.sigmoid_()
