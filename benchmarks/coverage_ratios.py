@@ -1,6 +1,6 @@
 """Coverage and errors of shares of skill: ratios of two means over the same units.
 
-Effects, answers and costs of shorter inputs all are such ratios, linearised.
+Effects are judged by Fieller's theorem; answers and costs of shorter inputs are linearised.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,6 @@ import numpy as np
 from benchmarks.coverage_common import UNITS, Draw, Quantity, covers, crossed
 
 from attnpipe.aggregation.compression import bound
-from attnpipe.aggregation.scores import ratio
 from attnpipe.aggregation.text.answer_effects import of_what_is_told
 from attnpipe.aggregation.text.unpaired import welch_differences
 from attnpipe.diagnosis.gates import margin_gate, use_gate
@@ -17,6 +16,7 @@ from attnpipe.diagnosis.schema import Evidence, Status
 from attnpipe.stats.equivalence import TOST_CONFIDENCE
 from attnpipe.stats.estimate import CONFIDENCE, Estimate, mean_over_seeds
 from attnpipe.stats.paired import paired_differences
+from attnpipe.stats.ratio import Ratio
 from attnpipe.stats.two_way import two_way_mean
 
 DELTA = 0.02
@@ -40,8 +40,7 @@ def _effects(
     trivial = 1.5 + 0.3 * draw(rng, (times, 1, UNITS))
     added = truth + spread * crossed(rng, draw, n, times)
     return [
-        two_way_mean(ratio(a, t - m, SHARES), SHARES)
-        for a, t, m in zip(added, trivial, model, strict=True)
+        Ratio(a, t - m, SHARES).estimate() for a, t, m in zip(added, trivial, model, strict=True)
     ]
 
 
@@ -66,8 +65,8 @@ def _gates(gate: Callable[[Evidence, float], Status], answer: Status, nominal: f
 
 
 def _evidence(estimate: Estimate, n: int) -> Evidence:
-    lo, hi = estimate.interval()
-    lo90, hi90 = estimate.interval(TOST_CONFIDENCE)
+    ends = (*estimate.interval(), *estimate.interval(TOST_CONFIDENCE))
+    lo, hi, lo90, hi90 = (None if np.isnan(end) else end for end in ends)
     return Evidence(
         id="x", table="", row={}, estimate=estimate.value, lo95=lo, hi95=hi, n_seeds=n,
         facts={"lo90": lo90, "hi90": hi90},
@@ -92,7 +91,7 @@ def _bounds(rng: np.random.Generator, draw: Draw, n: int, times: int) -> float:
     for _ in range(TRIED):
         added = DELTA + 0.5 * shared + 0.1 * crossed(rng, draw, n, times)
         for at in range(times):
-            z = ratio(added[at], skill[at], np.full(UNITS, 1 / UNITS))
+            z = Ratio(added[at], skill[at], np.full(UNITS, 1 / UNITS)).contributions()
             missed[at] |= bound(two_way_mean(z), TRIED) < DELTA
     return float(missed.mean())
 
@@ -104,7 +103,7 @@ def _bounds_of_one_run(rng: np.random.Generator, draw: Draw, n: int, times: int)
     for _ in range(TRIED):
         added = DELTA * skill + 0.2 * shared + 0.2 * draw(rng, (times, 1, n))
         for at in range(times):
-            z = ratio(added[at], skill[at], np.full(n, 1 / n))
+            z = Ratio(added[at], skill[at], np.full(n, 1 / n)).contributions()
             missed[at] |= bound(mean_over_seeds(z[0]), TRIED) < DELTA
     return float(missed.mean())
 

@@ -7,8 +7,7 @@ import polars as pl
 import pytest
 
 from attnpipe.aggregation.losses import ModelLosses, SharedSplit
-from attnpipe.aggregation.scores import GAINS, SCORES, seed_scores
-from attnpipe.stats.two_way import two_way_mean
+from attnpipe.aggregation.scores import GAINS, SCORES, contributions, estimate, seed_scores
 
 SEEDS, UNITS = 4, 6
 
@@ -68,7 +67,9 @@ def score_functional(name, model, split, seed_weights, shares):
 def test_contributions_to_gains_are_exact_in_the_mean_and_in_first_order(case, name):
     ours, base, split = case
     assert_contributions(
-        GAINS[name](ours, base, split), split, partial(functional, name, ours, base, split)
+        contributions(GAINS[name](ours, base, split)),
+        split,
+        partial(functional, name, ours, base, split),
     )
 
 
@@ -76,7 +77,9 @@ def test_contributions_to_gains_are_exact_in_the_mean_and_in_first_order(case, n
 def test_contributions_to_scores_are_exact_in_the_mean_and_in_first_order(case, name):
     model, _, split = case
     assert_contributions(
-        SCORES[name](model, split), split, partial(score_functional, name, model, split)
+        contributions(SCORES[name](model, split)),
+        split,
+        partial(score_functional, name, model, split),
     )
 
 
@@ -85,7 +88,8 @@ def test_every_score_of_seeds_has_contributions(case):
     by_seed = seed_scores(model, split)
     assert list(by_seed) == list(SCORES)
     for name, values in by_seed.items():
-        assert (SCORES[name](model, split) @ split.shares).mean() == pytest.approx(values.mean())
+        z = contributions(SCORES[name](model, split))
+        assert (z @ split.shares).mean() == pytest.approx(values.mean())
 
 
 def assert_contributions(z, split, score):
@@ -122,6 +126,6 @@ def test_intervals_cover_the_scores_of_the_population(name, truth):
             own_variance=difficulty,
         )
         model = ModelLosses(np.arange(seeds), mse, mse, mse)
-        lo, hi = two_way_mean(SCORES[name](model, split), split.shares).interval(0.95)
+        lo, hi = estimate(SCORES[name](model, split), split.shares).interval(0.95)
         covered += lo <= truth <= hi
     assert 0.92 <= covered / repetitions <= 0.985

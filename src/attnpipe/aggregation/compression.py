@@ -8,9 +8,9 @@ import polars as pl
 from scipy.special import stdtrit
 
 from attnpipe.aggregation.losses import PerUnit
-from attnpipe.aggregation.scores import ratio
 from attnpipe.schema.compression import Policy
 from attnpipe.stats.estimate import CONFIDENCE, Estimate, mean_over_seeds
+from attnpipe.stats.ratio import Ratio
 from attnpipe.stats.two_way import two_way_mean
 from attnpipe.tables.compression import COMPRESSION, COMPRESSION_LOSSES
 
@@ -68,7 +68,8 @@ def _rows(frame: pl.DataFrame, delta: float) -> Iterator[Row]:
         added, skill = _by_unit(group)
         units = np.full_like(added, np.nan)
         if added.size:
-            units = ratio(added, skill, np.full(added.shape[1], 1 / added.shape[1]))
+            equal = np.full(added.shape[1], 1 / added.shape[1])
+            units = Ratio(added, skill, equal).contributions()
         pretrained = group["variant"].null_count() == 0
         estimate = mean_over_seeds(units[0]) if pretrained and added.size else two_way_mean(units)
         lo, hi = estimate.interval()

@@ -7,14 +7,21 @@ import numpy as np
 import polars as pl
 
 from attnpipe.aggregation.losses import ModelLosses, SharedSplit, common_seeds, losses_by_unit
-from attnpipe.aggregation.scores import GAINS, SCORES, of_kind, seed_scores, unit_scores
+from attnpipe.aggregation.scores import (
+    GAINS,
+    SCORES,
+    contributions,
+    estimate,
+    of_kind,
+    seed_scores,
+    unit_scores,
+)
 from attnpipe.core.errors import UserError
 from attnpipe.schema.analysis import ContrastSpec
 from attnpipe.stats.effect_size import hedges_g
 from attnpipe.stats.equivalence import TOST_CONFIDENCE, equivalence
 from attnpipe.stats.estimate import Estimate
 from attnpipe.stats.sign_flip import sign_flip_test
-from attnpipe.stats.two_way import two_way_mean
 from attnpipe.tables.study import COMPARISONS
 
 TRIVIAL = "trivial"
@@ -34,9 +41,10 @@ def contrast(
     both in the point estimate, which thereby is the pooled value (the mean over all
     items, as everybody computes it), and in its two-way (seed × unit) variance; seeds
     count equally. Gains are paired: the same seed, the same unit, on both sides.
-    Roots and ratios go in by their exact mean and their linear contributions
-    (`aggregation.scores`). A seed whose losses are those of an earlier one, bit for bit,
-    counts once; where model and baseline agree in every bit, that seed is no comparison.
+    Roots go in by their exact mean and their linear contributions, intervals of ratios are
+    Fieller's (`aggregation.scores`, `stats.ratio`). A seed whose losses are those of an
+    earlier one, bit for bit, counts once; where model and baseline agree in every bit, that
+    seed is no comparison.
 
     Parameters
     ----------
@@ -115,7 +123,7 @@ def _unit_rows(model: str, losses: ModelLosses, split: SharedSplit) -> pl.DataFr
 def _model_rows(model: str, losses: ModelLosses, split: SharedSplit) -> list[Row]:
     seeds = losses.independent()
     rows = []
-    for metric, contributions in of_kind(SCORES, split).items():
+    for metric, score in of_kind(SCORES, split).items():
         row: Row = {
             "level": "model",
             "model": model,
@@ -124,8 +132,7 @@ def _model_rows(model: str, losses: ModelLosses, split: SharedSplit) -> list[Row
             "n_units": len(split.items),
         }
         if len(seeds):
-            estimate = two_way_mean(contributions(losses.at(seeds), split), split.shares)
-            row |= _interval(estimate)
+            row |= _interval(estimate(score(losses.at(seeds), split), split.shares))
         rows.append(row)
     return rows
 
@@ -152,20 +159,20 @@ def _gain_rows(
     skilled = float((split.trivial - ours.loss.mean(axis=0)) @ split.shares)
     margins = {"loss": options.delta * skilled, "skill_units": options.delta} if skilled > 0 else {}
     rows = []
-    for metric, contributions in of_kind(GAINS, split).items():
-        z = contributions(ours, theirs, split)
-        estimate = two_way_mean(z, split.shares)
-        row = _no_gain(model, baseline, metric) | _interval(estimate)
-        row["lo90"], row["hi90"] = estimate.interval(TOST_CONFIDENCE)
+    for metric, gain in of_kind(GAINS, split).items():
+        parts = gain(ours, theirs, split)
+        found = estimate(parts, split.shares)
+        row = _no_gain(model, baseline, metric) | _interval(found)
+        row["lo90"], row["hi90"] = found.interval(TOST_CONFIDENCE)
         row |= {"n_seeds": len(seeds), "n_units": len(split.items)}
         if len(seeds) > 1:
-            by_seed = z @ split.shares
+            by_seed = contributions(parts) @ split.shares
             test = sign_flip_test(by_seed)
             row["hedges_g"] = hedges_g(by_seed)
             row["p_sign_flip"], row["p_smallest"] = test.p, test.smallest
         if metric in margins:
             row["margin"] = margins[metric]
-            row["equivalence"] = equivalence(estimate, margins[metric])
+            row["equivalence"] = equivalence(found, margins[metric])
         rows.append(row)
     return rows
 
@@ -175,6 +182,6 @@ def _no_gain(model: str, baseline: str | None, metric: str) -> Row:
             "n_seeds": 0, "n_units": 0}  # fmt: skip
 
 
-def _interval(estimate: Estimate) -> Row:
-    lo, hi = estimate.interval()
-    return {"value": estimate.value, "lo95": lo, "hi95": hi, "df": estimate.df}
+def _interval(found: Estimate) -> Row:
+    lo, hi = found.interval()
+    return {"value": found.value, "lo95": lo, "hi95": hi, "df": found.df}

@@ -16,7 +16,7 @@ from attnpipe.aggregation.losses import (
     losses_by_unit,
 )
 from attnpipe.aggregation.same_heads import SINGLE_HEAD, same_heads
-from attnpipe.aggregation.scores import ratio
+from attnpipe.aggregation.scores import Parts, contributions, estimate, skill_units
 from attnpipe.core.errors import UserError
 from attnpipe.stats.effect_size import hedges_g
 from attnpipe.stats.equivalence import TOST_CONFIDENCE, claim_p
@@ -25,7 +25,6 @@ from attnpipe.stats.log_ratio import log_ratio
 from attnpipe.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli, holm
 from attnpipe.stats.seeds_needed import seeds_needed_two_way
 from attnpipe.stats.sign_flip import sign_flip_test
-from attnpipe.stats.two_way import two_way_mean
 from attnpipe.tables.effects import EFFECTS
 from attnpipe.tables.interventions import INTERVENTIONS
 from attnpipe.tables.study import SIMILARITY
@@ -62,7 +61,7 @@ def effects(
 
     Losses are averaged within units first; seeds and units are crossed in the variance
     (`stats.two_way`). Pairs share seed and unit. In skill units the effect is divided by
-    what the model removes from the loss of the best trivial predictor.
+    what the model removes from the loss of the best trivial predictor (`stats.ratio`).
 
     Parameters
     ----------
@@ -195,22 +194,23 @@ def _rows(model: str, pair: _Pair, split: SharedSplit, delta: float) -> list[Row
     shares, of_arm = split.shares, pair.keys["kind"] == "arm"
     lost = pair.without - pair.model
     skilled = float((split.trivial - pair.model.mean(axis=0)) @ shares)
-    measures = {
+    measures: dict[str, tuple[Parts, float]] = {
         "loss": (lost, delta * skilled if skilled > 0 else np.nan),
         "skill_units": (
-            ratio(lost, split.trivial[None, :] - pair.model, shares),
-            delta if skilled > 0 else np.nan,
+            skill_units(lost, pair.model, split), delta if skilled > 0 else np.nan,
         ),
-    }
+    }  # fmt: skip
     rows = []
-    for metric, (z, margin) in measures.items():
+    for metric, (parts, margin) in measures.items():
         base = {"model": model, **pair.keys, "metric": metric}
         counted = {"level": "model", "copies": pair.copies if of_arm else None}
-        rows.append(base | counted | _summary(z, shares, margin, of_arm=of_arm))
+        rows.append(base | counted | _summary(parts, shares, margin, of_arm=of_arm))
         rows += [
             base | {"level": "seed", "seed": int(seed), "value": value, "n_seeds": 1,
                     "n_units": len(split.items), "margin": margin}
-            for seed, value in zip(pair.seeds, (z @ shares).tolist(), strict=True)
+            for seed, value in zip(
+                pair.seeds, (contributions(parts) @ shares).tolist(), strict=True
+            )
         ]  # fmt: skip
     log = log_ratio(pair.without, pair.model, shares).log
     lo, hi = log.interval()
@@ -222,13 +222,15 @@ def _rows(model: str, pair: _Pair, split: SharedSplit, delta: float) -> list[Row
     return rows
 
 
-def _summary(z: PerUnit, shares: Float[np.ndarray, " unit"], margin: float, *, of_arm: bool) -> Row:
-    estimate = two_way_mean(z, shares)
-    (lo, hi), (lo90, hi90) = estimate.interval(), estimate.interval(TOST_CONFIDENCE)
+def _summary(
+    parts: Parts, shares: Float[np.ndarray, " unit"], margin: float, *, of_arm: bool
+) -> Row:
+    z, found = contributions(parts), estimate(parts, shares)
+    (lo, hi), (lo90, hi90) = found.interval(), found.interval(TOST_CONFIDENCE)
     row: Row = {
-        "value": estimate.value, "lo95": lo, "hi95": hi, "lo90": lo90, "hi90": hi90,
-        "df": estimate.df, "n_seeds": len(z), "n_units": z.shape[1], "margin": margin,
-        "p": estimate.p_value(),
+        "value": found.value, "lo95": lo, "hi95": hi, "lo90": lo90, "hi90": hi90,
+        "df": found.df, "n_seeds": len(z), "n_units": z.shape[1], "margin": margin,
+        "p": found.p_value(),
     }  # fmt: skip
     if len(z) > 1:
         by_seed = z @ shares
@@ -238,10 +240,10 @@ def _summary(z: PerUnit, shares: Float[np.ndarray, " unit"], margin: float, *, o
         }  # fmt: skip
     if np.isfinite(margin):
         margins = (-margin, margin) if of_arm else (margin,)
-        row["p_claim"] = claim_p(estimate, *margins)
+        row["p_claim"] = claim_p(found, *margins)
         if len(z) > 1:
             # "No difference" of an arm is claimed by the 90 % interval.
-            inside = of_arm and abs(estimate.value) < margin
+            inside = of_arm and abs(found.value) < margin
             level = TOST_CONFIDENCE if inside else CONFIDENCE
             needed = seeds_needed_two_way(z, *margins, weights=shares, confidence=level)
             row["seeds_needed"] = needed.seeds

@@ -1,9 +1,8 @@
-"""Scores and gains as means of linear contributions per seed and unit.
+"""Scores and gains as means of contributions per seed and unit, or as ratios of such means.
 
-Each function returns contributions ``z[seed, unit]`` whose item-weighted mean over
-units and plain mean over seeds is exactly the score. For a score that is no mean of
-losses (a root, a ratio) z is its first-order (delta-method) contribution, shifted so
-that the mean stays exact. `stats.two_way` then gives the interval of any score.
+Contributions ``z[seed, unit]`` have the score as their item-weighted mean over units and
+plain mean over seeds. For a root z is its first-order (delta-method) contribution, shifted
+so that the mean stays exact. `estimate` gives the interval of any score.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,32 +12,25 @@ import numpy as np
 from jaxtyping import Float
 
 from attnpipe.aggregation.losses import ModelLosses, PerUnit, SharedSplit
+from attnpipe.stats.estimate import Estimate
+from attnpipe.stats.ratio import Ratio
+from attnpipe.stats.two_way import two_way_mean
 
 T = TypeVar("T")
-Score = Callable[[ModelLosses, SharedSplit], PerUnit]
-Contribution = Callable[[ModelLosses, ModelLosses, SharedSplit], PerUnit]
+Parts = PerUnit | Ratio
+"""What a score is made of."""
+Score = Callable[[ModelLosses, SharedSplit], Parts]
+Gain = Callable[[ModelLosses, ModelLosses, SharedSplit], Parts]
 
 
-def ratio(
-    numerator: PerUnit,
-    denominator: Float[np.ndarray, "#seed unit"],
-    shares: Float[np.ndarray, " unit"],
-) -> PerUnit:
-    """Return contributions to mean(numerator)/mean(denominator).
+def estimate(parts: Parts, shares: Float[np.ndarray, " unit"]) -> Estimate:
+    """Return a score with what its interval needs."""
+    return parts.estimate() if isinstance(parts, Ratio) else two_way_mean(parts, shares)
 
-    R + (y − R x)/x̄, the linearised ratio estimator (Cochran 1977, *Sampling
-    Techniques*, §6.3): the denominator is a sample mean too, over the same units.
 
-    Returns
-    -------
-    array
-        NaN if the denominator's mean is not positive: then the ratio has no meaning.
-    """
-    mean = float(denominator.mean(axis=0) @ shares)
-    if not mean > 0:
-        return np.full_like(numerator, np.nan)
-    value = float(numerator.mean(axis=0) @ shares) / mean
-    return np.asarray(value + (numerator - value * denominator) / mean)
+def contributions(parts: Parts) -> PerUnit:
+    """Return contributions whose mean is the score."""
+    return parts.contributions() if isinstance(parts, Ratio) else parts
 
 
 def root(mse: PerUnit, shares: Float[np.ndarray, " unit"]) -> PerUnit:
@@ -62,18 +54,18 @@ def _mae(model: ModelLosses, split: SharedSplit) -> PerUnit:
     return model.mae
 
 
-def _r2(model: ModelLosses, split: SharedSplit) -> PerUnit:
+def _r2(model: ModelLosses, split: SharedSplit) -> Ratio:
     variance = split.variance[None, :]
-    return ratio(variance - model.loss, variance, split.shares)
+    return Ratio(variance - model.loss, variance, split.shares)
 
 
 def _accuracy(model: ModelLosses, split: SharedSplit) -> PerUnit:
     return model.accuracy
 
 
-def _skill(model: ModelLosses, split: SharedSplit) -> PerUnit:
+def _skill(model: ModelLosses, split: SharedSplit) -> Ratio:
     trivial = split.trivial[None, :]
-    return ratio(trivial - model.loss, trivial, split.shares)
+    return Ratio(trivial - model.loss, trivial, split.shares)
 
 
 SCORES: dict[str, Score] = {
@@ -84,32 +76,47 @@ SCORES: dict[str, Score] = {
     "accuracy": _accuracy,
     "skill": _skill,
 }
-"""Metric → contributions to the score of a model; skill = 1 − loss/trivial loss."""
+"""Metric → a model's score; skill = 1 − loss/trivial loss."""
 
 
-def _less(score: Score) -> Contribution:
-    """Return the contributions to a gain in a score of which less is better."""
-    return lambda model, base, split: np.asarray(score(base, split) - score(model, split))
+def _gain_loss(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
+    return np.asarray(base.loss - model.loss)
 
 
-def _more(score: Score) -> Contribution:
-    """Return the contributions to a gain in a score of which more is better."""
-    return lambda model, base, split: np.asarray(score(model, split) - score(base, split))
+def _gain_rmse(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
+    return np.asarray(root(base.loss, split.shares) - root(model.loss, split.shares))
 
 
-def _skill_units(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
-    return ratio(base.loss - model.loss, split.trivial[None, :] - model.loss, split.shares)
+def _gain_mae(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
+    return np.asarray(base.mae - model.mae)
 
 
-GAINS: dict[str, Contribution] = {
-    "loss": _less(_loss),
-    "rmse": _less(_rmse),
-    "mae": _less(_mae),
-    "r2": _more(_r2),
-    "accuracy": _more(_accuracy),
-    "skill_units": _skill_units,
+def _gain_r2(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> Ratio:
+    return Ratio(_gain_loss(model, base, split), split.variance[None, :], split.shares)
+
+
+def _gain_accuracy(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> PerUnit:
+    return np.asarray(model.accuracy - base.accuracy)
+
+
+def skill_units(added: PerUnit, loss: PerUnit, split: SharedSplit) -> Ratio:
+    """Return a loss in units of what the model's own lies below that of the trivial predictor."""
+    return Ratio(added, split.trivial[None, :] - loss, split.shares)
+
+
+def _gain_skill_units(model: ModelLosses, base: ModelLosses, split: SharedSplit) -> Ratio:
+    return skill_units(_gain_loss(model, base, split), model.loss, split)
+
+
+GAINS: dict[str, Gain] = {
+    "loss": _gain_loss,
+    "rmse": _gain_rmse,
+    "mae": _gain_mae,
+    "r2": _gain_r2,
+    "accuracy": _gain_accuracy,
+    "skill_units": _gain_skill_units,
 }
-"""Metric → contributions to the model's gain over its baseline; positive is better."""
+"""Metric → a model's gain over its baseline; positive is better."""
 
 
 OF_NUMBERS = ("rmse", "mae", "r2")

@@ -7,6 +7,7 @@ import polars as pl
 
 from attnpipe.diagnosis.book import Book
 from attnpipe.diagnosis.compression import compressed
+from attnpipe.diagnosis.gains import causal, finetuned, gains, single_heads
 from attnpipe.diagnosis.schema import Evidence
 
 Tables = Mapping[str, pl.DataFrame]
@@ -27,8 +28,6 @@ METRICS: Mapping[str, str] = {
     "profile_entropy_normalized": "of ln T",
 }
 """Metric → unit; besides, `recent_mass_k` for each k."""
-FINETUNED: Mapping[str, str] = {"uniform_finetuned": "F2", "position_mean_finetuned": "F3"}
-"""Effect that is left after training under the intervention → its code in ids."""
 SHUFFLED = "shuffled_inputs"
 """Condition of the final weights on inputs in random order."""
 OF_SHUFFLED = ("kl_uniform", "lag_mean")
@@ -49,10 +48,10 @@ def collect(tables: Tables) -> Book:
             *_similarity(tables["similarity"], finals),
             *_matched(tables["similarity"], finals),
             *_convergence(tables["convergence"]),
-            *_comparisons(tables["comparisons"]),
+            *gains(tables["comparisons"]),
             *causal(tables["effects"]),
-            *_finetuned(tables["effects"]),
-            *_single_heads(tables["effects"]),
+            *finetuned(tables["effects"]),
+            *single_heads(tables["effects"]),
             *compressed(tables["compression"]),
         ]
     )
@@ -221,109 +220,3 @@ def _convergence(convergence: pl.DataFrame) -> Iterator[Evidence]:
                 "threshold": row["threshold"],
             },
         )  # fmt: skip
-
-
-def causal(effects: pl.DataFrame) -> Iterator[Evidence]:
-    """Yield what gates ask for: effects in units of skill, over seeds and of single seeds."""
-    metric, level = pl.col("metric"), pl.col("level")
-    coded = effects.filter(pl.col("code").is_not_null() & (metric == "skill_units"))
-    logs = effects.filter(
-        (metric == "log_ratio") & (level == "model") & pl.col("code").is_not_null()
-    )
-    log_of = {(r["model"], r["code"]): r for r in logs.iter_rows(named=True)}
-    facts = (
-        "lo90", "hi90", "margin", "hedges_g", "p", "p_holm", "p_claim", "p_claim_holm",
-        "p_sign_flip", "p_smallest", "seeds_needed", "copies", "against",
-    )  # fmt: skip
-    for row in coded.iter_rows(named=True):
-        of_seed = row["level"] == "seed"
-        kind, end = ("causal_seed", f".{row['seed']}") if of_seed else ("causal", "")
-        log = log_of.get((row["model"], row["code"]), {})
-        ratio = {f"log_ratio_{k}": log.get(k) for k in ("value", "lo95", "hi95")}
-        yield Evidence(
-            id=f"{kind}.{row['model']}.{row['code']}{end}",
-            table="effects.csv",
-            row={k: row[k] for k in ("level", "model", "code", "metric", "seed")},
-            estimate=row["value"],
-            lo95=row["lo95"],
-            hi95=row["hi95"],
-            n_seeds=row["n_seeds"],
-            n_units=row["n_units"],
-            unit="of the model's skill",
-            facts={} if of_seed else {f: row[f] for f in facts} | ratio,
-        )
-
-
-def _finetuned(effects: pl.DataFrame) -> Iterator[Evidence]:
-    """Yield what is left of the cost of E2 and E3 after a short training under them."""
-    wanted = effects.filter(
-        pl.col("name").is_in(list(FINETUNED))
-        & (pl.col("metric") == "skill_units")
-        & (pl.col("level") == "model")
-    )
-    for row in wanted.iter_rows(named=True):
-        yield Evidence(
-            id=f"causal.{row['model']}.{FINETUNED[row['name']]}",
-            table="effects.csv",
-            row={k: row[k] for k in ("level", "model", "name", "metric")},
-            estimate=row["value"],
-            lo95=row["lo95"],
-            hi95=row["hi95"],
-            n_seeds=row["n_seeds"],
-            n_units=row["n_units"],
-            unit="of the model's skill",
-            facts={fact: row[fact] for fact in ("margin", "p", "seeds_needed")},
-        )
-
-
-def _single_heads(effects: pl.DataFrame) -> Iterator[Evidence]:
-    """Yield what it costs to remove each head alone, in units of skill, over seeds."""
-    wanted = effects.filter(
-        (pl.col("name") == "single_head")
-        & (pl.col("metric") == "skill_units")
-        & (pl.col("level") == "model")
-    )
-    for row in wanted.sort("model", "layer", "head").iter_rows(named=True):
-        of = f"single_head.{row['model']}"
-        yield Evidence(
-            id=f"{of}.l{row['layer']}h{row['head']}",
-            table="effects.csv",
-            row={k: row[k] for k in ("level", "model", "name", "layer", "head", "metric")},
-            estimate=row["value"],
-            lo95=row["lo95"],
-            hi95=row["hi95"],
-            n_seeds=row["n_seeds"],
-            n_units=row["n_units"],
-            unit="of the model's skill",
-            facts={"of": of} | {k: row[k] for k in ("p", "p_bh", "p_by")},
-        )
-
-
-def _comparisons(comparisons: pl.DataFrame) -> Iterator[Evidence]:
-    level, metric = pl.col("level"), pl.col("metric")
-    wanted = comparisons.filter(
-        ((level == "skill") & (metric == "skill"))
-        | ((level == "gain") & metric.is_in(["skill_units", "loss"]))
-        | ((level == "seed") & (metric == "loss"))
-    )
-    facts = ("lo90", "hi90", "margin", "equivalence", "hedges_g", "p_sign_flip", "p_smallest")
-    units = {"skill": "share of the trivial loss", "skill_units": "of the model's skill"}
-    for row in wanted.iter_rows(named=True):
-        model, kind = row["model"], row["metric"]
-        names = {
-            "skill": f"skill.{model}",
-            "gain": f"gain.{model}.{kind}",
-            "seed": f"score.{model}.{row['seed']}.{kind}",
-        }
-        yield Evidence(
-            id=names[row["level"]],
-            table="comparisons.csv",
-            row={k: row[k] for k in ("level", "model", "baseline", "metric", "seed", "unit")},
-            estimate=row["value"],
-            lo95=row["lo95"],
-            hi95=row["hi95"],
-            n_seeds=row["n_seeds"],
-            n_units=row["n_units"],
-            unit=units.get(kind, "of loss"),
-            facts={f: row[f] for f in facts} if row["level"] == "gain" else {},
-        )

@@ -137,7 +137,9 @@ def number_of_seeds(evidence: Evidence, *thresholds: float) -> int | None:
 def seeds_needed(evidence: Evidence, *thresholds: float) -> list[str]:
     """Say about how many seeds would move the nearest threshold out of the interval."""
     if evidence.lo95 is None or evidence.hi95 is None:
-        return ["an interval: at least 3 seeds"]
+        if (evidence.n_seeds or 0) < DESCRIBE:
+            return ["an interval: at least 3 seeds"]
+        return ["skill that is clearly above 0: a share of less has no bounds"]
     needed = number_of_seeds(evidence, *thresholds)
     if needed is None:
         return ["more seeds and test data"]

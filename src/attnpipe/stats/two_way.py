@@ -63,7 +63,11 @@ def two_way_mean(
     value = float(values.mean(axis=0) @ w)
     if np.isnan(value) or values.shape[0] < 2 or np.count_nonzero(w) < 2:
         return Estimate(value)
-    parts = components(values, weights)
+    return from_components(value, components(values, weights))
+
+
+def from_components(value: float, parts: Components) -> Estimate:
+    """Return a mean with the variance and the degrees of freedom that its parts make."""
     main = max(parts.seed, parts.unit)
     variance = max(parts.seed + parts.unit - parts.resid, main)
     floor = min(parts.df_seed, parts.df_unit)
