@@ -58,8 +58,11 @@ calibrate: setup  ## error rates of verdicts on tasks of known answer: hours, re
 docs: setup  ## write the generated pages
 	$(BIN)/python -m attnpipe docs
 
-bench: setup  ## ratios, each measured in one run
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/measure.py
+bench: setup  ## limits, each measured in one run; the default study must be finished
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/measure.py --check
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/jobs.py --check
+	$(BIN)/python benchmarks/skill.py --check
+	$(BIN)/python benchmarks/capture.py --check
 
 clean:  ## remove the environment and caches, never results
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .snakemake/grimp

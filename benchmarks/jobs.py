@@ -35,6 +35,8 @@ SECONDS = {"aggregate": 3.0, "figure": 3.0}
 SECONDS_BESIDE = {"measure": 1.0}
 """Stage → those beside its work."""
 PEAK_MB = 2000.0
+STUDY_SECONDS, CORES = 600.0, 2
+"""What all jobs of the study may take together, on so many cores."""
 
 # Stands in for the object that Snakemake gives to scripts.
 PRELUDE = """
@@ -129,20 +131,26 @@ def main() -> None:
     print(f"snakemake with nothing to do: {seconds:.2f} CPU-s")
     if seconds > NO_OP_SECONDS:
         broken.append(f"snakemake with nothing to do: {seconds:.2f} CPU-s, not {NO_OP_SECONDS:g}")
-    chosen: dict[tuple[str, str], Job] = {}
+    alike: dict[tuple[str, str], list[Job]] = {}
     for job in plan.jobs():
         key = job.wildcards.get("model") or job.wildcards.get("figure") or ""
-        chosen.setdefault((job.stage, key), job)
+        alike.setdefault((job.stage, key), []).append(job)
     costs: dict[str, list[tuple[float, float, float, str]]] = {}
-    for (stage, key), job in chosen.items():
+    whole = 0.0
+    for (stage, key), jobs in alike.items():
         if stage != "verify":
-            costs.setdefault(stage, []).append((*run(plan, job), key))
+            cost = run(plan, jobs[0])
+            costs.setdefault(stage, []).append((*cost, key))
+            whole += cost[0] * len(jobs)
     print(f"{'stage':<14}{'CPU-s (max)':>12}{'beside work':>12}{'peak MB':>9}  costliest")
     for stage, measured in costs.items():
         seconds, _, _, key = max(measured)
         beside, peak = (max(row[i] for row in measured) for i in (1, 2))
         print(f"{stage:<14}{seconds:>12.2f}{beside:>12.2f}{peak:>9.0f}  {key}")
         broken += exceeded(stage, seconds, beside, peak)
+    print(f"all jobs, one of each kind for all: {whole:.0f} CPU-s, on {CORES} cores a half of it")
+    if whole > CORES * STUDY_SECONDS:
+        broken.append(f"the study: {whole:.0f} CPU-s, not {CORES} × {STUDY_SECONDS:g}")
     if options.check and broken:
         raise SystemExit("\n".join(broken))
 

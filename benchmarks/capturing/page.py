@@ -71,8 +71,9 @@ violated mask, float64, a GPU) goes through the plain folds, which are the refer
 | variation over queries of a text | no | yes |
 
 `TokenBattery` visits the weights once for each of its folds, which is why it takes longer. What
-needs a weight per query and key (content and position, rollout, distances between layers) is in
-`DenseBattery`, up to a limited length.
+needs a weight per query and key (content and position, rollout, distances between layers) is
+computed from stored weights (`aggregation.text`: `maps`, `split`, `distances`), up to a limited
+length.
 """
 
 CHOICE = """

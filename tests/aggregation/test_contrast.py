@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import polars as pl
 import pytest
@@ -344,26 +342,6 @@ def test_an_evaluation_of_an_unknown_model_is_named():
 def test_models_keep_the_order_of_the_config():
     result = contrast(study(), {"good": "base", "base": None}, OPTIONS)
     assert result["model"].unique(maintain_order=True).to_list() == ["good", "base"]
-
-
-def test_forty_evaluations_cost_less_than_a_second():
-    rng = np.random.default_rng(0)
-    target = rng.normal(size=8000)
-    units = [f"block-{i // 150}" for i in range(8000)]
-    runs = {}
-    for model in range(8):
-        for seed in range(5):
-            prediction = 0.5 * target + 0.3 * rng.normal(size=8000)
-            columns = {
-                "item": np.arange(8000), "sequence": ["x"] * 8000, "unit": units,
-                "target": target, "prediction": prediction, "correct": [None] * 8000,
-                "loss": (target - prediction) ** 2, "trivial_loss": target**2,
-            }  # fmt: skip
-            runs[f"m{model}", seed] = pl.DataFrame(columns, schema=EVALUATION.schema)
-    baselines = {f"m{i}": f"m{i - 1}" if i % 2 else None for i in range(8)}
-    start = time.process_time()
-    contrast(runs, baselines, OPTIONS)
-    assert time.process_time() - start < 1.0
 
 
 def test_a_copied_seed_counts_once():

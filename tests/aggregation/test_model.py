@@ -1,4 +1,3 @@
-import time
 from dataclasses import fields
 
 import numpy as np
@@ -126,13 +125,6 @@ def test_models_are_put_together_in_order(runs):
     study = combine(parts)
     assert study["model"].to_list() == ["b", "b", "c"]
     assert dict(study.schema) == STUDY_TABLES["inventory"].schema
-
-
-def test_ten_thousand_runs_are_put_together_at_once():
-    part = pl.DataFrame({"model": ["m"] * 500, "value": np.arange(500.0)})
-    start = time.process_time()
-    assert combine([part] * 2000).height == 1_000_000
-    assert time.process_time() - start < 1.0
 
 
 def test_runs_are_read_as_they_were_written(tmp_path, runs):

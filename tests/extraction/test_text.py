@@ -287,3 +287,20 @@ def test_documents_own_rules_stand_beside(read, measured):
         measured.segments, checkpoint="pretrained", item=text.item, span="keyword: plus", layer=None
     )
     assert row["as_published"].item() == pytest.approx(sum(entries.values()), abs=1e-5)
+
+
+def test_document_3s_sum_over_the_answers_of_examples_stands_beside(read, measured):
+    _, texts, _, eager = read
+    text = next(t for t in texts if t.variant == "1_shot")
+    (span,) = (s.span for s in text.tokens.spans if s.span.name == "shot_1_answer")
+    answer = text.tokens.text[span.start : span.end]
+    assert answer.isdigit()
+    pieces = [text.tokens.text[a:b] for a, b in text.tokens.offsets.tolist()]
+    weights = eager[text.item][0][-1, :, -1].mean(axis=0)
+    entries = {p: w for p, w in zip(pieces, weights, strict=True) if answer in p}
+    row = values(
+        measured.segments, checkpoint="pretrained", item=text.item, span="examples_answers",
+        layer=None,
+    )  # fmt: skip
+    assert row["as_published"].item() == pytest.approx(sum(entries.values()), abs=1e-5)
+    assert row["n_matches"].item() == len(entries)

@@ -1,4 +1,4 @@
-"""The default colours can be told apart, also by eyes without green cones."""
+"""The default colours can be told apart, also by eyes that lack one kind of cones."""
 
 from itertools import combinations
 
@@ -14,6 +14,11 @@ DEUTERANOPIA = [
     [0.367322, 0.860646, -0.227968],
     [0.280085, 0.672501, 0.047413],
     [-0.011820, 0.042940, 0.968881],
+]
+PROTANOPIA = [
+    [0.152286, 1.052583, -0.204868],
+    [0.114503, 0.786281, 0.099216],
+    [-0.003882, -0.048116, 1.051998],
 ]
 TO_XYZ = np.array(  # IEC 61966-2-1, white D65
     [
@@ -40,7 +45,9 @@ def nearest(colours: list[str], seen_through: ArrayLike) -> float:
     return min(float(np.linalg.norm(a - b)) for a, b in combinations(lab(colours, seen_through), 2))
 
 
-@pytest.mark.parametrize("eyes", [np.eye(3), DEUTERANOPIA], ids=["usual", "deuteranopia"])
+@pytest.mark.parametrize(
+    "eyes", [np.eye(3), DEUTERANOPIA, PROTANOPIA], ids=["usual", "deuteranopia", "protanopia"]
+)
 def test_colours_of_the_default_palette_differ(eyes: ArrayLike) -> None:
     assert nearest(StyleSpec().palette, eyes) > LEAST
 

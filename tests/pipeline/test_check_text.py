@@ -15,8 +15,8 @@ SHOW = "figure.show"
 
 MISTAKES = {
     "analysis.text.views=[las_layer]": "'las_layer' is no view: did you mean 'last_layer'?; "
-    "or one head as l3h2",
-    "analysis.text.views=[l3]": "'l3' is no view",
+    "or one head as l3h2, one layer as l3",
+    "analysis.text.views=[l3h]": "'l3h' is no view",
     "analysis.text.views=[mean,mean]": "'mean' is listed twice",
     "analysis.text.head_metrics=[entropy,entropi]": "head_metrics names 'entropi', which is no "
     "metric of rows: did you mean 'entropy'?",
@@ -28,6 +28,7 @@ MISTAKES = {
     "have: known: last_layer, mean, max, rollout",
     f"{SHOW}.head_atlas.view=4_shots": "show.head_atlas.view is '4_shots', which the tables will "
     "not have: did you mean '4_shot'?",
+    f"{SHOW}.keywords.view=l3": "show.keywords.view is 'l3', which the tables will not have",
     f"{SHOW}.keywords.view=lats_layer": "show.keywords.view is 'lats_layer', which the tables "
     "will not have: did you mean 'last_layer'?; or one head as l3h2",
     f"{SHOW}.few_shot.view=sinks": "show.few_shot.view is 'sinks', which the tables will not "
@@ -43,6 +44,7 @@ MISTAKES = {
 }
 FINE = (
     "analysis.text.views=[l3h2,rollout] figure.show.prompt_maps.view=l3h2",
+    "analysis.text.views=[l3] figure.show.prompt_maps.view=l3",
     f"{SHOW}.keywords.view=l3h2",
     f"{SHOW}.head_atlas.view=cot",
     f"{SHOW}.segment_mass.view=all_keys {SHOW}.layer_entropy.view=sinks_removed",
@@ -87,6 +89,7 @@ def asked(*views, keywords=None):
     ("views", "config", "says"),
     [
         (["l30h0"], LLAMA, r"views names 'l30h0'.*layers 0 to 29 and heads 0 to 8.*'l29h0'"),
+        (["mean", "l30"], LLAMA, r"views names 'l30', but models.m has .*the nearest is 'l29'"),
         (["mean", "l2h9"], LLAMA, r"'l2h9', but models.m has .*the nearest is 'l2h8'"),
         (["l5h5"], GPT2, r"layers 0 to 1 and heads 0 to 3; the nearest is 'l1h3'"),
     ],

@@ -1,5 +1,6 @@
 """Each edit to a finished study re-runs exactly what depends on it: no more, no less."""
 
+import json
 import os
 import random
 import shutil
@@ -239,6 +240,24 @@ def test_edit(project, name):
     change, expected = EDITS[name]
     change(project)
     assert project.plan() == sorted(expected)
+
+
+def test_the_record_is_that_of_the_results_whatever_was_tried_meanwhile(project):
+    record = project.folder / "results" / "tiny" / "config.json"
+
+    def seeds():
+        return json.loads(record.read_text())["config"]["seeds"]
+
+    project.run("--until", "train", overrides="seeds=[1,2,3]")
+    assert seeds() == [1, 2, 3]
+    assert project.plan() == END
+    described = project.describe("study=tiny").stdout
+    assert "config.json holds another config" in described
+    project.run()
+    assert seeds() == [1, 2]
+    assert project.plan() == []
+    record.unlink()
+    assert project.plan() == END
 
 
 def test_an_interrupted_chain_goes_on_where_it_stopped(project):

@@ -5,14 +5,25 @@ import signal
 import subprocess
 import time
 
-LONG = "seeds=[1] training.epochs=80 training.capture_every=40 ~models.mlp ~models.base "
-LONG += "models.pool.attention=null models.pool.baseline=null "
+from safetensors.numpy import load_file
+
+LONG = "seeds=[1] training.epochs=80 training.capture_every=40"
+
+
+def run_of(name):
+    """Return where the run of the model with attention lies, from the project's folder."""
+    return f"results/{name}/runs/pool/seed-1"
+
+
+def target(name):
+    """Return a target that trains that run alone."""
+    return f"{run_of(name)}/checkpoints.safetensors"
 
 
 def test_a_killed_training_resumes_bitwise(project):
     states = project.folder / "results" / "killed" / ".resume"
     running = subprocess.Popen(
-        project.command("--until", "train", overrides=f"{LONG} name=killed"),
+        project.command(target("killed"), overrides=f"{LONG} name=killed"),
         cwd=project.folder,
         env=project.environment(),
         stdout=subprocess.DEVNULL,
@@ -24,14 +35,17 @@ def test_a_killed_training_resumes_bitwise(project):
         time.sleep(0.01)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
-    run = project.folder / "results" / "killed" / "runs" / "pool" / "seed-1"
+    run = project.folder / run_of("killed")
     assert list(states.glob("*.safetensors")), "it was killed between two epochs"
     assert not (run / "outcome.json").exists()
 
     project.snakemake("--unlock", overrides=f"{LONG} name=killed")
-    project.run("--until", "train", overrides=f"{LONG} name=killed")
-    project.run("--until", "train", overrides=f"{LONG} name=whole")
-    whole = project.folder / "results" / "whole" / "runs" / "pool" / "seed-1"
-    for name in ("checkpoints.safetensors", "history.parquet", "outcome.json"):
+    for name in ("killed", "whole"):
+        project.run(target(name), overrides=f"{LONG} name={name}")
+    whole = project.folder / run_of("whole")
+    assert "epoch_040/attention.vector.weight" in load_file(run / "checkpoints.safetensors")
+    for name in (
+        "checkpoints.safetensors", "history.parquet", "evaluation.parquet", "outcome.json",
+    ):  # fmt: skip
         assert (run / name).read_bytes() == (whole / name).read_bytes(), name
     assert list(states.iterdir()) == [], "the state is removed at success"

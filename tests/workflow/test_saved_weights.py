@@ -1,12 +1,13 @@
 """Weights that other software saved, in every layout, through Snakemake to the report."""
 
 import json
+import shutil
 
 import numpy as np
 import polars as pl
 import pytest
 import yaml
-from project import Project
+from project import Project, planned_jobs
 from safetensors.numpy import save_file
 from scipy.special import softmax
 from scipy.stats import entropy
@@ -43,6 +44,12 @@ def project(tmp_path):
 
 def results(project):
     return project.folder / "results" / "saved_weights"
+
+
+def plan(project, overrides):
+    done = project.snakemake("--dry-run", study="saved_weights", overrides=overrides)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return planned_jobs(done.stdout + done.stderr)
 
 
 def table(project, name):
@@ -252,3 +259,26 @@ def test_arrays_in_any_order_of_axes_are_compared_between_seeds(project, arrays)
     assert "Seeds: 7, 42." in html
     assert (results(project) / "figures" / "seed_similarity.png").stat().st_size > 0
     assert not (results(project) / "figures" / "summary.png").exists()
+    only_what_changed_is_imported_again(project, folder, overrides)
+
+
+def only_what_changed_is_imported_again(project, folder, overrides):
+    """Model by model and seed by seed, in a finished study of arrays."""
+    study = ["compare", "diagnose", "figure seed_similarity", "report", "verify"]
+    end = ["list_weights saved_weights", *study]  # which reads the names and heads of all files
+
+    def of(model, *seeds):
+        runs = [f"{stage} {model} {s}" for s in seeds for stage in ("import_weights", "measure")]
+        return [*runs, f"aggregate {model}"]
+
+    assert plan(project, overrides) == []
+    shutil.copy(folder / "seven.npz", folder / "third.npz")
+    seed = overrides.replace("seven.npz,", "seven.npz,8:third.npz,")
+    assert plan(project, seed) == sorted([*of("mine", 8), *end])
+    model = f"{overrides} +data.files.new={{8:third.npz}} +models.new.label=New"
+    assert plan(project, model) == sorted([*of("new", 8), *end])
+    with np.load(folder / "seven.npz") as file:
+        changed = dict(file)
+    changed["weights"] = changed["weights"][..., ::-1]
+    np.savez(folder / "seven.npz", **changed)
+    assert plan(project, overrides) == sorted([*of("mine", 7), *end])

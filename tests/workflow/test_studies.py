@@ -170,6 +170,25 @@ def test_a_mistake_is_one_sentence_before_the_first_job(finished, config, senten
     assert len(said) == 1
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("a,b\n", "a,c\n", "column 'b'"),
+        ("\n0.", "\nnan\n0.", "'series' has nan in column 'a' of row 1"),
+    ],
+    ids=["column", "number"],
+)
+def test_a_table_with_a_fault_is_named_and_earlier_results_stay(project, old, new, sentence):
+    project.edit("series.csv", old, new)
+    done = project.snakemake()
+    assert done.returncode != 0
+    assert any(
+        sentence in line for line in done.stderr.splitlines() if line.startswith("attnpipe: ")
+    ), done.stderr[-2000:]
+    assert "Traceback" not in done.stderr
+    assert (project.folder / "results" / "tiny" / "report" / "index.html").exists()
+
+
 def test_a_diverged_run_is_named_and_the_rest_goes_on(project):
     deep = ",".join(["64"] * 16)  # a large rate explodes through many layers, not through few
     overrides = (

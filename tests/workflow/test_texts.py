@@ -9,6 +9,7 @@ import sys
 import polars as pl
 import pytest
 import torch
+import yaml
 from project import Project, planned_jobs
 from safetensors.torch import load_file, save_file
 from tests.text.tiny_model import save_tiny_llama
@@ -164,6 +165,18 @@ def test_mistakes_are_one_sentence_before_long_work(finished, change, sentence):
     assert len(said) == 1
     assert sentence in said[0]
     assert "Traceback" not in done.stderr
+
+
+def test_every_figure_of_the_study_is_drawn(finished, tmp_path):
+    project = finished.clone(tmp_path / "project")
+    done = project.snakemake(study="prompts", overrides=OVERRIDES.replace(" figure=text", ""))
+    assert done.returncode == 0, done.stderr[-4000:]
+    group = yaml.safe_load((project.folder / "config" / "figure" / "prompts.yaml").read_text())
+    assert len(group["show"]) == 11
+    for name in group["show"]:
+        for suffix in ("png", "svg"):
+            assert (results(project) / "figures" / f"{name}.{suffix}").stat().st_size > 0, name
+    assert "could not be drawn" not in (results(project) / "report" / "index.html").read_text()
 
 
 def test_a_checkpoint_with_nan_is_named_before_any_text_is_read(finished, tmp_path):

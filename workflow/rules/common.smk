@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from attnpipe.core.errors import UserError
-from attnpipe.pipeline.frozen import freeze, open_plan
+from attnpipe.pipeline.frozen import freeze, is_recorded, open_plan
 from attnpipe.pipeline.job import SENTENCES
 from attnpipe.pipeline.staleness import forced_outputs
 
@@ -25,8 +25,13 @@ try:
 except UserError as error:
     raise SystemExit(f"attnpipe: {error}")
 
-# A file that is not what its job wrote makes that job run, not only its consumers.
-forced = forced_outputs(plan.jobs(), ROOT) if workflow.is_main_process else []
+# A file that is not what its job wrote makes that job run, not only its consumers; a report
+# beside the record of another config is made again, and the record with it.
+forced = []
+if workflow.is_main_process:
+    forced += forced_outputs(plan.jobs(), ROOT)
+    if not is_recorded(plan, ROOT):
+        forced += plan.out("report").values()
 
 
 wildcard_constraints:

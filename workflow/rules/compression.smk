@@ -23,6 +23,7 @@ if plan.study.shortened:
                 **plan.patterns("compress_text"),
             params:
                 spec=spec("compress_text"),
+            priority: 1  # long: it must not begin last
             message:
                 "compress_text {wildcards.model}"
             script:

@@ -34,6 +34,7 @@ rule extract_text:
         **plan.patterns("extract_text"),
     params:
         spec=spec("extract_text"),
+    priority: 1  # the longest chain begins here: interventions can wait
     message:
         "extract_text {wildcards.model}"
     script:

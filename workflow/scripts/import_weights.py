@@ -8,7 +8,8 @@ from attnpipe.schema.data import SavedWeightsData
 
 with job(snakemake) as ctx:
     data = SavedWeightsData.model_validate(ctx.spec["data"])
-    run = import_run(data, ctx.spec["model"], ctx.spec["seed"])
+    shape = ctx.spec["shape"] and tuple(ctx.spec["shape"])
+    run = import_run(data, ctx.spec["model"], ctx.spec["seed"], shape)
     write_records(ctx.write.attention, run.records)
     write_probe(ctx.write.probe, run.probe)
     write_outcome(ctx.write.outcome, run.outcome)

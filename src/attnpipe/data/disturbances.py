@@ -1,7 +1,7 @@
 """What happens to a simulated car: road, speed, and the driver's hands.
 
-All numbers were chosen here, from no measurement, so that logs vary as drives do and the
-controller can follow:
+Numbers were chosen, from no measurement, so that logs vary as drives do and the controller can
+follow; curves stay below the 3 m/s² to which UN Regulation No. 79 limits lane keeping:
 
 - speed: 12, 20 or 29 m/s (town, country road, motorway) within 15 %, and waves of 6 % with
   periods of 15 to 80 s;

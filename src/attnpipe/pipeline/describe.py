@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from attnpipe.pipeline.disk import disk_bytes
+from attnpipe.pipeline.frozen import is_recorded
 from attnpipe.pipeline.plan import Plan
 from attnpipe.pipeline.staleness import Stale, stale_jobs
 from attnpipe.schema.model import ModelSpec
@@ -20,7 +21,7 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
     """
     study, spec = plan.study, plan.study.spec
     jobs = list(plan.jobs())
-    stale = list(stale_jobs(jobs, root))
+    stale = list(stale_jobs(jobs, root, is_recorded(plan, root)))
     parameters = _parameters(plan, root, stale)
     return {
         "study": spec.name,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import write_text
 from attnpipe.io.json import canonical, parse_json
 from attnpipe.pipeline.config import Study, choose, load_study
@@ -57,6 +58,20 @@ def freeze(plan: Plan, root: Path) -> None:
     text = json.dumps({"schema": SCHEMA_VERSION} | document, indent=1, allow_nan=False) + "\n"
     write_text(root / RESULTS / study.spec.name / "config.json", text)
     write_text(_frozen(root, document["choice"]), text)
+
+
+def is_recorded(plan: Plan, root: Path) -> bool:
+    """Whether `config.json` of the study holds the planned config, in any order of keys.
+
+    It does not after a run with another config that was stopped, or when it was deleted;
+    where nothing else is to be done, Snakemake would leave it so.
+    """
+    path = root / RESULTS / plan.study.spec.name / "config.json"
+    try:
+        recorded = parse_json(path, SCHEMA_VERSION)["config"]
+    except (UserError, KeyError):
+        return False
+    return canonical(recorded) == canonical(plan.study.spec.model_dump(mode="json"))
 
 
 def _frozen(root: Path, choice: Mapping[str, str]) -> Path:

@@ -12,19 +12,19 @@ from attnpipe.schema.study import SCHEMA_VERSION
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
 """How configs of transformers call them."""
-HEAD = re.compile(r"l([0-9]+)h([0-9]+)")
+HEAD = re.compile(r"l([0-9]+)(?:h([0-9]+))?")
 
-Asked = Sequence[tuple[str, int, int]]
-"""Key of the config, layer, head."""
+Asked = Sequence[tuple[str, int, int | None]]
+"""Key of the config, layer, head; no head: all of the layer."""
 
 
 def heads_asked(config: Mapping[str, Any]) -> Asked:
-    """Return the heads that the resolved config of a study names, and where."""
+    """Return the heads and layers that the resolved config of a study names, and where."""
     keywords = config["figure"]["show"].get("keywords") or {}
     named = [("analysis.text.views", view) for view in config["analysis"]["text"]["views"]]
     named.append(("figure.show.keywords.view", keywords.get("view") or ""))
     matches = [(key, HEAD.fullmatch(view)) for key, view in named]
-    return [(key, int(m[1]), int(m[2])) for key, m in matches if m is not None]
+    return [(key, int(m[1]), None if m[2] is None else int(m[2])) for key, m in matches if m]
 
 
 def frozen_heads(study: Path) -> Asked:
@@ -57,12 +57,17 @@ def check_heads(asked: Asked, model: str, config: Mapping[str, Any]) -> None:
     if layers is None or heads is None:
         return
     for key, layer, head in asked:
-        if layer >= layers or head >= heads:
+        if layer >= layers or (head or 0) >= heads:
+            nearest = None if head is None else min(head, heads - 1)
             raise UserError(
-                f"{key} names 'l{layer}h{head}', but models.{model} has layers 0 to {layers - 1} "
-                f"and heads 0 to {heads - 1}; the nearest is "
-                f"'l{min(layer, layers - 1)}h{min(head, heads - 1)}'"
+                f"{key} names '{_name(layer, head)}', but models.{model} has layers 0 to "
+                f"{layers - 1} and heads 0 to {heads - 1}; the nearest is "
+                f"'{_name(min(layer, layers - 1), nearest)}'"
             )
+
+
+def _name(layer: int, head: int | None) -> str:
+    return f"l{layer}" if head is None else f"l{layer}h{head}"
 
 
 def _number(config: Mapping[str, Any], names: Sequence[str]) -> int | None:

@@ -63,7 +63,12 @@ class StudyParams:
 
     def _import_weights(self, model: str, seed: str) -> Values:
         shape = self._study.saved[model][int(seed)].shape  # that of the other seeds, too
-        return {"model": model, "seed": int(seed), "shape": shape, "data": self._config["data"]}
+        data = dict(self._config["data"])
+        for key in ("prefixes", "published_row", "files"):
+            data[key] = {name: of for name, of in data[key].items() if name == model}
+        for name, files in data["files"].items():
+            data["files"] = {name: {s: file for s, file in files.items() if int(s) == int(seed)}}
+        return {"model": model, "seed": int(seed), "shape": shape, "data": data}
 
     def _run(self, model: str, seed: str) -> Values:
         """Return what a run computes; its label, baseline and arms are no part of that."""

@@ -18,13 +18,25 @@ class Stale:
     reason: str
 
 
-def stale_jobs(jobs: Iterable[Job], root: Path) -> Iterator[Stale]:
-    """Yield the jobs that are out of date, given in an order of producers first."""
+def stale_jobs(jobs: Iterable[Job], root: Path, recorded: bool = True) -> Iterator[Stale]:
+    """Yield the jobs that are out of date, given in an order of producers first.
+
+    Parameters
+    ----------
+    jobs
+        All jobs of the plan.
+    root
+        The project folder.
+    recorded
+        Whether `config.json` holds the planned config; if not, the report is made again.
+    """
     pending: dict[str, str] = {}
     digests: dict[str, str] = {}
     for job in jobs:
         seal = read_seal(_seal_file(job, root))
         reason = _own_reason(job, seal, root, digests) or _inherited_reason(job, pending)
+        if job.stage == "report" and not recorded:
+            reason = reason or "config.json holds another config"
         if seal is not None:
             marks = seal.outputs
             digests |= {n: marks[Path(n).name].sha256 for n in job.outputs if Path(n).name in marks}

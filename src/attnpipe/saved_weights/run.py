@@ -1,6 +1,6 @@
 """Saved weights of one run → the record that captured weights have, too."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -49,8 +49,19 @@ class Imported:
     outcome: Outcome
 
 
-def import_run(spec: SavedWeightsData, model: str, seed: int) -> Imported:
+def import_run(
+    spec: SavedWeightsData, model: str, seed: int, shape: tuple[int, ...] | None = None
+) -> Imported:
     """Import the run of a model at a seed; see `import_files`.
+
+    Parameters
+    ----------
+    spec
+        The data section; what it says of other models and seeds does not matter.
+    model, seed
+        Which run.
+    shape
+        That most runs of the model announce; None: as `discover` finds it.
 
     Raises
     ------
@@ -60,7 +71,8 @@ def import_run(spec: SavedWeightsData, model: str, seed: int) -> Imported:
     found = discover(spec, Path(spec.path))
     if seed not in found.get(model, {}):
         raise UserError(f"'{spec.path}' holds no run of '{model}' with seed {seed} any more")
-    return import_files(found[model][seed], spec, model)
+    files = found[model][seed]
+    return import_files(files if shape is None else replace(files, shape=shape), spec, model)
 
 
 def import_files(files: RunFiles, spec: SavedWeightsData, model: str) -> Imported:

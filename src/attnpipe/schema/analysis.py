@@ -45,11 +45,15 @@ class ContrastSpec(Section):
 VIEWS = ["last_layer", "mean", "max", "rollout"]
 HEAD_VIEW = re.compile(r"l[0-9]{1,4}h[0-9]{1,4}")
 """One head, as ``l3h2``."""
+LAYER_VIEW = re.compile(r"l[0-9]{1,4}")
+"""The mean of a layer's heads, as ``l3``."""
 
 
 def _known(view: str) -> str:
-    if view not in VIEWS and HEAD_VIEW.fullmatch(view) is None:
-        raise ValueError(f"'{view}' is no view: {nearest(view, VIEWS)}; or one head as l3h2")
+    if view not in VIEWS and not (HEAD_VIEW.fullmatch(view) or LAYER_VIEW.fullmatch(view)):
+        raise ValueError(
+            f"'{view}' is no view: {nearest(view, VIEWS)}; or one head as l3h2, one layer as l3"
+        )
     return view
 
 
@@ -79,7 +83,7 @@ class TextSpec(Section):
     representative_question: Annotated[int, Field(ge=0)] = 0
     """Question whose texts are shown token by token and stored in full."""
     views: Annotated[list[View], Field(min_length=1)] = ["last_layer", "mean", "max", "rollout"]
-    """What its maps show: `last_layer` (mean over heads), `mean` and `max` over all layers and heads, `rollout` through all layers (Abnar and Zuidema 2020), or one head as `l3h2`."""
+    """What its maps show: `last_layer` (mean over heads), `mean` and `max` over all layers and heads, `rollout` through all layers (Abnar and Zuidema 2020), one head as `l3h2`, or the mean of one layer's heads as `l3`."""
     head_metrics: list[str] = [
         "entropy", "entropy_normalized", "effective_keys_n1", "kl_uniform", "gini", "max_weight",
         "lag_mean", "lag_mean_ratio",

@@ -231,7 +231,7 @@ HEAD_DISTANCES = Table("head_distances", "distance between heads over the same r
 MAPS = Table("maps", "attention between tokens of the representative question", {
     **WHO, "variant": VARIANT, "condition": CONDITION,
     "item": ITEM,
-    "view": Column(TEXT, "`last_layer` (mean over its heads), `mean` and `max` (over all layers and heads), `rollout` (through all layers), or `l<layer>h<head>`"),
+    "view": Column(TEXT, "`last_layer` (mean over its heads), `mean` and `max` (over all layers and heads), `rollout` (through all layers), `l<layer>h<head>`, or `l<layer>` (mean over its heads)"),
     "query": Column(INT, "token that attends"),
     "key": Column(INT, "token attended to"),
     "value": Column(REAL, "weight; rows of `max` do not sum to 1; null where sinks leave nothing, and for sinks that `rollout` is without"),

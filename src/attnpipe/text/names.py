@@ -11,6 +11,9 @@ OPERATOR = "operator"
 OPERAND_2 = "operand_2"
 OPERANDS = (OPERAND_1, OPERATOR, OPERAND_2)
 
+EXAMPLES_ANSWERS = "examples_answers"
+"""The answers of all examples together."""
+
 _SHOT = re.compile(r"shot_([1-9][0-9]*)_(question|answer)")
 
 
@@ -22,6 +25,12 @@ def shot_question(shot: int) -> str:
 def shot_answer(shot: int) -> str:
     """Name the answer of an example; the first one is 1."""
     return f"shot_{shot}_answer"
+
+
+def is_shot_answer(name: str) -> bool:
+    """Whether spans of this name are the answer of an example."""
+    found = _SHOT.fullmatch(name)
+    return found is not None and found[2] == "answer"
 
 
 def keyword(word: str) -> str:

@@ -102,7 +102,8 @@ def study(
         TEXTS.frame([text_row(text) for text in own]),
         SPANS.frame([row for text in own for row in span_rows(text)]),
         run,
-        options or TextSpec(clusters=2, views=["last_layer", "mean", "max", "rollout", "l1h0"]),
+        options
+        or TextSpec(clusters=2, views=["last_layer", "mean", "max", "rollout", "l1h0", "l1"]),
         Outcome("ok", parameters=1234),
         own,
     )

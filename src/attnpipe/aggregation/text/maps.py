@@ -69,7 +69,7 @@ def maps(
 
 
 def view_of(full: Full, view: str, removed: Keys | None = None) -> Map:
-    """Return one view: ``last_layer``, ``mean``, ``max``, ``rollout`` or ``l<layer>h<head>``.
+    """Return one view: ``last_layer``, ``mean``, ``max``, ``rollout``, ``l3`` or ``l3h2``.
 
     Parameters
     ----------
@@ -90,14 +90,14 @@ def view_of(full: Full, view: str, removed: Keys | None = None) -> Map:
         return np.asarray(np.fmax.reduce(weights, axis=(0, 1)))
     if view == "rollout":
         return _rollout(weights, removed)
-    layer, head = (int(number) for number in re.findall(r"[0-9]+", view))
+    layer, *of_layer = (int(number) for number in re.findall(r"[0-9]+", view))
     layers, heads = full.shape[:2]
-    if layer >= layers or head >= heads:
+    if layer >= layers or any(head >= heads for head in of_layer):
         raise UserError(
             f"analysis.text.views names '{view}', but the model has layers 0 to {layers - 1} and "
             f"heads 0 to {heads - 1}; name one of these"
         )
-    return np.asarray(weights[layer, head])
+    return np.asarray(weights[layer, of_layer[0]]) if of_layer else _over_first(weights[layer])
 
 
 def _over_first(weights: Float[np.ndarray, "one query key"]) -> Map:

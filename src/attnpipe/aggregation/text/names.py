@@ -2,7 +2,7 @@
 
 import re
 
-from attnpipe.text.names import OPERATOR, QUESTION
+from attnpipe.text.names import EXAMPLES_ANSWERS, OPERATOR, QUESTION
 
 PLAIN, STEPS = "plain", "cot"
 """Variants that the question of thinking step by step is about."""
@@ -20,7 +20,7 @@ prompt and before it in another, and takes its mass along."""
 OPERANDS = "operands"
 EXAMPLES = "with examples"
 """All variants with examples together; no variant can have this name."""
-ANSWERS = "examples_answers"
+ANSWERS = EXAMPLES_ANSWERS
 QUESTIONS = "examples_questions"
 
 UNIONS = {

@@ -15,6 +15,9 @@ from attnpipe.tasks.answers import answer_batches, answer_losses
 from attnpipe.text.reading import ModelText
 from attnpipe.text.scoring import extract_answer
 
+SCORED = 256
+"""Tokens whose likelihood is computed at a time."""
+
 
 def answers(
     model: Any,
@@ -70,9 +73,16 @@ def answers(
 def losses(
     logits: Float[torch.Tensor, "text token word"], ids: Int64[torch.Tensor, "text token"]
 ) -> Float[np.ndarray, "text next"]:
-    """Return the negative log-likelihood of each token but the first, in nats."""
-    log_p = logits[:, :-1].float().log_softmax(-1)
-    nll = -log_p.gather(-1, ids[:, 1:, None])[..., 0]
+    """Return the negative log-likelihood of each token but the first, in nats.
+
+    Some tokens at a time: of a long text, logits are held once, not three times.
+    """
+    parts = []
+    for start in range(0, ids.shape[1] - 1, SCORED):
+        part = logits[:, start : min(start + SCORED, ids.shape[1] - 1)].float()
+        said = ids[:, start + 1 : start + 1 + part.shape[1], None]
+        parts.append(part.logsumexp(-1) - part.gather(-1, said)[..., 0])
+    nll = torch.cat(parts, dim=1) if parts else logits.new_zeros(len(ids), 0)
     array: np.ndarray = nll.double().cpu().numpy()
     return array
 

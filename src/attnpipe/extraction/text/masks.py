@@ -9,7 +9,10 @@ from attnpipe.extraction.text.batches import ids_of
 from attnpipe.text.reading import ModelText
 
 TOKENS = 16
-"""Tokens that are tried: fewer than any window or chunk that a model may have undeclared."""
+"""Tokens that are tried: fewer than any window or chunk that a model may have undeclared.
+
+Of a model that declares a window so many more that its edge is among them.
+"""
 
 
 def check_visible(model: Any, texts: Sequence[ModelText]) -> None:
@@ -19,7 +22,8 @@ def check_visible(model: Any, texts: Sequence[ModelText]) -> None:
     are no part of a row's support: they would be missed.
     """
     longest = max(texts, key=lambda text: len(text.tokens.ids))
-    ids = ids_of([longest])[:, :TOKENS]
+    window = getattr(model.config, "sliding_window", None) or 0
+    ids = ids_of([longest])[:, : max(TOKENS, window + 2)]
     for check in check_masks(model, {"input_ids": ids, "use_cache": False}):
         if check.hidden:
             raise UserError(

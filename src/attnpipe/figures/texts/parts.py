@@ -4,6 +4,8 @@ import re
 
 import polars as pl
 
+from attnpipe.text.names import EXAMPLES_ANSWERS
+
 PARTS = {
     "system": "system",
     "instruction": "instruction",
@@ -13,7 +15,7 @@ PARTS = {
     "answer_cue": "answer cue",
 }
 """Span → its name in figures, in the order of the text."""
-ALL_ANSWERS = "examples_answers"
+ALL_ANSWERS = EXAMPLES_ANSWERS
 _EXAMPLE = re.compile(r"shot_([1-9][0-9]*)_(question|answer)")
 
 

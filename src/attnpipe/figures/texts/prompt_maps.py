@@ -158,4 +158,4 @@ def _views(frame: pl.DataFrame) -> list[str]:
 
 def _head_name(view: str) -> str:
     layer, _, head = view.removeprefix("l").partition("h")
-    return f"layer {layer}, head {head}"
+    return f"layer {layer}, head {head}" if head else f"layer {layer}, mean over heads"

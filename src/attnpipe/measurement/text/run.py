@@ -11,9 +11,10 @@ from attnpipe.measurement.text.last_row import focus, published_layer_entropy
 from attnpipe.measurement.text.segments import published_keywords, segments
 from attnpipe.metrics.tokens.texts import declared
 from attnpipe.tables.text import SEGMENTS, TEXT_METRICS
+from attnpipe.text.names import EXAMPLES_ANSWERS, is_shot_answer, keyword
 from attnpipe.text.reading import ModelText
 
-KEYWORD = "keyword: "
+KEYWORD = keyword("")
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,20 @@ def measure_texts(
     for checkpoint in weights.checkpoints:
         for text in texts:
             rows = weights.last(checkpoint, text.item).astype(np.float64)
-            names = dict.fromkeys(span.span.name for span in text.tokens.spans)
-            keywords = [n for n in [*names, *text.missed] if n.startswith(KEYWORD)]
+            words = document3_words(text)
             where = (model, checkpoint, text.item, rows)
             removed = declared(text.tokens.special, list(sinks))
             metrics += [focus(*where, removed), published_layer_entropy(*where)]
             found.append(segments(model, checkpoint, text, rows, removed))
-            if keywords:
-                found.append(published_keywords(model, checkpoint, text, rows, keywords))
+            if words:
+                found.append(published_keywords(model, checkpoint, text, rows, words))
     return Measured(*(pl.concat(f).sort("checkpoint", "layer", "item") for f in (metrics, found)))
+
+
+def document3_words(text: ModelText) -> dict[str, list[str]]:
+    """Return what document 3 sums weights of: each keyword, and the answers of all examples."""
+    spans = [span.span for span in text.tokens.spans]
+    names = dict.fromkeys([*(span.name for span in spans), *text.missed])
+    words = {n: [n.removeprefix(KEYWORD)] for n in names if n.startswith(KEYWORD)}
+    answers = [text.tokens.text[s.start : s.end] for s in spans if is_shot_answer(s.name)]
+    return words | ({EXAMPLES_ANSWERS: answers} if answers else {})

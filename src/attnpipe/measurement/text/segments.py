@@ -1,6 +1,6 @@
 """How much the last token attends to each named span of its text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,21 +102,29 @@ def segments(
 
 
 def published_keywords(
-    model: str, checkpoint: str, text: ModelText, rows: Rows, keywords: Sequence[str]
+    model: str,
+    checkpoint: str,
+    text: ModelText,
+    rows: Rows,
+    words: Mapping[str, Sequence[str]],
 ) -> pl.DataFrame:
-    """Return the mass of each keyword by document 3's rule, as rows without layer and head.
+    """Return the mass of keywords by document 3's rule, as rows without layer and head.
 
     Last layer, mean over heads; a token counts when the keyword is a substring of its
     characters, whatever the case; tokens that read alike share one entry, the last one's. So
     a 7 is found in 27, and a number that is split into digits is not found at all.
+
+    Parameters
+    ----------
+    words
+        Name of the row → words of which a token counts for any.
     """
     mean = rows[-1].mean(axis=0)
     pieces = [text.tokens.text[a:b] for a, b in text.tokens.offsets.tolist()]
     found = []
-    for name in keywords:
-        word = name.removeprefix("keyword: ").lower()
+    for name, wanted in words.items():
         hits = {piece: weight for piece, weight in zip(pieces, mean, strict=True)
-                if word in piece.lower()}  # fmt: skip
+                if any(word.lower() in piece.lower() for word in wanted)}  # fmt: skip
         found.append(
             {"model": model, "checkpoint": checkpoint, "item": text.item, "span": name,
              "n_matches": len(hits), "as_published": float(sum(hits.values()))}
