@@ -198,6 +198,7 @@ def main() -> None:
         print(page(result))
         return
     write(result)
+    raise SystemExit("\n".join(exceeded(result)) or 0)
 
 
 def write(result: Mapping[str, Any]) -> None:

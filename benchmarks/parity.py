@@ -269,18 +269,38 @@ def parity(name: str) -> dict[str, float]:
 
 
 def of_dtype(name: str, dtype: torch.dtype) -> float:
-    """Return the largest difference to float64 metrics of the q and k of a model of a dtype."""
-    kept = KeptScores()
-    _, sites = observe(build(name, dtype), batch(name), kept)
+    """Return the largest difference to float64 metrics of the q and k of a model of a dtype.
+
+    Of every metric of any row and, at self-attention, every sum of the folds of tokens.
+    """
+    kept, texts, inputs = KeptScores(), (0, 1, 2), batch(name)
+    _, sites = observe(build(name, dtype), inputs, kept)
     worst = 0.0
     for site in sites:
-        support = torch.from_numpy(declared_support(name, site, (0, 1, 2), "right"))
+        support = torch.from_numpy(declared_support(name, site, texts, "right"))
         logits = exact_logits(kept.scores[site.index]).transpose(0, 1)
         exact = logits.masked_fill(~support, -torch.inf).softmax(-1).nan_to_num(0.0)
         for block in kept.blocks[site.index]:
             want = Block(exact, support, block.query_positions, block.key_positions, block.samples)
             worst = max(worst, difference(metrics(block), metrics(want)))
+            if name in WITH_TOKENS and site.kind == "self":
+                known = _texts(name, site, inputs)
+                both = (_folds(known, each.weights, support) for each in (block, want))
+                worst = max(worst, difference(*both))
     return worst
+
+
+def _folds(known: Texts, weights: Tensor, support: Tensor) -> dict[str, np.ndarray]:
+    """Return all sums of the folds of tokens over texts without their padding."""
+    battery = TokenBattery(OPTIONS, known)
+    for sample, sees in enumerate(support):
+        real = sees.any(-1)
+        steps = np.arange(int(real.sum()))
+        rows = weights[:, [sample]][:, :, real][..., real].double().numpy()
+        battery.update(
+            Block(rows, sees[None, real][..., real].numpy(), steps, steps, np.array([sample]))
+        )
+    return _sums(battery)
 
 
 PAGE = """\
@@ -300,8 +320,8 @@ their limits.
 - *own output*: largest difference of an output with observers attached to the same model's without
   them, float32, relative to the largest output (limit 0). *eager output*: to the model loaded with
   eager attention, both in float64 (limit 1e-9).
-- *float32*, *bfloat16*, *float16*: largest difference of any metric to the same metric computed in
-  float64 from the q and k of a model of that type (limit 1e-5).
+- *float32*, *bfloat16*, *float16*: largest difference of any metric, and of any sum of *tokens*, to
+  the same computed in float64 from the q and k of a model of that type (limit 1e-5).
 
 Differences are absolute below 1, relative above. Eager attention of many models takes its softmax
 in float32 even in a float64 model; here it is kept in float64.

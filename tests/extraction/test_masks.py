@@ -7,9 +7,11 @@ import polars as pl
 import pytest
 import torch
 from tests.text.tiny_model import save_tiny_llama
+from transformers import MistralConfig, MistralForCausalLM
 
 from attnpipe.core.errors import UserError
 from attnpipe.core.text import TokenText
+from attnpipe.extraction.text.masks import check_visible
 from attnpipe.extraction.text.run import capture_texts
 from attnpipe.pretrained.load import load_model
 from attnpipe.schema.analysis import MetricsSpec, TextSpec
@@ -17,6 +19,7 @@ from attnpipe.text.reading import ModelText
 from attnpipe.text.tokens import load_tokenizer
 
 LENGTHS = (9, 12)
+WINDOWED = "transformers.models.mistral.modeling_mistral.create_sliding_window_causal_mask"
 MASK = "transformers.models.llama.modeling_llama.create_causal_mask"
 
 
@@ -76,3 +79,33 @@ def test_a_mask_that_hides_the_query_itself_is_refused(capture):
     sentence = r"'model.layers.0.self_attn' of LlamaForCausalLM hides 12 of 78 pairs .* broken"
     with pytest.raises(UserError, match=sentence):
         capture(shifted(-1))
+
+
+WINDOW = 20
+
+
+@pytest.mark.parametrize("width", [WINDOW, WINDOW - 1])
+def test_a_window_that_is_one_too_narrow_is_refused(width):
+    def mask(config, inputs_embeds, **rest):
+        steps = torch.arange(inputs_embeds.shape[1])
+        lag = steps[:, None] - steps
+        return ((lag >= 0) & (lag < width)).expand(len(inputs_embeds), 1, -1, -1)
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = MistralConfig(
+            vocab_size=40, hidden_size=16, intermediate_size=32, num_hidden_layers=1,
+            num_attention_heads=2, num_key_value_heads=1, sliding_window=WINDOW,
+        )  # fmt: skip
+        model = MistralForCausalLM(config).eval()
+    length = WINDOW + 6
+    place = np.arange(length)
+    offsets = np.stack([place, place + 1], axis=1)
+    tokens = TokenText("x" * length, 3 + place, offsets, place < 0, ())
+    texts = [ModelText(0, 0, "sentences", tokens)]
+    with mock.patch(WINDOWED, mask):
+        if width == WINDOW:
+            check_visible(model, texts)
+        else:
+            with pytest.raises(UserError, match="hides 3 of 250 pairs"):
+                check_visible(model, texts)
