@@ -39,12 +39,19 @@ def rotated_likeness(
         raw = np.stack([finite(w[part], seen) for w in weights])
         units, defined = unit_rows(raw, np.linalg.norm(raw, axis=-1), seen)
         # Cosines do not depend on the order of keys: those that are seen come first.
-        order = np.argsort(~seen, axis=-1, kind="stable")
-        units = np.take_along_axis(units, order[None], axis=-1)
+        everything = bool(seen.all())
+        if not everything:
+            order = np.argsort(~seen, axis=-1, kind="stable")
+            units = np.take_along_axis(units, order[None], axis=-1)
         n = seen.sum(axis=-1)
         for phase, mean in enumerate(means):
-            index = _rotation(n, np.floor(phase * n / phases + 0.5), units.shape[-1])
-            mean.add(units, defined, np.take_along_axis(units, index[None], axis=-1))
+            shift = np.floor(phase * n / phases + 0.5)
+            if everything:  # the same shift in all rows, which costs a copy and no index
+                turned = np.roll(units, int(shift.flat[0]), axis=-1)
+            else:
+                index = _rotation(n, shift, units.shape[-1])
+                turned = np.take_along_axis(units, index[None], axis=-1)
+            mean.add(units, defined, turned)
     return np.stack([mean.result() for mean in means])
 
 
