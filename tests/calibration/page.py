@@ -76,7 +76,7 @@ SWEEP = """
 
 Effects of seeds drawn around 0, δ and 2δ with a standard deviation from a quarter of δ to twice δ,
 units from real effects (`python -m tests.calibration.sweep`; 2000 groups a cell, %). At δ itself,
-YES may come in 2.5 %, NO in 5 %.
+YES may come in 2.5 %, NO of an intervention in 2.5 % and of an arm in 5 %.
 
 | gate | seeds | sd / δ | YES at 0 | at δ | at 2δ | NO at 0 | at δ | at 2δ |
 |---|---|---|---|---|---|---|---|---|

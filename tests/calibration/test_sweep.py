@@ -5,12 +5,11 @@ import polars as pl
 import pytest
 from tests.calibration.sweep import GATES, GROUPS, MEANS, SDS, SIZES, TABLE, answers, stored
 
-YES, NO = (share + 3 * np.sqrt(share * (1 - share) / GROUPS) for share in (0.025, 0.05))
-"""The most that is promised of either answer, and three standard errors in so many groups.
-
-NO of an arm is said by two one-sided tests at 5 %. NO of an intervention asks for the 95 %
-interval, which would err in 2.5 % if items were normal; real ones are skewed.
-"""
+YES, EQUIVALENT = (share + 3 * np.sqrt(share * (1 - share) / GROUPS) for share in (0.025, 0.05))
+"""What is promised of one end of the 95 % and of the 90 % interval, and three standard errors."""
+NO = {"arm": EQUIVALENT, "intervention": YES + 0.01}
+"""NO of an intervention asks for the 95 % interval; where items are as skewed as real ones it errs
+by up to one in a hundred more than where they are normal (docs/calibration.md has the table)."""
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +23,7 @@ def effects():
 def test_at_the_margin_neither_answer_comes_often(effects, gate: str, sd: float, n: int) -> None:
     found = answers(effects[GATES[gate][0]], gate, 1.0, sd, n)
     assert found.get("YES", 0.0) <= YES
-    assert found.get("NO", 0.0) <= NO
+    assert found.get("NO", 0.0) <= NO[gate]
 
 
 @pytest.mark.parametrize("n", SIZES)
