@@ -180,7 +180,7 @@ def _name_clusters(ax: Axes, matrix: Matrix, borders: list[int]) -> None:
     last = -1.0
     for start, end in pairwise(borders):
         middle, number = (start + end) / 2, matrix.cluster[start]
-        if number < 0 or middle - last < 0.035 * count:
+        if number < 0 or middle - last < 0.05 * count:
             continue
         last = middle
         ax.text(
