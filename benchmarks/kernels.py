@@ -46,9 +46,7 @@ def blocks(length: int, step: int, work: Callable[[torch.Tensor, int, int], None
 
 def engine_ns(engine: Engine, length: int) -> float:
     """Return ns per weight of one of attnpipe's engines."""
-    sums = Sums(
-        np.full((length, LAYOUT.columns), np.nan), np.zeros(length), np.zeros(2 * length - 1)
-    )
+    sums = Sums.empty(LAYOUT.columns, length, length)
 
     def work(scores: torch.Tensor, start: int, stop: int) -> None:
         first, last = np.zeros(stop - start, np.int32), np.arange(start + 1, stop + 1)

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from attnpipe.core.block import Block
+
 _HIDDEN = -1e9
 """An additive mask hides a key at or below this, or half its dtype's lowest value."""
 _REAL_ROWS = 128
@@ -166,6 +168,16 @@ class Scores:
             return self.real_queries
         steps = row_blocks(len(self.query_positions), _REAL_ROWS)
         return torch.cat([self.support(rows).any(-1) for rows in steps], dim=1)
+
+    def block(self, rows: slice) -> Block:
+        """Return some rows as observers see them, without gradients."""
+        return Block(
+            self.weights(rows).detach().transpose(0, 1),
+            self.support(rows),
+            self.query_positions[rows],
+            self.key_positions,
+            self.samples,
+        )
 
     def of_samples(self, index: Int64[Tensor, " chosen"]) -> "Scores":
         """Return the scores of some samples."""

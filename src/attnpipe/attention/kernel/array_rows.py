@@ -1,17 +1,23 @@
 """The engine in torch and numpy alone: for machines without a C compiler."""
 
-import math
+from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int32, Int64
+from jaxtyping import Bool, Float, Int32
 from torch import Tensor
 
-from attnpipe.attention.kernel.edges import Edges
-from attnpipe.attention.kernel.sums import Sums
+from attnpipe.attention.kernel.array_hidden import complete, put_back, weigh
+from attnpipe.attention.kernel.array_table import Rows, Spare, statistics
+from attnpipe.attention.kernel.keys import Keys
+from attnpipe.attention.kernel.sums import Rest, Sums
 from attnpipe.attention.kernel.table import FIXED, Layout
+from attnpipe.metrics.tokens.sinks import LEAST_LEFT
 
-_SMALLEST = -88.0  # exp of it is about the smallest normal float32
+_PEAK, _SHARE, _PREFIX = (FIXED.index(name) for name in ("peak", "share", "prefix"))
+
+_KNOWN = 16
+"""Blocks whose keys are kept, a megabyte each: all of a text of some thousand tokens."""
 
 
 class ArrayRows:
@@ -28,11 +34,12 @@ class ArrayRows:
     """
 
     name = "array"
-    block_rows = 256  # calls cost more than temporary arrays that leave the cache
+    block_rows = 384  # calls cost more than temporary arrays that leave the cache
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._kept: dict[str, Tensor] = {}
+        self._spare = Spare()
+        self._known: dict[tuple[int, int, bytes, bytes, bytes], Keys] = {}
 
     def rows(
         self,
@@ -44,109 +51,144 @@ class ArrayRows:
         low: int,
         query: int,
         sums: Sums,
+        rest: Rest | None = None,
     ) -> None:
         """Turn scores into weights, in place, and add up; see `engine.Engine`."""
-        width, stop_query = scores.shape[1], query + len(first)
-        start, stop = (x.astype(np.int64) - low for x in (first, last))
-        _hide(scores, start, stop, -torch.inf)
+        width, split = scores.shape[1], len(sums.prefix) - low
+        keys = self._keys_of(first, last, low, width, rest)
+        sees = keys.start < keys.stop
+        keys.all.hide(scores, -torch.inf)
+        if not counted.any():
+            torch.softmax(scores, -1, out=scores)
+            scores.masked_fill_(torch.from_numpy(~sees)[:, None], 0.0)
+            return
+        held = scores[:, torch.from_numpy(keys.hidden)].numpy()
+        if len(keys.hidden):
+            scores[:, torch.from_numpy(keys.hidden)] = -torch.inf
         peak = scores.numpy().argmax(-1)
         largest = np.take_along_axis(scores.numpy(), peak[:, None], -1)
-        depth = torch.sub(scores, torch.from_numpy(largest), out=self._like(scores, "depth"))
+        reference = torch.from_numpy(np.where(largest == -np.inf, np.float32(0), largest))
+        depth = torch.sub(scores, reference, out=self._spare.like(scores, "depth"))
         torch.exp(depth, out=scores)
-        total = scores.sum(-1).double()
-        scores.mul_((1.0 / total).float()[:, None])
-        weights = scores
-        chosen = counted & (start < stop) & np.isfinite(total.numpy())
+        total = scores.sum(-1).double().numpy()
+        hidden = weigh(held, largest[:, 0].astype(np.float64), total)
+        scale(scores, 1.0 / np.where(total == 0, 1.0, total))
+        chosen = counted & sees & ~np.isnan(hidden.left)
         if not chosen.all():
-            scores.masked_fill_(torch.from_numpy(start >= stop)[:, None], 0.0)
-            weights = torch.where(torch.from_numpy(chosen)[:, None], scores, 0.0)
-            start, stop = start.clip(0, width), stop.clip(0, width)
-        table = self._table(weights, depth, start, stop, peak, total.numpy(), low)
-        sums.table[query:stop_query][chosen] = table[chosen]
-        sums.mass[low : low + width] += weights.sum(0).numpy()
-        self._add_steps(weights, low - stop_query + len(sums.table), sums)
+            start, stop = keys.start.clip(0, width), keys.stop.clip(0, width)
+            keys = replace(keys, start=start, stop=stop)
+        weights = _of_rows(scores, chosen)
+        rows = Rows(weights, depth, keys, peak, np.where(chosen, total, 1.0), split)
+        found = statistics(rows, self._layout, self._spare)
+        table = found.table
+        if rest is not None:
+            own = np.where((total > 0)[:, None], table, np.nan)
+            own[:, _SHARE] = hidden.left
+            enough = chosen & (hidden.left >= LEAST_LEFT)
+            self._add(weights, own, chosen, enough, rest.sums, low, query)
+        scale(scores, np.where(sees, hidden.left, 0.0))
+        if len(keys.hidden):
+            weights = _of_rows(scores, chosen)
+            table = complete(
+                weights, keys, hidden.of_rows(chosen), largest[:, 0], found, split, self._layout,
+                self._spare,
+            )  # fmt: skip
+            put_back(scores, keys, hidden)
+        self._add(weights, table, chosen, chosen, sums, low, query)
 
-    def _table(
+    def _keys_of(
+        self,
+        first: Int32[np.ndarray, " row"],
+        last: Int32[np.ndarray, " row"],
+        low: int,
+        width: int,
+        rest: Rest | None,
+    ) -> Keys:
+        """Return what rows see; heads that come one after the other see the same."""
+        removed = np.zeros(0, np.int64) if rest is None else rest.removed.astype(np.int64) - low
+        hidden = removed[(removed >= 0) & (removed < width)]
+        mark = (low, width, first.tobytes(), last.tobytes(), hidden.tobytes())
+        if mark not in self._known:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            start, stop = (x.astype(np.int64) - low for x in (first, last))
+            recent = tuple(self._layout.recent.tolist())
+            self._known[mark] = Keys(start, stop, width, hidden, recent)
+        return self._known[mark]
+
+    def distances(
+        self, weights: Float[Tensor, "head row width"], valid: Bool[np.ndarray, "head row"]
+    ) -> Float[np.ndarray, "head head"]:
+        """Return sums of distances between heads; see `engine.Engine`."""
+        heads = len(weights)
+        total, counts = np.zeros((heads, heads)), valid.astype(np.float64)
+        for i in range(heads - 1):
+            share = divergence(weights[i], weights[i + 1 :]).double().numpy() / np.log(2)
+            far = np.sqrt(share.clip(0.0, 1.0)) * counts[i + 1 :]
+            total[i, i + 1 :] = far @ counts[i]
+        return np.asarray(total + total.T)
+
+    def _add(
         self,
         weights: Float[Tensor, "row width"],
-        depth: Float[Tensor, "row width"],
-        start: Int64[np.ndarray, " row"],
-        stop: Int64[np.ndarray, " row"],
-        peak: Int64[np.ndarray, " row"],
-        total: Float[np.ndarray, " row"],
+        table: Float[np.ndarray, "row column"],
+        chosen: Bool[np.ndarray, " row"],
+        counted: Bool[np.ndarray, " row"],
+        sums: Sums,
         low: int,
-    ) -> Float[np.ndarray, "row column"]:
-        width, n, p = weights.shape[1], np.maximum(stop - start, 1), weights.numpy()
-        energy = np.vecdot(p, depth.clamp_(min=_SMALLEST).numpy())  # 0 · ∞
-        place = torch.arange(width, dtype=torch.float32)
-        lag = torch.sub(place, torch.from_numpy(peak)[:, None], out=depth)
-        offset = np.vecdot(p, lag.numpy()).astype(np.float64)
-        pull = torch.mul(weights, lag, out=self._like(weights, "other"))
-        square = np.vecdot(pull.numpy(), lag.numpy())
-        share = torch.from_numpy((1.0 / n).astype(np.float32))
-        apart = torch.sub(weights, share[:, None], out=self._like(weights, "other"))
-        _hide(apart, start, stop, 0.0)
-        uneven = n * np.vecdot(apart.numpy(), apart.numpy())
-        ascending = self._like(weights, "other").copy_(weights).numpy()
-        ascending.view(np.int32).sort(axis=-1)  # same order, as none is negative, and faster
-        middle = (width - 1) / 2.0
-        ranked = np.vecdot(ascending, (place - middle).numpy()).astype(np.float64)
-        edges, top, recent = Edges(weights), self._layout.top, self._layout.recent
-        columns = {
-            "entropy": np.clip(np.log(total) - energy, 0.0, np.log(n)),
-            "unevenness": uneven,
-            "ascending": ranked + middle + 1.0 - (width - n),
-            "largest": 1.0 / total,
-            "second": ascending[:, max(0, width - 2)] * (n > 1),
-            "peak": peak + low,
-            "offset": offset,
-            "spread": np.sqrt(np.maximum(square - offset**2, 0.0)),
-            "newest": edges.between(stop - n // 4, stop),
-            "oldest": edges.between(start, start + n // 4),
-        }
-        key = stop[:, None] - 1 - np.arange(min(max(recent, default=0), width))
-        newest = np.take_along_axis(p, np.maximum(key, 0), -1) * (key >= start[:, None])
-        newest = newest.cumsum(-1, dtype=np.float64)
-        largest = ascending[:, ::-1][:, : max(top, default=0)].cumsum(-1, dtype=np.float64)
-        return np.column_stack(
-            [
-                *(columns[name] for name in FIXED),
-                largest[:, np.minimum(top, width) - 1],
-                newest[:, np.minimum(recent, width) - 1],
-            ]
-        )
+        query: int,
+    ) -> None:
+        """Add rows: all that are chosen to the table, those that are counted to the sums."""
+        width, stop = weights.shape[1], query + len(weights)
+        table[:, _PEAK] += low
+        sums.table[query:stop][chosen] = table[chosen]
+        factor = torch.from_numpy(counted.astype(np.float32))
+        sums.mass[low : low + width] += (factor @ weights).numpy()
+        self._add_steps(weights, factor, low - stop + len(sums.table), sums)
+        prefix, split = table[:, _PREFIX], min(width, len(sums.prefix) - low)
+        compared = counted & sums.compared[query:stop] & (prefix >= LEAST_LEFT)
+        if compared.any():
+            share = np.where(compared, 1.0 / np.where(compared, prefix, 1.0), 0.0)
+            part = torch.from_numpy(share.astype(np.float32)) @ weights[:, :split]
+            sums.prefix[low : low + split] += part.numpy()
 
-    def _add_steps(self, weights: Float[Tensor, "row width"], begin: int, sums: Sums) -> None:
+    def _add_steps(
+        self,
+        weights: Float[Tensor, "row width"],
+        factor: Float[Tensor, " row"],
+        begin: int,
+        sums: Sums,
+    ) -> None:
         """Add weights by key − query: rows are laid out one step apart, then summed."""
         rows, width = weights.shape
-        skewed = self._empty("other", (rows, width + rows)).zero_()
+        skewed = self._spare.empty("depth", (rows, width + rows)).zero_()
         skewed.as_strided((rows, width), (width + rows - 1, 1), rows - 1).copy_(weights)
         steps = width + rows - 1
-        sums.by_step[begin : begin + steps] += skewed.sum(0)[:steps].numpy()
-
-    def _like(self, block: Tensor, name: str) -> Tensor:
-        return self._empty(name, (block.shape[0], block.shape[1]))
-
-    def _empty(self, name: str, shape: tuple[int, int]) -> Tensor:
-        """Return an array whose content does not matter."""
-        wanted, kept = math.prod(shape), self._kept.get(name)
-        if kept is None or kept.shape[0] < wanted:
-            kept = self._kept[name] = torch.empty(wanted)
-        return kept[:wanted].view(shape)
+        sums.by_step[begin : begin + steps] += (factor @ skewed)[:steps].numpy()
 
 
-def _hide(
-    scores: Float[Tensor, "row width"],
-    start: Int64[np.ndarray, " row"],
-    stop: Int64[np.ndarray, " row"],
-    value: float,
-) -> None:
-    """Put a value where a row does not see; only columns that some row does not see are visited."""
-    key, width = np.arange(scores.shape[1]), scores.shape[1]
-    left, right = min(width, int(start.max())), max(0, int(stop.min()))
-    if left > 0:
-        hidden = torch.from_numpy(key[:left] < start[:, None])
-        scores[:, :left].masked_fill_(hidden, value)
-    if right < width:
-        hidden = torch.from_numpy(key[right:] >= stop[:, None])
-        scores[:, right:].masked_fill_(hidden, value)
+def divergence(
+    a: Float[Tensor, "row width"], others: Float[Tensor, "other row width"]
+) -> Float[Tensor, "other row"]:
+    """Return the Jensen–Shannon divergence of rows, nats, by the sum that `pairs.h` explains."""
+    both = others + a
+    apart = (others - a).abs_().div_(both.clamp(min=1e-37))
+    same = torch.sub(1.0, apart)
+    torch.sub(1.0, same, out=apart)  # rounding of one is the other's, too
+    terms = same.clamp(min=1e-30).log_().mul_(same)
+    terms.addcmul_(torch.log1p(apart, out=same), apart.add_(1.0))
+    return torch.from_numpy(np.vecdot(both.numpy(), terms.numpy())).mul_(0.25)
+
+
+def scale(scores: Float[Tensor, "row width"], factor: Float[np.ndarray, " row"]) -> None:
+    """Multiply each row, in place."""
+    scores.mul_(torch.from_numpy(factor.astype(np.float32))[:, None])
+
+
+def _of_rows(
+    weights: Float[Tensor, "row width"], chosen: Bool[np.ndarray, " row"]
+) -> Float[Tensor, "row width"]:
+    """Return the rows that are chosen, the others 0; the same array if all are."""
+    if chosen.all():
+        return weights
+    return torch.where(torch.from_numpy(chosen)[:, None], weights, 0.0)

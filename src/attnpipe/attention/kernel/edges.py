@@ -1,10 +1,52 @@
 """Mass of ranges of keys of many rows at once."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 _CHUNK = 32
+_STEPS = np.arange(_CHUNK)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A range of keys of each row, taken apart into whole chunks and keys beside them.
+
+    Attributes
+    ----------
+    chunks
+        1 for a chunk of which all keys are in the range.
+    beside
+        Places in the flat block.
+    within
+        1 for those of `beside` that are in the range.
+    """
+
+    chunks: Float[np.ndarray, "row chunk"]
+    beside: Int64[np.ndarray, "row place"]
+    within: Float[np.ndarray, "row place"]
+
+    @classmethod
+    def of(
+        cls, start: Int64[np.ndarray, " row"], stop: Int64[np.ndarray, " row"], width: int
+    ) -> "Range":
+        """Return the range of the keys ``start … stop − 1`` in a block of that width."""
+        chunks = width // _CHUNK
+        first, last = -(-start // _CHUNK), np.minimum(stop // _CHUNK, chunks)
+        chunk = np.arange(chunks)
+        inside = (chunk >= first[:, None]) & (chunk < last[:, None])
+        head_stop = np.minimum(first * _CHUNK, stop)
+        tail = np.maximum(last * _CHUNK, head_stop)
+        key = np.concatenate([start[:, None] + _STEPS, tail[:, None] + _STEPS], axis=1)
+        end = np.repeat(np.stack([head_stop, stop], axis=1), _CHUNK, axis=1)
+        row = (np.arange(len(start)) * width)[:, None]
+        return cls(
+            inside.astype(np.float32),
+            row + np.minimum(key, width - 1),
+            (key < end).astype(np.float32),
+        )
 
 
 class Edges:
@@ -19,28 +61,12 @@ class Edges:
     """
 
     def __init__(self, weights: Float[Tensor, "row width"]) -> None:
-        self._weights = weights.numpy()
-        self._chunks = weights.shape[1] // _CHUNK
-        whole = weights[:, : self._chunks * _CHUNK].unflatten(-1, (self._chunks, _CHUNK))
+        self._weights = weights.numpy().ravel()
+        chunks = weights.shape[1] // _CHUNK
+        whole = weights[:, : chunks * _CHUNK].unflatten(-1, (chunks, _CHUNK))
         self._sums = whole.sum(-1).numpy()
 
-    def between(
-        self, start: Int64[np.ndarray, " row"], stop: Int64[np.ndarray, " row"]
-    ) -> Float[np.ndarray, " row"]:
-        """Return the mass of the keys ``start … stop − 1`` of each row; 0 if there are none."""
-        first, last = -(-start // _CHUNK), np.minimum(stop // _CHUNK, self._chunks)
-        chunk = np.arange(self._chunks)
-        inside = (chunk >= first[:, None]) & (chunk < last[:, None])
-        mass: np.ndarray = np.vecdot(self._sums, inside.astype(np.float32))
-        head_stop = np.minimum(first * _CHUNK, stop)
-        tail = self._few(np.maximum(last * _CHUNK, head_stop), stop)
-        return np.asarray(mass.astype(np.float64) + self._few(start, head_stop) + tail)
-
-    def _few(
-        self, start: Int64[np.ndarray, " row"], stop: Int64[np.ndarray, " row"]
-    ) -> Float[np.ndarray, " row"]:
-        """Return the same for less than a chunk of keys."""
-        key = start[:, None] + np.arange(_CHUNK)
-        some = np.take_along_axis(self._weights, np.minimum(key, self._weights.shape[1] - 1), 1)
-        mass: np.ndarray = np.vecdot(some, (key < stop[:, None]).astype(np.float32))
-        return mass.astype(np.float64)
+    def mass(self, keys: Range) -> Float[np.ndarray, " row"]:
+        """Return the mass of a range of each row; 0 if it is empty."""
+        whole = np.vecdot(self._sums, keys.chunks).astype(np.float64)
+        return np.asarray(whole + np.vecdot(self._weights.take(keys.beside), keys.within))

@@ -9,7 +9,7 @@ from torch import Tensor
 from attnpipe.attention.kernel.array_rows import ArrayRows
 from attnpipe.attention.kernel.native import native
 from attnpipe.attention.kernel.native_rows import NativeRows
-from attnpipe.attention.kernel.sums import Sums
+from attnpipe.attention.kernel.sums import Rest, Sums
 from attnpipe.attention.kernel.table import Layout
 from attnpipe.core.errors import UserError
 
@@ -41,6 +41,7 @@ class Engine(Protocol):
         low: int,
         query: int,
         sums: Sums,
+        rest: Rest | None = None,
     ) -> None:
         """Take in neighbouring rows of one head.
 
@@ -59,6 +60,21 @@ class Engine(Protocol):
             Index of the first row.
         sums
             What is added to. Rows that are no distribution stay out of it.
+        rest
+            What is added to of the rows without some of their keys, which share one prefix.
+        """
+
+    def distances(
+        self, weights: Float[Tensor, "head row width"], valid: Bool[np.ndarray, "head row"]
+    ) -> Float[np.ndarray, "head head"]:
+        """Return sums over rows of √(JSD/ln 2) between heads, as `metrics.tokens.distance`.
+
+        Parameters
+        ----------
+        weights
+            Rows that sum to 1.
+        valid
+            Rows that count, where they do in both heads.
         """
 
 

@@ -1,4 +1,4 @@
-"""Compile `rows.c` and `ranks.h` with the machine's C compiler, once, and load it."""
+"""Compile `rows.c` with the machine's C compiler, once, and load it."""
 
 import ctypes
 import hashlib
@@ -18,8 +18,11 @@ from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import write_bytes
 from attnpipe.io.wheel import default_cache
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("rows.c", "ranks.h"))
-SHA256 = "051ab168b3f7c69fdc695803752af6efd5052cad1f95bdd781d6c881f276dd35"
+SOURCES = tuple(
+    Path(__file__).with_name(name)
+    for name in ("rows.c", "hidden.h", "measure.h", "pairs.h", "ranks.h")
+)
+SHA256 = "a208e071df09f8cd5e625f2860292ab582a0af4e6518a6f105416b87d48c377a"
 """Of all `SOURCES`, checked before use: fingerprints of stages cover Python, and so these too."""
 
 _FAST = ("-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd")
@@ -147,9 +150,11 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     library.attnpipe_rows.argtypes = [
         *(pointer, i64, i32, i32),  # scores, stride, rows, width
         *(pointer, pointer, pointer),  # first, last, counted
-        *(i32, i32, i32),  # low, query, queries
-        *(pointer, i32, pointer, i32),  # top, recent
-        *(pointer, i32, pointer, pointer, pointer),  # table, columns, mass, by_lag, scratch
+        *(i32, i32, i32, pointer),  # low, query, queries, asked
+        *(pointer, i32),  # removed
+        *(pointer, pointer, pointer),  # all, rest, scratch
     ]
     library.attnpipe_rows.restype = None
+    library.attnpipe_distances.argtypes = [pointer, i32, i32, i32, pointer, pointer]
+    library.attnpipe_distances.restype = None
     return library

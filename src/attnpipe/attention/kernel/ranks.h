@@ -3,6 +3,7 @@
  * Weights are counted in buckets of equal width in scores. What that leaves open, the order
  * within a bucket, is estimated with a bound; where the bound is too large, weights are sorted.
  */
+#pragma once
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -226,15 +227,15 @@ static int find_large(const float *weights, int n, float least_weight, float *ma
     return count;
 }
 
-/* Sum of rank times weight of n weights whose sum is `total`; `bottom`: smallest score less the
- * largest. Afterwards *large of the weights, the largest ones, are in ascending order in `sorted`:
+/* Sum of rank times weight of n weights whose sum is `total`, but for `hidden` ones, which are 0;
+ * `bottom`: smallest score less the largest. Afterwards *large of the weights, the largest ones, are in ascending order in `sorted`:
  * at least `want`, or all. */
-static double rank(const float *weights, int n, int want, float bottom, double total, Ranking *r,
-                   int *large) {
-    if (n >= 4 * GROUP && want <= n && want <= MOST_LARGE / 2 && r->per_score > 0.0f) {
+static double rank(const float *weights, int n, int hidden, int want, float bottom, double total,
+                   Ranking *r, int *large) {
+    if (n >= 4 * GROUP && want <= n - hidden && want <= MOST_LARGE / 2 && r->per_score > 0.0f) {
         double error, sum = bucket_rank_sum(r, bottom, &error);
         float found[MOST_LARGE];
-        *large = 2.0 * error <= TOLERATED * n * total
+        *large = 2.0 * error <= TOLERATED * (n - hidden) * total
                      ? find_large(weights, n, threshold(r, want), r->sorted, found)
                      : 0;
         if (*large >= want) {
@@ -246,5 +247,5 @@ static double rank(const float *weights, int n, int want, float bottom, double t
     sort(r->bits, r->other, n);
     memcpy(r->sorted, r->bits, sizeof(float) * (size_t)n);
     *large = n;
-    return rank_sum(r->sorted, n);
+    return rank_sum(r->sorted, n) - hidden * total;
 }

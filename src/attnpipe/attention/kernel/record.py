@@ -2,41 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from attnpipe.attention.kernel.streaming import StreamingBattery
-from attnpipe.attention.kernel.sums import Sums, Uniform, uniform
-from attnpipe.attention.kernel.table import Layout, Table
+from attnpipe.attention.kernel.seen import Seen
+from attnpipe.attention.kernel.sums import Sums
+from attnpipe.attention.kernel.table import Table
+from attnpipe.metrics.peaks import Peaks
+from attnpipe.metrics.row_means import RowMeans
 from attnpipe.metrics.rows import REASONS
+from attnpipe.metrics.tokens.incoming import Incoming
+from attnpipe.metrics.tokens.lags import LagProfile
+from attnpipe.metrics.tokens.validity import SampleValidity
 
 _PADDING, _NOT_FINITE = (1 + REASONS.index(reason) for reason in ("padding", "not_finite"))
-
-
-@dataclass(frozen=True)
-class Seen:
-    """The rows of one sample, as far as they do not depend on weights.
-
-    Attributes
-    ----------
-    first, last
-        Each row sees the keys ``first … last − 1``.
-    counted
-        Rows that are measured; the others are padding.
-    query_positions, key_positions
-        Absolute; those of keys are consecutive.
-    """
-
-    first: Int[np.ndarray, " query"]
-    last: Int[np.ndarray, " query"]
-    counted: Bool[np.ndarray, " query"]
-    query_positions: Int[np.ndarray, " query"]
-    key_positions: Int[np.ndarray, " key"]
-
-    def uniform(self, valid: Bool[np.ndarray, " query"]) -> Uniform:
-        """Return the sums of uniform rows over the valid ones."""
-        return uniform(self.first, np.where(valid, self.last, self.first), len(self.key_positions))
 
 
 @dataclass(frozen=True)
@@ -44,53 +25,92 @@ class Reduced:
     """One sample's share of every fold; the axes are those of the folds without the sample."""
 
     metrics: dict[str, Float[np.ndarray, "head metric"]]
-    reasons: Float[np.ndarray, "head reason"]
+    valid: Bool[np.ndarray, "head query"]
     rows: Float[np.ndarray, " head"]
     mass: Float[np.ndarray, "head key"]
-    exposure: Float[np.ndarray, "_ key"]
+    exposure: Float[np.ndarray, "head key"]
     by_step: Float[np.ndarray, "head step"]
-    exposure_by_step: Float[np.ndarray, "_ step"]
+    exposure_by_step: Float[np.ndarray, "head step"]
     entropy: Float[np.ndarray, " head"]
     log_n: Float[np.ndarray, " head"]
     several: Float[np.ndarray, " head"]
     peaks: tuple[Int[np.ndarray, " _"], ...]
 
 
-def reduce(layout: Layout, seen: Seen, heads: Sequence[Sums]) -> Reduced:
-    """Reduce what an engine found in the heads of one sample to sums over rows."""
-    n = np.where(seen.counted, seen.last - seen.first, 0).astype(np.float64)
-    oldest = seen.query_positions - (seen.key_positions[0] + seen.first)
-    values = np.stack([sums.table for sums in heads])
-    table = Table(layout, values, seen.first, n, oldest.astype(np.float64))
-    valid = ~np.isnan(table["entropy"])
+def reduce(
+    table: Table,
+    seen: Seen,
+    heads: Sequence[Sums],
+    valid: Bool[np.ndarray, "head query"] | None = None,
+) -> Reduced:
+    """Reduce what an engine found in the heads of one sample to sums over rows.
+
+    Rows that are not `valid` are NaN in the table; None: those that are NaN.
+    """
+    valid = ~np.isnan(table["entropy"]) if valid is None else valid
     means = [_sum_and_count(value) for value in table.metrics()]
     total, count = (np.stack(each, axis=-1) for each in zip(*means, strict=True))
     same = bool(np.all(valid == valid[0]))
-    flat = [seen.uniform(row) for row in (valid[:1] if same else valid)]
-    reasons = np.zeros((len(heads), len(REASONS) + 1))
-    reasons[:, 0] = valid.sum(axis=1)
-    reasons[:, _PADDING] = np.sum(~seen.counted)
-    reasons[:, _NOT_FINITE] = np.sum(seen.counted & ~valid, axis=1)
-    several = valid & (n > 1)
-    resolved = several & (table["largest"] - table["second"] > layout.options.peak_tolerance)
+    flat = [seen.uniform(valid[0])] * len(heads) if same else [seen.uniform(row) for row in valid]
+    several = valid & (seen.n > 1)
+    tolerance = table.layout.options.peak_tolerance
+    resolved = several & (table["largest"] - table["second"] > tolerance)
     lags = np.where(resolved, table.peak_lag, 0.0).astype(np.int64)
     return Reduced(
         metrics={"sum": total, "count": count},
-        reasons=reasons,
+        valid=valid,
         rows=np.full(len(heads), np.sum(seen.counted), np.float64),
         mass=np.stack([sums.mass for sums in heads]),
         exposure=np.stack([each.mass for each in flat]),
         by_step=np.stack([sums.by_step for sums in heads]),
         exposure_by_step=np.stack([each.by_step for each in flat]),
         entropy=_sum_and_count(table["entropy"])[0],
-        log_n=np.sum(valid * np.log(np.maximum(n, 1.0)), axis=1),
+        log_n=np.sum(valid * np.log(np.maximum(seen.n, 1.0)), axis=1),
         several=several.sum(axis=1).astype(np.float64),
         peaks=tuple(own[chosen] for own, chosen in zip(lags, resolved, strict=True)),
     )
 
 
+def joined(parts: Sequence[Reduced]) -> Reduced:
+    """Return several groups of heads of one sample as one."""
+    if len(parts) == 1:
+        return parts[0]
+    arrays = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in Reduced.__dataclass_fields__
+        if name not in ("metrics", "peaks")
+    }
+    return Reduced(
+        metrics={
+            name: np.concatenate([part.metrics[name] for part in parts])
+            for name in ("sum", "count")
+        },
+        peaks=tuple(own for part in parts for own in part.peaks),
+        **arrays,
+    )
+
+
+def reasons(seen: Seen, valid: Bool[np.ndarray, "head query"]) -> Float[np.ndarray, "head reason"]:
+    """Return how many rows of a sample are valid, then how many are not, by reason."""
+    found = np.zeros((len(valid), len(REASONS) + 1))
+    found[:, 0] = valid.sum(axis=1)
+    found[:, _PADDING] = np.sum(~seen.counted)
+    found[:, _NOT_FINITE] = np.sum(seen.counted & ~valid, axis=1)
+    return found
+
+
+@runtime_checkable
+class Folds(Protocol):
+    """Folds that see all keys of rows, or the same without some of them."""
+
+    means: RowMeans
+    incoming: Incoming
+    lags: LagProfile
+    peaks: Peaks
+
+
 def record(
-    battery: StreamingBattery,
+    folds: Folds,
     samples: Int[np.ndarray, " sample"],
     seen: Seen,
     found: Sequence[Reduced],
@@ -99,7 +119,7 @@ def record(
 
     Parameters
     ----------
-    battery
+    folds
         The folds.
     samples
         Index of each sample in the probe set.
@@ -110,46 +130,54 @@ def record(
     """
     heads = np.arange(len(found[0].mass))
 
-    def stack(name: str) -> np.ndarray:
-        return np.stack([np.asarray(getattr(one, name)) for one in found], axis=1)
-
-    def exposure(name: str) -> np.ndarray:
-        shape = (len(heads), getattr(found[0], name).shape[1])
-        return np.stack([np.broadcast_to(getattr(one, name), shape) for one in found], axis=1)
-
     metrics = {k: np.stack([one.metrics[k] for one in found], axis=1) for k in ("sum", "count")}
-    reasons = stack("reasons")
-    valid = reasons[..., 0]
-    battery.means.tally.add(
-        (heads, samples, np.arange(len(battery.means.metrics))), **metrics, rows=stack("rows")
+    valid = np.stack([one.valid.sum(axis=1).astype(np.float64) for one in found], axis=1)
+    folds.means.tally.add(
+        (heads, samples, np.arange(len(folds.means.metrics))), **metrics, rows=_stack(found, "rows")
     )
-    battery.validity.tally.add((heads, samples, np.arange(reasons.shape[-1])), count=reasons)
-    battery.incoming.tally.add(
+    folds.incoming.tally.add(
         (heads, samples, seen.key_positions),
-        mass=stack("mass"),
-        exposure=exposure("exposure"),
+        mass=_stack(found, "mass"),
+        exposure=_stack(found, "exposure"),
         rows=valid,
     )
     steps = np.arange(found[0].by_step.shape[1]) - (len(seen.query_positions) - 1)
     lags = seen.query_positions[0] - seen.key_positions[0] - steps
-    by_lag, expected = stack("by_step"), exposure("exposure_by_step")
+    by_lag, expected = _stack(found, "by_step"), _stack(found, "exposure_by_step")
     used = np.flatnonzero(np.any(expected > 0, axis=(0, 1)))[::-1]  # lags ascend
-    battery.lags.tally.add(
+    folds.lags.tally.add(
         (heads, samples, lags[used]),
         mass=by_lag[..., used],
         exposure=expected[..., used],
         rows=valid,
-        entropy=stack("entropy"),
-        log_n=stack("log_n"),
+        entropy=_stack(found, "entropy"),
+        log_n=_stack(found, "log_n"),
     )
     peaks = [np.concatenate([one.peaks[head] for one in found]) for head in heads]
     labels = np.unique(np.concatenate(peaks))
     counts = [np.bincount(np.searchsorted(labels, own), minlength=len(labels)) for own in peaks]
-    battery.peaks.tally.add(
+    folds.peaks.tally.add(
         (heads, labels),
         count=np.stack(counts).astype(np.float64),
         rows=np.sum([one.several for one in found], axis=0),
     )
+
+
+def _stack(found: Sequence[Reduced], name: str) -> np.ndarray:
+    """Return an attribute of samples, ``[head, sample, …]``."""
+    return np.stack([np.asarray(getattr(one, name)) for one in found], axis=1)
+
+
+def record_validity(
+    fold: SampleValidity,
+    samples: Int[np.ndarray, " sample"],
+    seen: Sequence[Seen],
+    found: Sequence[Reduced],
+) -> None:
+    """Count the rows of samples."""
+    count = [reasons(own, one.valid) for own, one in zip(seen, found, strict=True)]
+    labels = (np.arange(len(count[0])), samples, np.arange(count[0].shape[1]))
+    fold.tally.add(labels, count=np.stack(count, axis=1))
 
 
 def _sum_and_count(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, Int32
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,56 @@ class Sums:
         Weights by key.
     by_step
         Weights by key − query, at ``key − query + queries − 1``.
+    prefix
+        Weights by key on the first keys, of the rows in `compared`, each made to sum to 1
+        there; a row with less than `sinks.LEAST_LEFT` of its mass there stays out.
+    compared
+        Which rows are to enter `prefix`.
     """
 
     table: Float[np.ndarray, "query column"]
     mass: Float[np.ndarray, " key"]
     by_step: Float[np.ndarray, " step"]
+    prefix: Float[np.ndarray, " early"]
+    compared: Bool[np.ndarray, " query"]
+
+    @classmethod
+    def empty(
+        cls,
+        columns: int,
+        queries: int,
+        keys: int,
+        split: int = 0,
+        compared: Bool[np.ndarray, " query"] | None = None,
+    ) -> "Sums":
+        """Return sums over no rows yet; `split` is the length of the prefix."""
+        return cls(
+            table=np.full((queries, columns), np.nan),
+            mass=np.zeros(keys),
+            by_step=np.zeros(queries + keys - 1),
+            prefix=np.zeros(split),
+            compared=np.zeros(queries, bool) if compared is None else compared,
+        )
+
+
+@dataclass(frozen=True)
+class Rest:
+    """The same rows without some keys, made to sum to 1 on the others.
+
+    Attributes
+    ----------
+    removed
+        Indices of the keys that are left out, ascending; at most `MOST_REMOVED`.
+    sums
+        Over rows with at least `sinks.LEAST_LEFT` of their mass on the others. The table has
+        all rows.
+    """
+
+    removed: Int32[np.ndarray, " removed"]
+    sums: Sums
+
+
+MOST_REMOVED = 64
 
 
 @dataclass(frozen=True)
@@ -40,17 +85,36 @@ class Uniform:
 
 
 def uniform(
-    first: Int[np.ndarray, " query"], last: Int[np.ndarray, " query"], keys: int
+    first: Int[np.ndarray, " query"],
+    last: Int[np.ndarray, " query"],
+    keys: int,
+    removed: Int[np.ndarray, " removed"] | None = None,
 ) -> Uniform:
-    """Return the sums of uniform rows over ranges of keys; rows without keys add nothing."""
-    queries = len(first)
-    seen = first < last
-    first, last, query = first[seen], last[seen], np.arange(queries)[seen]
+    """Return the sums of uniform rows over ranges of keys; rows without keys add nothing.
+
+    Parameters
+    ----------
+    first, last
+        Each row sees the keys ``first … last − 1``.
+    keys
+        Number of keys.
+    removed
+        Keys that rows do not see although they lie in their range.
+    """
+    removed = np.zeros(0, np.int64) if removed is None else removed
+    gone = (first[:, None] <= removed) & (removed < last[:, None])
+    n, queries = last - first - gone.sum(axis=1), len(first)
+    seen = (first < last) & (n > 0)
+    first, last, gone, query = first[seen], last[seen], gone[seen], np.arange(queries)[seen]
     shift = queries - 1 - query
-    share = 1.0 / (last - first)
+    share = 1.0 / n[seen]
+    row, which = np.nonzero(gone)
+    key = removed[which]
     return Uniform(
-        _over_ranges(first, last, share, keys),
-        _over_ranges(first + shift, last + shift, share, queries + keys - 1),
+        _over_ranges(first, last, share, keys, key, share[row]),
+        _over_ranges(
+            first + shift, last + shift, share, queries + keys - 1, key + shift[row], share[row]
+        ),
     )
 
 
@@ -59,12 +123,25 @@ def _over_ranges(
     last: Int[np.ndarray, " row"],
     value: Float[np.ndarray, " row"],
     length: int,
+    gaps: Int[np.ndarray, " gap"],
+    missing: Float[np.ndarray, " gap"],
 ) -> Float[np.ndarray, " place"]:
-    """Return the sum of values over the ranges that cover each place; exactly 0 where none."""
+    """Return the sum of values over the ranges that cover each place; exactly 0 where none.
 
-    def covering(weights: np.ndarray | None) -> np.ndarray:
-        starts = np.bincount(first, weights, length + 1)
-        ends = np.bincount(last, weights, length + 1)
-        return np.cumsum(starts - ends)[:length]
+    What gaps miss is taken off at their places.
+    """
+    covered = _covering(first, last, None, length) - np.bincount(gaps, None, length)
+    total = _covering(first, last, value, length) - np.bincount(gaps, missing, length)
+    return np.where(covered > 0, total, 0.0)
 
-    return np.where(covering(None) > 0, covering(value), 0.0)
+
+def _covering(
+    first: Int[np.ndarray, " row"],
+    last: Int[np.ndarray, " row"],
+    value: Float[np.ndarray, " row"] | None,
+    length: int,
+) -> np.ndarray:
+    """Return the sum of values, or the number, of the ranges that cover each place."""
+    starts = np.bincount(first, value, length + 1)
+    ends = np.bincount(last, value, length + 1)
+    return np.asarray(np.cumsum(starts - ends)[:length])

@@ -22,8 +22,11 @@ FIXED = (
     "spread",  # √Σ p·(key − peak − offset)²
     "newest",  # mass of the ⌊n/4⌋ last keys
     "oldest",  # mass of the ⌊n/4⌋ first keys
+    "share",  # of the whole row that these keys have: 1, or less where some are removed
+    "prefix",  # mass of the keys of the prefix
+    "prefix_entropy",  # nats, of the row made to sum to 1 there; 0 if it has no mass there
 )
-"""Columns of the table, the same as in `rows.c`."""
+"""Columns of the table, the same as in `measure.h`."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,14 @@ class Table:
         Names of the columns.
     values
         NaN in rows that are no distribution or are not to be counted.
+    first
+        First key of each row.
     n
         Size of each row's support.
-    lag
-        Lag of each row's first visible key.
+    oldest_lag
+        Lag of each row's first key.
+    uniform_lag
+        Mean lag of each row's keys.
     """
 
     layout: Layout
@@ -69,6 +76,7 @@ class Table:
     first: Int[np.ndarray, " query"]
     n: Float[np.ndarray, " query"]
     oldest_lag: Float[np.ndarray, " query"]
+    uniform_lag: Float[np.ndarray, " query"]
 
     def __getitem__(self, name: str) -> Float[np.ndarray, "head query"]:
         """Return a column of `FIXED`."""
@@ -117,7 +125,7 @@ class Table:
         yield np.where(quarters, divide(newest, oldest), np.nan)
         lag = self.peak_lag - self["offset"]
         yield lag
-        yield np.where(n > 1, divide(lag, self.oldest_lag - (n - 1.0) / 2.0), np.nan)
+        yield np.where(n > 1, divide(lag, self.uniform_lag), np.nan)
         yield self["spread"]
         yield self["largest"]
 

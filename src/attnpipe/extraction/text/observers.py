@@ -6,7 +6,10 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from attnpipe.attention.adapter.scores import Scores, row_blocks
 from attnpipe.core.block import Block
+
+_ROWS = 128  # of a text that are held at a time
 
 
 class WeightStore:
@@ -35,6 +38,19 @@ class WeightStore:
                 self._rows.setdefault((item, layer), []).append(_array(weights))
             if int(block.query_positions[-1]) >= length - 1:
                 self._last[item, layer] = _array(weights[:, -1])
+
+    def attend(self, layer: int, scores: Scores) -> None:
+        """Take in those rows of a layer that are kept; no others are computed.
+
+        The texts of a batch are of one length, without padding.
+        """
+        queries = scores.q.shape[2]
+        whole = np.isin(scores.samples.numpy(), list(self._whole))
+        for kept, first in ((whole, 0), (~whole, queries - 1)):
+            if kept.any():
+                own = scores.of_samples(torch.from_numpy(np.flatnonzero(kept)))
+                for rows in row_blocks(queries - first, _ROWS):
+                    self.observe(layer, own.block(slice(rows.start + first, rows.stop + first)))
 
     def last(self, item: int) -> Float32[np.ndarray, "layer head key"]:
         """Return the last token's row of a text."""

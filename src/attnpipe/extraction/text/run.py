@@ -11,14 +11,13 @@ import torch
 from tokenizers import Tokenizer
 
 from attnpipe.attention.adapter.context import adapted
-from attnpipe.attention.hooks import observing, on_samples
-from attnpipe.attention.observers import LayerFolds
+from attnpipe.attention.hooks import Observer, observing, on_samples
+from attnpipe.attention.kernel.fused_tokens import FusedTokenBattery
 from attnpipe.extraction.text.answers import answers
 from attnpipe.extraction.text.batches import batches, ids_of
 from attnpipe.extraction.text.masks import check_visible
 from attnpipe.extraction.text.observers import WeightStore
 from attnpipe.extraction.text.table import TextMetricTable
-from attnpipe.metrics.tokens.battery import TokenBattery
 from attnpipe.metrics.tokens.texts import Texts
 from attnpipe.models.determinism import deterministic
 from attnpipe.schema.analysis import MetricsSpec, TextSpec
@@ -69,8 +68,8 @@ def capture_texts(
 ) -> Captured:
     """Return a model's attention on all texts and what it answers.
 
-    Metrics are folded while the model runs, so that no text's weights are ever held but
-    the last row of each, and all rows of the texts of the representative question that
+    Metrics are computed beside the attention itself, so that no text's weights are ever held
+    but the last row of each, and all rows of the texts of the representative question that
     have at most `dense_limit` tokens.
 
     Parameters
@@ -112,7 +111,7 @@ def capture_texts(
     for checkpoint in checkpoints:
         model = load(checkpoint)
         check_visible(model, texts)
-        folds = LayerFolds(lambda layer: TokenBattery(metrics, known))
+        folds = FusedTokenBattery(metrics, known)
         store = WeightStore(lengths, whole)
         _read(model, texts, folds, store)
         for layer, battery in sorted(folds.folds.items()):
@@ -132,13 +131,13 @@ def capture_texts(
     )
 
 
-def _read(model: Any, texts: Sequence[ModelText], folds: LayerFolds, store: WeightStore) -> None:
+def _read(model: Any, texts: Sequence[ModelText], *observers: Observer) -> None:
     """Let the model read all texts under the observers."""
     with ExitStack() as stack:
         stack.enter_context(deterministic())
         stack.enter_context(torch.inference_mode())
         stack.enter_context(adapted(model))
-        stack.enter_context(observing(folds, store))
+        stack.enter_context(observing(*observers))
         for group in batches(texts):
             with on_samples(torch.tensor([text.item for text in group])):
                 model(input_ids=ids_of(group), use_cache=False)

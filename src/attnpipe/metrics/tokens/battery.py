@@ -61,6 +61,13 @@ class TokenBattery:
             if last is not None:
                 self._add("last", last)
 
+    def add_last(self, rows: Rows) -> None:
+        """Take in checked rows for the views on last rows alone; others are passed over."""
+        for found in aligned(rows, self.texts, self.options.row_tolerance):
+            last = last_row(found, self.texts)
+            if last is not None:
+                self._add("last", last)
+
     def update(self, block: Block) -> None:
         """Take in some rows; each row is given exactly once."""
         self.add(Rows.from_block(block, self.options.row_tolerance))

@@ -7,6 +7,9 @@ from jaxtyping import Bool, Float
 
 from attnpipe.metrics.rows import plogp
 
+_FEW = 2**15
+"""Weights of several heads that are compared with one at a time."""
+
 
 def row_distance(
     xp: Any,
@@ -32,16 +35,18 @@ def pairwise(
 ) -> tuple[Float[Any, "head head sample"], Float[Any, "head head sample"]]:
     """Return sums over queries of the distance between heads, and the rows valid in both.
 
-    Pair by pair, so that nothing larger than one head's rows is made. The cost is one
-    logarithm per weight and pair.
+    Nothing larger than one head's rows is made, but for a few short ones at a time. The cost
+    is one logarithm per weight and pair.
     """
     count = len(weights)
+    step = max(1, _FEW // max(1, math.prod(weights.shape[1:])))
     both = xp.astype(valid, xp.float64)
     rows = xp.sum(both[:, None, ...] * both[None, ...], axis=-1)
     total = xp.zeros_like(rows)
     entropy = plogp(xp, weights)
     for i in range(count - 1):
-        for j in range(i + 1, count):
+        for first in range(i + 1, count, step):
+            j = slice(first, min(first + step, count))
             far = row_distance(
                 xp, weights[i, ...], weights[j, ...], entropy[i, ...], entropy[j, ...]
             )

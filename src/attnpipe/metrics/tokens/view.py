@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from attnpipe.metrics.peaks import Peaks
 from attnpipe.metrics.row_fold import RowFold
 from attnpipe.metrics.row_means import RowMeans
 from attnpipe.metrics.rows import Rows
@@ -45,6 +46,7 @@ class View:
         self.means = RowMeans(options)
         self.incoming = Incoming(options)
         self.lags = LagProfile(options)
+        self.peaks = Peaks(options)
         self.scores = HeadScores(options, texts)
         self.distances = HeadDistances(options, texts, distance_rows)
         self.variation = PrefixVariation(options, texts, int(condition is not None))
@@ -60,6 +62,7 @@ class View:
             "means": self.means,
             "incoming": self.incoming,
             "lags": self.lags,
+            "peaks": self.peaks,
             "scores": self.scores,
             "distances": self.distances,
             "variation": self.variation,

@@ -1,0 +1,224 @@
+"""All streaming folds of texts, computed beside the attention itself."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from attnpipe.attention.adapter.scores import Scores
+from attnpipe.attention.kernel.engine import Kind
+from attnpipe.attention.kernel.far import distances
+from attnpipe.attention.kernel.fused import Fused, groups, seen_by
+from attnpipe.attention.kernel.heads import read
+from attnpipe.attention.kernel.ranges import Ranges
+from attnpipe.attention.kernel.record import record_validity
+from attnpipe.attention.kernel.seen import Seen
+from attnpipe.attention.kernel.sums import MOST_REMOVED, Rest, Sums
+from attnpipe.attention.kernel.table import FIXED
+from attnpipe.attention.kernel.targets import TargetMass, TextTargets
+from attnpipe.attention.kernel.text_record import TextHeads, record_view
+from attnpipe.core.block import Block
+from attnpipe.metrics.reduce import divide
+from attnpipe.metrics.rows import Rows
+from attnpipe.metrics.tokens.battery import CONDITIONS, TokenBattery
+from attnpipe.metrics.tokens.head_distances import ROWS, spaced
+from attnpipe.metrics.tokens.texts import Texts, Tokens
+from attnpipe.schema.analysis import MetricsSpec
+
+Targeted = Float[np.ndarray, "query score"]
+
+
+class FusedTokenBattery(Fused[TokenBattery]):
+    """The whole streaming battery of texts; see `Fused`.
+
+    Declared sinks are taken out of each row while it is visited, and put back: statistics
+    with and without them come from one visit. Heads are compared on the rows that
+    `metrics.tokens.head_distances` chooses, which are computed a second time, some at a time.
+
+    Batches whose texts are padded, and texts with more than `MOST_REMOVED` sinks, go through
+    the plain folds.
+
+    Parameters
+    ----------
+    options
+        Of the row metrics.
+    texts
+        The texts by sample, with their declared sinks.
+    kind
+        The engine, as for `Fused`.
+    distance_rows
+        Most rows of a text on which heads are compared.
+    """
+
+    def __init__(
+        self,
+        options: MetricsSpec,
+        texts: Texts,
+        kind: Kind | None = None,
+        *,
+        distance_rows: int = ROWS,
+    ) -> None:
+        super().__init__(
+            lambda layer: TokenBattery(options, texts, distance_rows=distance_rows), options, kind
+        )
+        self._texts, self._tolerance, self._distance_rows = (
+            texts, options.row_tolerance, distance_rows,
+        )  # fmt: skip
+        self._known: dict[tuple[int, bytes], _Text] = {}
+
+    def _ranges(self, scores: Scores) -> Ranges | None:
+        queries, keys = scores.query_positions, scores.key_positions
+        whole = len(queries) == len(keys) and int(queries[0]) == int(keys[0]) == 0
+        texts = [self._texts[sample] for sample in scores.samples.tolist()]
+        fits = whole and all(
+            text.start == 0 and len(text.ids) == len(keys) and text.sinks.sum() <= MOST_REMOVED
+            for text in texts
+        )
+        return super()._ranges(scores) if fits else None
+
+    def _fuse(
+        self,
+        folds: TokenBattery,
+        scores: Scores,
+        found: Ranges,
+        context: Float[Tensor, "sample head query vdim"],
+    ) -> None:
+        texts, buffer = self._of_batch(scores, found), self._buffer(scores)
+        last = np.zeros((scores.q.shape[1], len(texts), 1, scores.k.shape[2]), np.float32)
+        groups_of, far = [], []
+        for sample, text in enumerate(texts):
+            whole = TextHeads(self._layout, text.seen)
+            rest = TextHeads(self._layout, text.rest)
+            for heads in groups(scores, sample):
+                looks = []
+                for number, head in heads:
+                    look = _Look(text, self._layout.columns, last[number, sample, 0])
+                    read(
+                        self.engine, head, text.seen, buffer, context[sample, number], look.sums,
+                        look.rest, look,
+                    )  # fmt: skip
+                    looks.append(look)
+                whole.add([x.sums for x in looks], *zip(*(x.targets for x in looks), strict=True))
+                rest.add(
+                    [x.rest.sums for x in looks],
+                    *zip(*(x.rest_targets for x in looks), strict=True),
+                )
+            groups_of.append((whole.joined(), rest.joined()))
+            queries = np.arange(len(text.seen.first))
+            chosen = spaced(queries, len(queries), self._distance_rows)
+            far.append(
+                distances(
+                    self.engine, scores, sample, text.seen, text.rest.removed, whole.valid,
+                    rest.valid, chosen,
+                )
+            )  # fmt: skip
+        samples, seen = scores.samples.numpy(), [text.seen for text in texts]
+        for condition, heads_, apart in zip(
+            CONDITIONS, zip(*groups_of, strict=True), zip(*far, strict=True), strict=True
+        ):
+            record_view(folds.views["all", condition], samples, seen[0], heads_, apart)
+        record_validity(folds.validity, samples, seen, [whole.reduced for whole, _ in groups_of])
+        folds.add_last(self._last_rows(scores, seen, last))
+
+    def _of_batch(self, scores: Scores, found: Ranges) -> list["_Text"]:
+        """Return the texts of a batch; those of the batch before are known."""
+        known: dict[tuple[int, bytes], _Text] = {}
+        texts = []
+        for sample, name in enumerate(scores.samples.tolist()):
+            seen = seen_by(scores, found, sample)
+            key = (name, seen.first.tobytes() + seen.last.tobytes())
+            known[key] = self._known.get(key) or _Text.of(self._texts[name], seen)
+            texts.append(known[key])
+        self._known = known
+        return texts
+
+    def _last_rows(
+        self, scores: Scores, seen: list[Seen], last: Float[np.ndarray, "head sample 1 key"]
+    ) -> Rows:
+        key = np.arange(last.shape[-1])
+        support = np.stack(
+            [(x.first[-1] <= key) & (key < x.last[-1]) & x.counted[-1] for x in seen]
+        )
+        return Rows.from_block(
+            Block(
+                last,
+                support[:, None],
+                scores.query_positions[-1:].numpy(),
+                scores.key_positions.numpy(),
+                scores.samples.numpy(),
+            ),
+            self._tolerance,
+        )
+
+
+@dataclass(frozen=True)
+class _Text:
+    """What of a text does not depend on weights.
+
+    Attributes
+    ----------
+    seen, rest
+        What its rows see, with and without sinks.
+    compared, rest_compared
+        Rows that see the whole prefix, as `metrics.tokens.variation` compares them.
+    targets
+        Of head scores.
+    split
+        Length of the prefix.
+    """
+
+    seen: Seen
+    rest: Seen
+    compared: Bool[np.ndarray, " query"]
+    rest_compared: Bool[np.ndarray, " query"]
+    targets: TextTargets
+    split: int
+
+    @classmethod
+    def of(cls, text: Tokens, seen: Seen) -> "_Text":
+        split = -(-len(text.ids) // 2)
+        rest = replace(seen, removed=np.flatnonzero(text.sinks).astype(np.int32))
+        return cls(
+            seen=seen,
+            rest=rest,
+            compared=_compared(seen, split),
+            rest_compared=_compared(rest, split),
+            targets=TextTargets(text.ids, rest),
+            split=split,
+        )
+
+
+def _compared(seen: Seen, split: int) -> Bool[np.ndarray, " query"]:
+    """Return the rows that see all keys of the prefix but removed ones, if these are several."""
+    kept = np.setdiff1d(np.arange(split), seen.removed)
+    if len(kept) < 2:
+        return np.zeros(len(seen.first), bool)
+    return np.asarray(seen.counted & (seen.first <= kept[0]) & (seen.last > kept[-1]))
+
+
+class _Look:
+    """What is gathered of one head of a text, block by block."""
+
+    def __init__(self, text: _Text, columns: int, last: Float[np.ndarray, " key"]) -> None:
+        size = (columns, len(text.seen.first), len(text.seen.key_positions), text.split)
+        self.sums = Sums.empty(*size, text.compared)
+        self.rest = Rest(text.rest.removed, Sums.empty(*size, text.rest_compared))
+        self.on = TargetMass(len(text.seen.first))
+        self._targets, self._last = text.targets, last
+
+    def __call__(self, rows: slice, low: int, weights: Tensor) -> None:
+        self.on.add(self._targets.of(rows), rows, low, weights)
+        if rows.start + len(weights) == len(self.sums.table):
+            self._last[low : low + weights.shape[1]] = weights[-1].numpy()
+
+    @property
+    def targets(self) -> tuple[Targeted, Targeted]:
+        """Mass on targets by query and score, and how many they are."""
+        return self.on.mass, self.on.number
+
+    @property
+    def rest_targets(self) -> tuple[Targeted, Targeted]:
+        """The same of targets that are no sinks, of rows that sum to 1 without sinks."""
+        share = self.rest.sums.table[:, FIXED.index("share")]
+        return divide(self.on.rest_mass, np.nan_to_num(share)[:, None]), self.on.rest_number
