@@ -5,15 +5,82 @@ It runs in environments without attnpipe, too.
 
 import numpy as np
 import torch
+from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy as scipy_entropy
 from torch import Tensor
 
 TOP = RECENT = (5, 10, 20)
 PEAK_TOLERANCE = 1e-3
+DISTANCE_ROWS = 128
+"""Most rows on which heads are compared."""
+WITHOUT_SINKS = " without sinks"
 
 
-def vectorized(weights: Tensor) -> dict[str, float]:
-    """Return the mean of every metric over the rows of a causal layer ``[head, query, key]``."""
+def vectorized(weights: Tensor, ids: Tensor) -> dict[str, float]:
+    """Return the mean of every metric over a causal layer ``[head, query, key]`` of one text.
+
+    The first token is the sink: without it, the other rows and keys are a causal layer again.
+    """
+    rest = weights[:, 1:, 1:]
+    rest = rest / rest.sum(-1, keepdim=True)
+    step, early = spaced(len(ids)), -(-len(ids) // 2)
+    found = {"sink_mass": float(weights[..., 0].mean())}
+    for name, each, gone in (("", weights, 0), (WITHOUT_SINKS, rest, 1)):
+        own = _rows(each) | _scores(each, ids, gone)
+        own |= {"head_distance": _distance(each, step)}
+        own |= {"query_variation": _variation(each, early - gone)}
+        found |= {metric + name: value for metric, value in own.items()}
+    return found
+
+
+def spaced(length: int) -> int:
+    """Return how far apart rows lie on which heads are compared, counted from the last."""
+    return -(-length // DISTANCE_ROWS)
+
+
+def _scores(weights: Tensor, ids: Tensor, gone: int) -> dict[str, float]:
+    """Return what heads put on neighbours, on equal tokens and on what followed those."""
+    place = torch.arange(len(ids))
+    lag = place[:, None] - place
+    before = torch.cat([ids[:1] - ids[:1] - 1, ids[:-1]])
+    targets = {
+        "diagonal": lag == 0,
+        "previous_token": lag == 1,
+        "duplicate_token": (ids[:, None] == ids) & (lag > 0),
+        "induction": (ids[:, None] == before) & (lag >= 0),
+    }
+    found = {}
+    for name, every in targets.items():
+        target = every[gone:, gone:]
+        mass = (weights * target).sum(-1)[:, target.any(-1)]
+        found[name] = float(mass.mean())
+    return found
+
+
+def _distance(weights: Tensor, step: int) -> float:
+    """Return the mean √(JSD/ln 2) between the same rows of two heads."""
+    chosen = weights.flip(1)[:, ::step].double()
+    entropy = torch.special.entr(chosen).sum(-1)
+    total, pairs = 0.0, 0
+    for i in range(len(chosen)):
+        for j in range(i + 1, len(chosen)):
+            mean = torch.special.entr((chosen[i] + chosen[j]) / 2).sum(-1)
+            jsd = (mean - (entropy[i] + entropy[j]) / 2).clamp_min(0)
+            total += float((jsd / np.log(2)).sqrt().mean())
+            pairs += 1
+    return total / pairs
+
+
+def _variation(weights: Tensor, early: int) -> float:
+    """Return how much rows differ on the first keys: the divergence of those that see them."""
+    part = weights[:, early - 1 :, :early]
+    part = part / part.sum(-1, keepdim=True)
+    of_mean = torch.special.entr(part.mean(1)).sum(-1)
+    return float((of_mean - torch.special.entr(part).sum(-1).mean(-1)).mean())
+
+
+def _rows(weights: Tensor) -> dict[str, float]:
+    """Return the mean of every row metric, and of profiles."""
     queries, keys = weights.shape[1:]
     q, key = torch.arange(queries)[:, None], torch.arange(keys)
     n = (q + 1).float()
@@ -65,21 +132,57 @@ def _mass(name: str, mass: Tensor, n: Tensor, k: int) -> dict[str, Tensor]:
     return {name: mass, name.replace("mass", "excess"): excess}
 
 
-def row_by_row(weights: np.ndarray) -> dict[str, float]:
+def row_by_row(weights: np.ndarray, ids: np.ndarray) -> dict[str, float]:
     """Return the same as notebooks compute it: a loop over rows, entropy by scipy."""
+    rest = weights[:, 1:, 1:]
+    rest = rest / rest.sum(-1, keepdims=True)
+    found = {"sink_mass": float(weights[..., 0].mean())}
+    for name, each, gone in (("", weights, 0), (WITHOUT_SINKS, rest, 1)):
+        own = _loop(each, ids, gone)
+        found |= {metric + name: value for metric, value in own.items()}
+    return found
+
+
+def _loop(weights: np.ndarray, ids: np.ndarray, gone: int) -> dict[str, float]:
     heads, queries, keys = weights.shape
     values: dict[str, list[float]] = {}
     incoming, by_lag = np.zeros((heads, keys)), np.zeros((heads, queries))
+    early, variation = -(-len(ids) // 2) - gone, []
     for head in range(heads):
+        prefixes = []
         for query in range(queries):
             row = weights[head, query, : query + 1]
             incoming[head, : query + 1] += row
             by_lag[head, : query + 1] += row[::-1]
-            for name, value in _row(row).items():
+            for name, value in (_row(row) | _on_tokens(row, ids, gone)).items():
                 values.setdefault(name, []).append(value)
+            if query >= early - 1:
+                prefixes.append(row[:early] / row[:early].sum())
+        of_mean = scipy_entropy(np.mean(prefixes, axis=0))
+        variation.append(of_mean - np.mean([scipy_entropy(p) for p in prefixes]))
+    far = [
+        jensenshannon(weights[i, query], weights[j, query], base=2)
+        for i in range(heads)
+        for j in range(i + 1, heads)
+        for query in range(queries - 1, -1, -spaced(len(ids)))
+    ]
     return {name: float(np.nanmean(v)) for name, v in values.items()} | {
         "incoming_first": float(incoming[:, 0].mean()),
         "mass_at_lag_1": float(by_lag[:, 1].mean()) / queries,
+        "query_variation": float(np.mean(variation)),
+        "head_distance": float(np.mean(far)),
+    }
+
+
+def _on_tokens(p: np.ndarray, ids: np.ndarray, gone: int) -> dict[str, float]:
+    query = len(p) - 1 + gone
+    same = [j - gone for j in range(gone, query) if ids[j] == ids[query]]
+    after = [j - gone for j in range(max(1, gone), query + 1) if ids[j - 1] == ids[query]]
+    return {
+        "diagonal": p[-1],
+        "previous_token": p[-2] if len(p) > 1 else np.nan,
+        "duplicate_token": p[same].sum() if same else np.nan,
+        "induction": p[after].sum() if after else np.nan,
     }
 
 

@@ -43,7 +43,7 @@ def prepare(method: str, folder: Path, layers: int, length: int) -> Callable[[],
                 stop_at_layer=layers,  # no language model head
             )
             found = [cache["pattern", layer][0] for layer in range(layers)]
-            return over_layers([vectorized(pattern) for pattern in found])
+            return over_layers([vectorized(pattern, ids[0]) for pattern in found])
 
     ids = tokens(length)
     run(ids[:, :8])

@@ -5,22 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from benchmarks.capturing.full_weights import over_layers, row_by_row, vectorized
+from benchmarks.capturing.full_weights import WITHOUT_SINKS, over_layers, row_by_row, vectorized
 from benchmarks.capturing.model import own, tokens
 from torch import Tensor
 from transformers import AutoModel, PreTrainedModel
 
 from attnpipe.attention.adapter.context import adapted
 from attnpipe.attention.hooks import observing
-from attnpipe.attention.kernel.fused import FusedBattery
-from attnpipe.attention.kernel.streaming import StreamingBattery
+from attnpipe.attention.kernel.fused_tokens import FusedTokenBattery
 from attnpipe.attention.observers import LayerFolds
 from attnpipe.core.text import TokenText
-from attnpipe.metrics.row_means import RowMeans
 from attnpipe.metrics.tokens.battery import TokenBattery
-from attnpipe.metrics.tokens.incoming import Incoming
-from attnpipe.metrics.tokens.lags import LagProfile
+from attnpipe.metrics.tokens.masses import mass_on
+from attnpipe.metrics.tokens.scores import SCORES
 from attnpipe.metrics.tokens.texts import Texts
+from attnpipe.metrics.tokens.view import View
 from attnpipe.schema.analysis import MetricsSpec
 
 Summary = dict[str, float]
@@ -60,8 +59,8 @@ def _eager(model: PreTrainedModel, ids: Tensor, method: str) -> Summary | None:
     with torch.inference_mode():
         layers = model(ids, use_cache=False, output_attentions=True).attentions
         if method == "eager, vectorized metrics":
-            return over_layers([vectorized(layer[0]) for layer in layers])
-        return over_layers([row_by_row(layer[0].numpy()) for layer in layers])
+            return over_layers([vectorized(layer[0], ids[0]) for layer in layers])
+        return over_layers([row_by_row(layer[0].numpy(), ids[0].numpy()) for layer in layers])
 
 
 def _observed(model: PreTrainedModel, ids: Tensor, method: str) -> Summary:
@@ -71,15 +70,13 @@ def _observed(model: PreTrainedModel, ids: Tensor, method: str) -> Summary:
     return over_layers([_summary(fold) for fold in observer.folds.values()])
 
 
-def _observer(method: str, ids: Tensor) -> LayerFolds:
+def _observer(method: str, ids: Tensor) -> LayerFolds[TokenBattery]:
+    texts = Texts.of({0: _text(ids)})
     if method == "fused, C":
-        return FusedBattery(OPTIONS, "native")
+        return FusedTokenBattery(OPTIONS, texts, "native")
     if method == "fused, torch and numpy":
-        return FusedBattery(OPTIONS, "array")
-    if method == "plain folds":
-        return LayerFolds(lambda layer: StreamingBattery(OPTIONS))
-    text = Texts.of({0: _text(ids)})
-    return LayerFolds(lambda layer: TokenBattery(OPTIONS, text))
+        return FusedTokenBattery(OPTIONS, texts, "array")
+    return LayerFolds(lambda layer: TokenBattery(OPTIONS, texts))
 
 
 def _text(ids: Tensor) -> TokenText:
@@ -89,22 +86,33 @@ def _text(ids: Tensor) -> TokenText:
     return TokenText("x" * n, ids[0].numpy(), np.stack([place, place + 1], -1), np.zeros(n, bool))
 
 
-def _summary(fold: StreamingBattery | TokenBattery) -> Summary:
-    if isinstance(fold, TokenBattery):
-        view = fold.views["all", None]
-        return _means(view.means) | _profiles(view.incoming, view.lags)
-    count = fold.peaks.count.sum(axis=0)
-    peak_lag = float(count @ fold.peaks.lags / count.sum()) if count.any() else np.nan
-    return _means(fold.means) | _profiles(fold.incoming, fold.lags) | {"peak_lag": peak_lag}
+def _summary(battery: TokenBattery) -> Summary:
+    sinks = np.flatnonzero(battery.texts[0].sinks)
+    received = battery.views["all", None].incoming.of(0)
+    found = {"sink_mass": float(mass_on(received, sinks).mass.mean())}
+    for name, condition in (("", None), (WITHOUT_SINKS, "sinks_removed")):
+        own = _of_view(battery.views["all", condition])
+        found |= {metric + name: value for metric, value in own.items()}
+    return found
 
 
-def _means(means: RowMeans) -> Summary:
-    return {name: float(np.nanmean(means.means(name).mean)) for name in means.metrics}
-
-
-def _profiles(incoming: Incoming, lags: LagProfile) -> Summary:
-    by_lag = lags.of(0)
-    return {
-        "incoming_first": float(incoming.of(0).mass[:, 0].mean()),
-        "mass_at_lag_1": float(by_lag.mass[:, by_lag.lags == 1].mean()),
-    }
+def _of_view(view: View) -> Summary:
+    """Return what `full_weights.vectorized` returns of the same rows."""
+    count = view.peaks.count.sum(axis=0)
+    by_lag, received = view.lags.of(0), view.incoming.of(0)
+    first, second = np.triu_indices(len(received.mass), 1)
+    return (
+        {name: float(np.nanmean(view.means.means(name).mean)) for name in view.means.metrics}
+        | {
+            name: float(view.scores.score(name).value.mean())
+            for name in SCORES
+            if name != "next_token"
+        }
+        | {
+            "peak_lag": float(count @ view.peaks.lags / count.sum()) if count.any() else np.nan,
+            "incoming_first": float(received.mass[:, 0].mean()),
+            "mass_at_lag_1": float(by_lag.mass[:, by_lag.lags == 1].mean()),
+            "head_distance": float(view.distances.mean()[first, second].mean()),
+            "query_variation": float(view.variation.variation().mean()),
+        }
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-VOCABULARY = 50257
+WORDS = 1000
 SHARPER = 2.5
 """Factor of query and key weights: logits of deviation 2, far from uniform, as trained ones are."""
 
@@ -23,8 +23,8 @@ def save(folder: Path, layers: int, length: int) -> None:
 
 
 def tokens(length: int) -> Tensor:
-    """Return one text of random tokens."""
-    return torch.randint(0, VOCABULARY, (1, length), generator=torch.Generator().manual_seed(1))
+    """Return one text of random tokens, many of which come again."""
+    return torch.randint(0, WORDS, (1, length), generator=torch.Generator().manual_seed(1))
 
 
 def own(model: nn.Module) -> None:
