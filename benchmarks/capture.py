@@ -7,7 +7,7 @@ own, one thread each; all of them take turns in each round, so that a slow momen
 machine is shared. A ratio is CPU time over that of the forward pass alone in the same round:
 the median over rounds, with the least and the largest.
 
-`--memory` measures memory over length anew and keeps the times; `--check` measures nothing: it
+`--memory` measures memory anew and keeps the times; `--check` measures nothing: it
 fails if what was measured exceeds a limit (`benchmarks/capturing/limits.py`).
 """
 
@@ -33,30 +33,37 @@ ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "capture.json"
 SDPA = "sdpa"
 FUSED = ("fused, C", "fused, torch and numpy")
-TOKENS = "all folds of tokens"
-FOLDS = ("plain folds", TOKENS)
+FOLDS = "plain folds"
 EAGER = ("eager", "eager, vectorized metrics", "eager, scipy row by row")
 TIMES = {1024: 2, 2048: 2, 4096: 1}
 """Tokens → layers."""
 MEMORY = (2048, 4096, 8192, 16384)
-SLOW = {"eager, scipy row by row": 2048, TOKENS: 2048, "plain folds": 2048}
+SLOW = {"eager, scipy row by row": 2048, FOLDS: 2048}
 """Method → most tokens; they run once."""
 AGREE = 2e-3
 """Largest relative difference between any metric of two methods."""
-WITHOUT = {TOKENS: {"peak_lag"}}
-"""Method → metrics that it does not have; all other methods have all."""
+GIVEN_BACK = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""Where memory is measured, the heap gives freed blocks back: else its holes are measured, too."""
 
 
 class Worker:
     """A process that runs one method when asked."""
 
-    def __init__(self, python: str, method: str, folder: str, layers: int, length: int) -> None:
+    def __init__(
+        self,
+        python: str,
+        method: str,
+        folder: str,
+        layers: int,
+        length: int,
+        settings: Mapping[str, str],
+    ) -> None:
         self.method = method
         given = [method, folder, str(layers), str(length)]
         self._process = subprocess.Popen(
             [python, "-m", "benchmarks.capturing.worker", *given],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=one_thread(),
-            stderr=subprocess.DEVNULL,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+            env=one_thread() | settings, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         self._read()
 
@@ -82,23 +89,27 @@ class Worker:
 
 @contextmanager
 def workers(
-    methods: Sequence[str], layers: int, length: int, lens: str | None
+    methods: Sequence[str],
+    layers: int,
+    length: int,
+    lens: str | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[list[Worker]]:
-    """Start one process per method, all with the same weights."""
+    """Start one process per method, all with the same weights and settings of the environment."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         save(Path(folder), layers, length)
         started = []
         for method in methods:
             python = lens if method == "lens" and lens else sys.executable
-            started.append(Worker(python, method, folder, layers, length))
+            started.append(Worker(python, method, folder, layers, length, settings or {}))
             stack.callback(started[-1].close)
         yield started
 
 
 def times(length: int, layers: int, rounds: int, lens: str | None) -> list[dict[str, Any]]:
-    """Return one row per method: seconds of each round, ratio, peak."""
-    methods = [SDPA, *FUSED, *FOLDS, *EAGER, *(["lens"] if lens else [])]
+    """Return one row per method: seconds of each round, ratio."""
+    methods = [SDPA, *FUSED, FOLDS, *EAGER, *(["lens"] if lens else [])]
     chosen = [m for m in methods if length <= SLOW.get(m, length)]
     rows: dict[str, dict[str, Any]] = {}
     with workers(chosen, layers, length, lens) as all_of_them:
@@ -107,16 +118,14 @@ def times(length: int, layers: int, rounds: int, lens: str | None) -> list[dict[
                 if worker.method in SLOW and turn != 1:
                     continue
                 said = worker.run()
-                # The peak of the first pass: later ones start from a heap full of holes.
-                row = rows.setdefault(worker.method, {"seconds": [], "peak": said["peak"]})
+                row = rows.setdefault(worker.method, {"seconds": []})
                 row["summary"] = said["summary"]
                 if turn:  # the first pass warms up
                     row["seconds"].append(round(said["seconds"], 4))
-                print(length, worker.method, said["seconds"], said["peak"] >> 20, file=sys.stderr)
+                print(length, worker.method, said["seconds"], file=sys.stderr)
     measured = {method: row["summary"] for method, row in rows.items() if row["summary"]}
-    agree(measured, "plain folds" if "plain folds" in measured else "eager, vectorized metrics")
+    agree(measured, FOLDS if FOLDS in measured else "eager, vectorized metrics")
     plain = rows[SDPA]["seconds"]
-    peak = rows[SDPA]["peak"]
     return [
         {
             "method": method,
@@ -124,8 +133,6 @@ def times(length: int, layers: int, rounds: int, lens: str | None) -> list[dict[
             "layers": layers,
             "seconds": row["seconds"],
             "ratio": paired(row["seconds"], plain),
-            "peak_mb": round(row["peak"] / 1e6, 1),
-            "peak_ratio": round(row["peak"] / peak, 3),
         }
         for method, row in rows.items()
     ]
@@ -137,31 +144,41 @@ def paired(seconds: Sequence[float], plain: Sequence[float]) -> list[float]:
     return [round(f(ratios), 3) for f in (median, min, max)]
 
 
-def memory(lengths: Sequence[int]) -> list[dict[str, Any]]:
-    """Return peaks above the loaded model of one layer, plain and observed."""
-    found = []
-    for length in lengths:
-        with workers([SDPA, *FUSED, TOKENS], 1, length, None) as each:
-            said = {worker.method: worker.run() for worker in each}
-        peaks = {method: one["peak"] for method, one in said.items()}
-        print(length, {m: p >> 20 for m, p in peaks.items()}, file=sys.stderr)
-        found += [
-            {
-                "method": method,
-                "tokens": length,
-                "seconds": round(said[method]["seconds"], 2),
-                "peak_mb": round(peak / 1e6, 1),
-                "peak_ratio": round(peak / peaks[SDPA], 3),
-            }
-            for method, peak in peaks.items()
-        ]
-    return found
+def peaks(length: int, layers: int, lens: str | None) -> list[dict[str, Any]]:
+    """Return the peaks of the passes that are timed, above the loaded model."""
+    methods = [SDPA, *FUSED, FOLDS, *EAGER[:-1], *(["lens"] if lens else [])]
+    chosen = [m for m in methods if length <= SLOW.get(m, length)]
+    return _peaks(chosen, layers, length, lens)
+
+
+def memory(length: int) -> list[dict[str, Any]]:
+    """Return the same of one layer, for the methods whose memory should grow with the text."""
+    return _peaks([SDPA, *FUSED, FOLDS], 1, length, None)
+
+
+def _peaks(
+    methods: Sequence[str], layers: int, length: int, lens: str | None
+) -> list[dict[str, Any]]:
+    with workers(methods, layers, length, lens, GIVEN_BACK) as each:
+        said = {worker.method: worker.run() for worker in each}
+    print(length, {m: one["peak"] >> 20 for m, one in said.items()}, file=sys.stderr)
+    return [
+        {
+            "method": method,
+            "tokens": length,
+            "layers": layers,
+            "seconds": round(one["seconds"], 2),
+            "peak_mb": round(one["peak"] / 1e6, 1),
+            "peak_ratio": round(one["peak"] / said[SDPA]["peak"], 3),
+        }
+        for method, one in said.items()
+    ]
 
 
 def agree(measured: Mapping[str, Mapping[str, float]], reference: str) -> None:
-    """Stop unless all methods have all metrics, but those they are known to lack, and alike."""
+    """Stop unless all methods have all metrics, and alike."""
+    wanted = measured[reference].keys()
     for method, summary in measured.items():
-        wanted = measured[reference].keys() - WITHOUT.get(method, set())
         if summary.keys() != wanted:
             names = ", ".join(sorted(summary.keys() ^ wanted))
             raise SystemExit(f"{method} and {reference} do not measure the same: {names}")
@@ -178,20 +195,23 @@ def main() -> None:
     parser.add_argument("--without-lens", action="store_true", help="no TransformerLens")
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--small", action="store_true", help="512 tokens, written nowhere")
-    only.add_argument("--memory", action="store_true", help="memory over length alone, anew")
+    only.add_argument("--memory", action="store_true", help="memory alone, anew")
     only.add_argument("--check", action="store_true", help="fail if a limit is exceeded")
     args = parser.parse_args()
     if args.check:
         raise SystemExit("\n".join(exceeded(json.loads(RESULT.read_text()))) or 0)
-    if args.memory:
-        write(json.loads(RESULT.read_text()) | {"memory": memory(MEMORY)})
-        return
     lens = None if args.without_lens else environment("transformer-lens")
     lengths = {512: 2} if args.small else TIMES
-    result = {
+    used = {
+        "peaks": [r for n, layers in lengths.items() for r in peaks(n, layers, lens)],
+        "memory": [r for n in ((512, 1024) if args.small else MEMORY) for r in memory(n)],
+    }
+    if args.memory:
+        write(json.loads(RESULT.read_text()) | used)
+        return
+    result = used | {
         "machine": machine(),
         "times": [r for n, layers in lengths.items() for r in times(n, layers, args.rounds, lens)],
-        "memory": memory((512, 1024) if args.small else MEMORY),
         "kernels": json.loads((ROOT / "benchmarks" / "kernels.json").read_text()),
     }
     if args.small:

@@ -6,6 +6,7 @@ from typing import Any
 from benchmarks.capturing.limits import exponents
 
 from attnpipe.metrics.row_metrics import row_metrics
+from attnpipe.metrics.tokens.head_distances import ROWS
 from attnpipe.metrics.tokens.scores import SCORES
 from attnpipe.schema.analysis import MetricsSpec
 
@@ -13,8 +14,7 @@ NAMES = {
     "sdpa": "forward pass alone (sdpa)",
     "fused, C": "**fused, C engine**",
     "fused, torch and numpy": "**fused, torch and numpy engine**",
-    "plain folds": "plain folds",
-    "all folds of tokens": "all folds of tokens (`TokenBattery`)",
+    "plain folds": "plain folds (`TokenBattery`)",
     "eager": "eager forward pass alone",
     "eager, vectorized metrics": "eager, all weights, vectorized metrics in torch",
     "eager, scipy row by row": "eager, all weights, a loop over rows with scipy",
@@ -27,14 +27,15 @@ Written by `python benchmarks/capture.py --rounds {rounds}`, which also writes
 `benchmarks/capture.json`: {machine}.
 
 What is read: one text of random tokens, by GPT-2's shape (12 heads of 64) with random weights,
-without language model head, float32, no padding, one thread. What is measured is what
-`FusedBattery` holds (below). All methods must give the same numbers, else the benchmark stops;
-`TokenBattery` alone has no peaks, and much else besides.
+without language model head, float32, no padding, one thread. What is measured is the whole
+streaming battery (below), the first token being a sink. All methods must give the same numbers,
+else the benchmark stops; those that are not ours do without the last token's row alone.
 
 Every method is a process of its own, and all take turns in every round (slow ones run once). A
 ratio is CPU time over that of the forward pass alone in the same round: the median over rounds,
-with the least and the largest. Memory is what the first pass adds to the process with its model
-loaded.
+with the least and the largest. Memory is what one pass adds to a process of its own with its model
+loaded and a heap that gives freed blocks back (`MALLOC_MMAP_THRESHOLD_=131072`): else the holes
+of the heap, which differ from run to run, are measured, too.
 """
 USE = """
 ## The fast path
@@ -42,38 +43,41 @@ USE = """
 ```python
 from attnpipe.attention.adapter.context import adapted
 from attnpipe.attention.hooks import observing
-from attnpipe.attention.kernel.fused import FusedBattery
+from attnpipe.attention.kernel.fused_tokens import FusedTokenBattery
+from attnpipe.metrics.tokens.texts import Texts
 from attnpipe.schema.analysis import MetricsSpec
+from attnpipe.text.tokens import tokenize
 
-battery = FusedBattery(MetricsSpec())
+texts = Texts.of({0: tokenize(tokenizer, text)})
+battery = FusedTokenBattery(MetricsSpec(), texts)
 with torch.inference_mode(), adapted(model), observing(battery):
-    model(input_ids)
-battery.folds[0].means.means("entropy").mean  # layer 0, per head
+    model(torch.from_numpy(texts[0].ids)[None])
+view = battery.folds[0].views["all", "sinks_removed"]  # layer 0, all rows, without sinks
+view.means.means("entropy").mean  # per head
 ```
 
-`FusedBattery` takes scores in blocks of rows while they are in the cache: softmax, statistics and
+`FusedTokenBattery` takes scores in blocks of rows while they are in the cache: softmax, statistics and
 output come from one visit. The C engine is compiled once per machine, at the first use, with the
 compiler that is there (`$CC`, `cc`, `gcc` or `clang`); without one the engine in torch and numpy
 does the same. `battery.engine.name` tells which. What neither can do (a bias, gaps in a mask, a
 violated mask, float64, a GPU) goes through the plain folds, which are the reference of both.
 
-| what | `FusedBattery` | `TokenBattery` |
-|---|---|---|
-| row metrics: {metrics} | yes | yes |
-| each of them without sinks, and of the last token's row alone | no | yes |
-| counts of valid rows, and of others by reason | yes | yes |
-| incoming mass and exposure of every key (exposure-normalised incoming ratio) | yes | yes |
-| profile over lags | yes | yes |
-| resolved peaks by lag | yes | no |
-| head scores: {scores} | no | yes |
-| sink mass, and mass on named spans | no | yes |
-| distances between heads (√JSD) | no | yes |
-| variation over queries of a text | no | yes |
+The streaming battery, of all rows and of the last token's row alone, as they are and without sinks:
 
-`TokenBattery` visits the weights once for each of its folds, which is why it takes longer. What
-needs a weight per query and key (content and position, rollout, distances between layers) is
-computed from stored weights (`aggregation.text`: `maps`, `split`, `distances`), up to a limited
-length.
+- row metrics: {metrics};
+- valid rows, and others by reason;
+- incoming mass and exposure of every key (exposure-normalised incoming ratio), from which come
+  sink mass and the mass on every named span;
+- profile over lags, and how much rows differ in lag space;
+- resolved peaks by lag;
+- head scores: {scores};
+- distances between heads (√JSD), on {rows} evenly spaced rows of a text, on all of a shorter one;
+- how much rows differ on the text's first half.
+
+`TokenBattery` is the same by plain folds, which visit the weights once each. `FusedBattery` is the
+part that need not know the tokens, for images and cross-attention. What needs a weight per query
+and key (content and position, rollout, distances between layers) is computed from stored weights
+(`aggregation.text`: `maps`, `split`, `distances`), up to a limited length.
 """
 
 CHOICE = """
@@ -107,17 +111,10 @@ def page(result: dict[str, Any]) -> str:
     least = ", ".join(f"{min(r['seconds']):.2f} s at N = {r['tokens']}" for r in floor)
     text += f"\nThe forward pass alone took {least}.\n"
     text += "\n## Peak memory of the same passes, MB above the loaded model\n\n"
-    text += _table(heads, times, lengths, "peak_mb", "{:.0f}")
-    text += (
-        "\nBelow some hundred MB, whether the heap gives freed memory back decides: at 2048 tokens "
-        "the C engine took 0.65 to 1.43 times the memory of the forward pass in four equal runs.\n"
-        "Where every freed block is given back (`MALLOC_MMAP_THRESHOLD_=131072`), it was 145 MB "
-        "against 141 MB.\n"
-        "`python benchmarks/capture.py --check` holds the limit, 1.15, against the next table.\n"
-    )
+    text += _table(heads, result["peaks"], lengths, "peak_mb", "{:.0f}")
     text += _growth(result["memory"])
     use = USE.replace("{metrics}", _names(row_metrics(MetricsSpec())))
-    use = use.replace("{scores}", _names(SCORES))
+    use = use.replace("{scores}", _names(SCORES)).replace("{rows}", str(ROWS))
     return (text + use + _kernels(result["kernels"])).rstrip()
 
 

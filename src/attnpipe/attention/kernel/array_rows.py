@@ -16,8 +16,8 @@ from attnpipe.metrics.tokens.sinks import LEAST_LEFT
 
 _PEAK, _SHARE, _PREFIX = (FIXED.index(name) for name in ("peak", "share", "prefix"))
 
-_KNOWN = 16
-"""Blocks whose keys are kept, a megabyte each: all of a text of some thousand tokens."""
+_KNOWN = 2**15
+"""Columns of blocks whose keys are kept: all blocks of a text of 2,896 tokens, some megabytes."""
 
 
 class ArrayRows:
@@ -34,7 +34,7 @@ class ArrayRows:
     """
 
     name = "array"
-    block_rows = 384  # calls cost more than temporary arrays that leave the cache
+    block_rows = 256  # calls cost more than temporary arrays that leave the cache
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -109,7 +109,7 @@ class ArrayRows:
         hidden = removed[(removed >= 0) & (removed < width)]
         mark = (low, width, first.tobytes(), last.tobytes(), hidden.tobytes())
         if mark not in self._known:
-            if len(self._known) >= _KNOWN:
+            if len(self._known) * width >= _KNOWN:
                 self._known.clear()
             start, stop = (x.astype(np.int64) - low for x in (first, last))
             recent = tuple(self._layout.recent.tolist())
@@ -127,6 +127,11 @@ class ArrayRows:
             far = np.sqrt(share.clip(0.0, 1.0)) * counts[i + 1 :]
             total[i, i + 1 :] = far @ counts[i]
         return np.asarray(total + total.T)
+
+    def forget(self) -> None:
+        """Let go of what is kept between blocks."""
+        self._spare = Spare()
+        self._known.clear()
 
     def _add(
         self,

@@ -77,6 +77,9 @@ class Engine(Protocol):
             Rows that count, where they do in both heads.
         """
 
+    def forget(self) -> None:
+        """Let go of what is kept between blocks, so that the rest of the model has the room."""
+
 
 def make_engine(layout: Layout, kind: Kind | None = None) -> Engine:
     """Return an engine; None: ``native`` where it is available, else ``array``.

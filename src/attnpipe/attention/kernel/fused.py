@@ -95,6 +95,7 @@ class Fused(LayerFolds[F]):
         context = torch.empty(samples, heads, queries, scores.v.shape[-1])
         with torch.no_grad():
             self._fuse(self.folds[layer], scores, found, context)
+        self.engine.forget()
         tensors = (scores.q, scores.k, scores.v)
         learning = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
         return None if learning else context

@@ -70,6 +70,10 @@ class NativeRows:
         )
         return np.asarray(total + total.T)
 
+    def forget(self) -> None:
+        """Let go of what is kept between blocks."""
+        self._scratch, self._call = np.zeros(0, np.uint8), None
+
 
 _SUMS = ("table", "mass", "by_step", "prefix", "compared")
 
