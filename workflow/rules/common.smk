@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 from attnpipe.core.errors import UserError
+from attnpipe.io.atomic import remove_leftovers
 from attnpipe.pipeline.frozen import freeze, is_recorded, open_plan
 from attnpipe.pipeline.job import SENTENCES
+from attnpipe.pipeline.paths import RESULTS
 from attnpipe.pipeline.staleness import forced_outputs
 
 ROOT = Path(workflow.basedir)
@@ -49,6 +51,7 @@ if workflow.is_main_process:
 
 onstart:
     sentences.unlink(missing_ok=True)
+    remove_leftovers(ROOT / RESULTS / plan.study.spec.name)
     freeze(plan, ROOT)
 
 

@@ -13,6 +13,7 @@ from attnpipe.text.reading import model_texts
 from attnpipe.text.tokens import load_tokenizer
 
 with job(snakemake) as ctx:
+    ctx.verify("config", "weights", "tokenizer", "tokenizer_config")
     name, spec = ctx.spec["model"], ctx.spec["spec"]
     folder, task = ctx.read.config.parent, TypeAdapter(Task).validate_python(spec["task"])
     tokenizer = load_tokenizer(folder)

@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from attnpipe.core.errors import UserError
-from attnpipe.io.seal import write_seal
+from attnpipe.io.seal import Inputs, verify, write_seal
 
+WATCH_SECONDS = 0.5
 SENTENCES = "ATTNPIPE_SENTENCES"
 """Variable with the path of the file that collects what went wrong in jobs."""
 
@@ -49,6 +52,12 @@ class Context:
     read: Files
     write: Files
 
+    def verify(self, *names: str) -> None:
+        """Check inputs against their seals whose readers do not."""
+        for name in names:
+            for path in self.read.all(name):
+                verify(path)
+
 
 @contextmanager
 def job(snakemake: Any, seal: str | None = None) -> Iterator[Context]:
@@ -64,16 +73,26 @@ def job(snakemake: Any, seal: str | None = None) -> Iterator[Context]:
     context = Context(
         json.loads(snakemake.params.spec), _files(snakemake.input), _files(snakemake.output)
     )
+    threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
     try:
+        inputs = Inputs.of(context.read)
         yield context
+        inputs.check_unchanged()
         name = seal or snakemake.rule
-        write_seal(name, snakemake.rule, snakemake.params.spec, list(context.write), context.read)
+        write_seal(name, snakemake.rule, snakemake.params.spec, list(context.write), inputs)
     except UserError as error:
         _say(f"attnpipe: {_label(snakemake)}: {error}")
         sys.exit(1)
     except KeyboardInterrupt:
         _say(f"attnpipe: {_label(snakemake)}: stopped; run the same command again to go on")
         sys.exit(130)
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent: an orphan would write beside its successor."""
+    while os.getppid() == parent:
+        time.sleep(WATCH_SECONDS)
+    os._exit(1)
 
 
 def _label(snakemake: Any) -> str:
