@@ -73,12 +73,19 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Seal:
-    """What one job wrote, from what."""
+    """What one job wrote, from what.
+
+    Attributes
+    ----------
+    failure
+        Why the outputs are empty, where the run's own code failed at what the job asks of it.
+    """
 
     rule: str
     param: str
     outputs: Mapping[str, Mark]
     inputs: Inputs
+    failure: str | None = None
 
 
 def sha256(path: Path) -> str:
@@ -93,7 +100,12 @@ def seal_path(output: Path, job: str) -> Path:
 
 
 def write_seal(
-    job: str, rule: str, param: str, outputs: Sequence[Path], inputs: Inputs | None = None
+    job: str,
+    rule: str,
+    param: str,
+    outputs: Sequence[Path],
+    inputs: Inputs | None = None,
+    failure: str | None = None,
 ) -> None:
     """Seal the outputs of a job; all of them lie in one folder."""
     inputs = inputs or Inputs()
@@ -104,6 +116,7 @@ def write_seal(
         "outputs": {path.name: vars(mark(path)) for path in outputs},
         "inputs": dict(inputs.sealed),
         "outside": {name: vars(m) for name, m in inputs.outside.items()},
+        "failure": failure,
     }
     text = json.dumps(document | {"sha256": _digest(document)}, indent=1, sort_keys=True)
     write_text(seal_path(outputs[0], job), text + "\n")
@@ -130,6 +143,7 @@ def read_seal(path: Path) -> Seal | None:
             json.dumps(document["param"], sort_keys=True, separators=(",", ":")),
             _marks(document["outputs"]),
             Inputs(document["inputs"], _marks(document["outside"])),
+            document["failure"],
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
@@ -150,11 +164,16 @@ def is_intact(path: Path, expected: Mark) -> bool:
     return stat.st_mtime_ns == expected.mtime_ns or sha256(path) == expected.sha256
 
 
+def producer(path: Path) -> Seal | None:
+    """Return the seal that vouches for a file, if there is one."""
+    seals = (read_seal(seal) for seal in sorted(path.parent.glob(".*.seal.json")))
+    return next((seal for seal in seals if seal and path.name in seal.outputs), None)
+
+
 def sealed_mark(path: Path) -> Mark | None:
     """Return the mark that the seal of a file's producer states, if there is one."""
-    seals = (read_seal(seal) for seal in sorted(path.parent.glob(".*.seal.json")))
-    found = [seal.outputs[path.name] for seal in seals if seal and path.name in seal.outputs]
-    return found[-1] if found else None
+    seal = producer(path)
+    return seal.outputs[path.name] if seal else None
 
 
 def sealed_digest(path: Path) -> str | None:
