@@ -50,7 +50,8 @@ def survive(
             attempt(number)
             taken += 1
         except UserError as refused:
-            assert "\n" not in str(refused), f"input {number}: {refused}"
+            if "\n" in str(refused):
+                raise SystemExit(f"input {number}: more than a line: {refused}") from refused
         except BaseException as error:
             print(f"input {number}: {type(error).__name__}: {error}")
             raise

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-
 from tests.fuzz.mutate import ODD, mutated, other_values
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -70,10 +69,11 @@ def _keys(study: str) -> list[str]:
 
 
 def _model(folder: Path) -> Callable[[int], object]:
+    from tests.pretrained import tiny
+
     from attnpipe.pretrained.folder import take_folder
     from attnpipe.pretrained.load import load_model
     from attnpipe.text.tokens import load_tokenizer
-    from tests.pretrained import tiny
 
     sizes = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
     whole = tiny.llama(num_hidden_layers=1, num_key_value_heads=1, **sizes)
@@ -99,5 +99,3 @@ def _model(folder: Path) -> Callable[[int], object]:
         return load_model(target, task)
 
     return attempt
-
-

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save
+from tests.fuzz.mutate import mutated
 
 from attnpipe.io.csv import read_columns
 from attnpipe.io.header import likely_rows, most_rows
@@ -19,7 +20,6 @@ from attnpipe.io.outside.read import read_array
 from attnpipe.io.parquet import parse_table, write_table
 from attnpipe.io.seal import read_seal
 from attnpipe.tables.history import HISTORY
-from tests.fuzz.mutate import mutated
 
 LIMIT = 1_000_000
 A = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
@@ -102,7 +102,9 @@ def _gguf(path: Path, generator: random.Random) -> None:
 
 
 def _parquet_files(folder: Path) -> list[bytes]:
-    rows = [{"model": "a", "seed": s, "epoch": e, "train_loss": 0.5} for s in (1, 2) for e in (0, 9)]
+    rows = [
+        {"model": "a", "seed": s, "epoch": e, "train_loss": 0.5} for s in (1, 2) for e in (0, 9)
+    ]
     path = folder / "a.parquet"
     write_table(path, HISTORY.frame(rows), HISTORY)
     whole = path.read_bytes()
@@ -155,7 +157,10 @@ def target(name: str, folder: Path) -> Target:
         ),
         "parquet": lambda: Target("a.parquet", _parquet_files(folder), _table),
         "json": lambda: Target(
-            "a.json", [json.dumps(d).encode() for d in DOCUMENTS], _json, b'{}[],:"-0123456789eE.\\u'
+            "a.json",
+            [json.dumps(d).encode() for d in DOCUMENTS],
+            _json,
+            b'{}[],:"-0123456789eE.\\u',
         ),
         "gguf": lambda: Target("a.gguf", [_gguf_file(folder)], _gguf),
     }

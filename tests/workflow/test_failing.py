@@ -59,7 +59,7 @@ def test_failing_in_training_capture_or_interventions_stops_nothing_else(project
     html = (results / "report" / "index.html").read_text()
     assert "mat1 and mat2 do not fit" in html
     said = [line for line in done.stderr.splitlines() if line.startswith("attnpipe: verify")]
-    assert "3 of 8 runs did not end well: broken/seed-1 failed" in said[0]
+    assert "3 of 8 runs did not end well: pool/seed-1 failed, broken/seed-1 failed" in said[0]
 
     assert project.plan(BROKEN) == ["verify"], "the same code would fail again"
     project.edit(intervene, PLANTED, "pass")
@@ -97,4 +97,3 @@ def test_a_pretrained_model_that_fails_leaves_the_others_alone(tmp_path):
     assert ended["other/0"] == ("failed", f"{WHY} (model 'other', seed 0): {CURE}")
     assert "1 run failed: Other" in complete(results)["sentence"]
     assert "1 of 2 runs did not end well: other/seed-0 failed" in done.stderr
-

@@ -7,7 +7,7 @@ from pathlib import Path
 from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import remove_leftovers
 from attnpipe.pipeline.frozen import freeze, is_recorded, open_plan
-from attnpipe.pipeline.job import SENTENCES
+from attnpipe.pipeline.job import SENTENCES, interrupt_once
 from attnpipe.pipeline.paths import RESULTS
 from attnpipe.pipeline.staleness import forced_outputs
 
@@ -50,9 +50,13 @@ if workflow.is_main_process:
 
 
 onstart:
+    interrupt_once()
     sentences.unlink(missing_ok=True)
-    remove_leftovers(ROOT / RESULTS / plan.study.spec.name)
-    freeze(plan, ROOT)
+    try:
+        remove_leftovers(ROOT / RESULTS / plan.study.spec.name)
+        freeze(plan, ROOT)
+    except UserError as error:
+        raise SystemExit(f"attnpipe: {error}")
 
 
 onerror:

@@ -30,9 +30,20 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove below a folder what killed writers left of their temporary files."""
-    for path in folder.rglob(".*.tmp"):
-        path.unlink(missing_ok=True)
+    """Remove below a folder what killed writers left of their temporary files.
+
+    Raises
+    ------
+    UserError
+        When the folder cannot be written.
+    """
+    try:
+        for path in folder.rglob(".*.tmp"):
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot tidy '{folder}': {error.strerror or error}; change permissions"
+        ) from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:

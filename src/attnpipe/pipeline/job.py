@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -111,8 +112,19 @@ def job(snakemake: Any, seal: str | None = None) -> Iterator[Context]:
         _say(f"attnpipe: {_label(snakemake)}: {error}")
         sys.exit(1)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
         _say(f"attnpipe: {_label(snakemake)}: stopped; run the same command again to go on")
         sys.exit(130)
+
+
+def interrupt_once() -> None:
+    """Let the first Ctrl-C end Snakemake as it likes to end: a second must not cut that short."""
+
+    def first(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, first)
 
 
 def _end_with(parent: int) -> None:
