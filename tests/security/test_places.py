@@ -10,6 +10,7 @@ import pytest
 from attnpipe.core.errors import UserError
 from attnpipe.pipeline.config import load_study
 from attnpipe.pipeline.plan import Plan
+from attnpipe.pipeline.versions import versions
 
 CONFIG = Path(__file__).parents[2] / "config"
 PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*|\.verified")
@@ -23,7 +24,7 @@ GROUPS = ["+model@models.{}=mlp_last", "+models.{}.kind=mlp", "+figure.show.{}={
 
 def outputs(config):
     """Return every output of a study."""
-    plan = Plan(load_study(CONFIG, config), lambda script, members=(): "0", {})
+    plan = Plan(load_study(CONFIG, config), lambda script, members=(): "0", versions())
     return [PurePosixPath(name) for job in plan.jobs() for name in job.outputs]
 
 
