@@ -5,6 +5,7 @@ number of the input, which alone makes it again. Memory and time are limited fro
 readers, so that none can run away.
 """
 
+import os
 import resource
 import signal
 import sys
@@ -14,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from attnpipe.core.errors import UserError
+
+os.environ |= dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS"), "1")  # as jobs have it
 
 MEMORY = 1 << 30
 """Bytes that a process may take beyond those it has when all is imported."""
