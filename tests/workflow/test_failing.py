@@ -3,6 +3,7 @@
 import json
 
 import polars as pl
+import pytest
 from project import Project
 from tests.text.tiny_model import save_tiny_llama
 
@@ -83,6 +84,7 @@ OTHER = (
 )
 
 
+@pytest.mark.slow
 def test_a_pretrained_model_that_fails_leaves_the_others_alone(tmp_path):
     project = Project.create(tmp_path / "project")
     save_tiny_llama(project.folder / "model")

@@ -21,7 +21,7 @@ def test_a_few_kills_cost_only_the_work_in_hand(project, finished, capsys):
     results = project.folder / RESULTS
     for part in ("runs/pool/seed-1", "aggregate", "figures", "report"):
         shutil.rmtree(results / part)
-    finish(project, Disturber(project, seed=3), 4, capsys)
+    finish(project, Disturber(project, seed=3), 3, capsys)
     assert_same_results(results, finished.folder / RESULTS)
 
 
