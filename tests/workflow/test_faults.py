@@ -96,6 +96,7 @@ def test_results_that_cannot_be_written_are_named(project, stored):
         (project.folder / "results").mkdir()
     done = in_mounts(project, READ_ONLY)
     assert done.returncode == 0, done.stderr[-4000:]
+    assert not [*project.folder.glob(".snakemake/locks/*")], "the same command goes on"
     sentences = "".join(said(done))
     if stored:
         assert "Write-protected output files for rule" in done.stderr

@@ -31,17 +31,6 @@ def read_table(path: Path, table: Table) -> pl.DataFrame:
         When the bytes are not what the job wrote, or the columns are not the table's.
     """
     verify(path)
-    return parse_table(path, table)
-
-
-def parse_table(path: Path, table: Table) -> pl.DataFrame:
-    """Return an unsealed Parquet table.
-
-    Raises
-    ------
-    UserError
-        When it is not valid, or the columns are not the table's.
-    """
     with _naming(path):
         return _scan(path, table).collect()
 
