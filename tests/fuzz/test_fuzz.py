@@ -74,7 +74,7 @@ def test_odd_configs_and_models_are_taken_or_refused(tmp_path, name):
         ("parquet", 100_000, 100, 300),  # behind its seal: changes that change nothing are taken
         ("json", 100_000, 10_000, 250),
         ("gguf", 100_000, 5_000, 900),
-        ("config", 2_000, 50, 400),
+        ("config", 2_000, 30, 400),
         ("model", 2_000, 200, 1_000),
     ],
 )
