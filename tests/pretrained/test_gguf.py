@@ -142,6 +142,7 @@ def test_other_files_are_refused(tmp_path):
     [
         (b"tokenizer.ggml.tokens", 8, "announces"),  # texts, each of some length
         (b"tokenizer.ggml.token_type", 8, "announces 4611686018427387904 more"),
+        (b"blk.0.attn_q.weight", 4, "a tensor announces"),
         (b"tokenizer.chat_template", 4, "announces 1152921504606846976 more"),
     ],
 )

@@ -3,6 +3,7 @@
 The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
 """
 
+import math
 import mmap
 import struct
 from dataclasses import dataclass
@@ -57,7 +58,10 @@ class _Walk:
             axes = self._number("<I")
             if axes > MAX_AXES:
                 raise self._fault(f"a tensor has {axes} axes")
-            self._skip(8 * axes + 4 + 8)  # sizes, number format, place
+            numbers = math.prod(self._number("<Q") for _ in range(axes))
+            if not 0 < numbers <= 8 * len(self.data):  # no format takes less than a bit
+                raise self._fault(f"a tensor announces {numbers} numbers")
+            self._skip(4 + 8)  # number format, place
 
     def _value(self, kind: int) -> None:
         if kind == STRING:
