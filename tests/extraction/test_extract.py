@@ -194,3 +194,23 @@ def test_target_scale_does_not_touch_attention(make_trained) -> None:
     before = trained.extract().records[-1].weights
     trained.dataset = replace(trained.dataset, target_scale=5.0)
     assert np.array_equal(before, trained.extract().records[-1].weights)
+
+
+def test_a_model_that_cannot_be_looked_at_is_told_by_the_probe(make_trained, monkeypatch) -> None:
+    trained = make_trained("simple")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("no such hook")
+
+    monkeypatch.setattr("attnpipe.extraction.run.capture", refuse)
+    found = trained.extract()
+    assert found.records == []
+    assert str(found.probe.failure).startswith("RuntimeError: no such hook (")
+
+
+def test_of_a_failed_run_nothing_is_asked(make_trained, monkeypatch) -> None:
+    trained = make_trained("simple")
+    trained.outcome = Outcome("failed", "its code raised")
+    monkeypatch.setattr("attnpipe.extraction.run.build_model", None)
+    found = trained.extract()
+    assert (found.records, found.probe.failure) == ([], "its code raised")

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import pickle
-import random
 import struct
 import tracemalloc
 import zipfile
@@ -13,8 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from attnpipe.core.errors import UserError
@@ -391,73 +388,3 @@ def test_faults_of_the_disk_are_not_blamed_on_the_file(tmp_path):
     assert broken.value.errno == errno.EIO
     with pytest.raises(UserError), source.parsing("is damaged"):
         raise OSError(errno.EINVAL, "seek before the start")
-
-
-# -------------------------------------------------------------------------- fuzz
-
-VALID = [
-    ("a.npy", npy(A)),
-    ("a.npy", npy(np.asfortranarray(A.astype(">f8")))),
-    ("a.npz", npz(a=npy(A))),
-    ("a.npz", npz(zipfile.ZIP_DEFLATED, a=npy(A), b=npy(A))),
-    ("a.safetensors", save({"a": A, "b": A.astype("f2")})),
-]
-EDGES = [0, 1, 255, 256, 65535, 10**6, 2**31 - 1, 2**32 - 1]
-
-
-def mutated(content, generator):
-    """Change some bytes: flip, cut, repeat, overwrite with edges or header characters."""
-    data = bytearray(content)
-    for _ in range(generator.choice([1, 1, 2, 4, 8])):
-        at = generator.randrange(len(data) + 1)
-        kind = generator.randrange(5)
-        if kind == 0 and data:
-            data[at % len(data)] ^= 1 << generator.randrange(8)
-        elif kind == 1:
-            del data[at:]
-        elif kind == 2:
-            data[at:at] = data[generator.randrange(len(data) + 1) :][: generator.randrange(40)]
-        elif kind == 3:
-            data[at : at + 4] = struct.pack("<I", generator.choice(EDGES))
-        else:
-            data[at : at + 1] = bytes([generator.choice(b"0123456789,()'\"{}-|<>OUVfMm")])
-    return bytes(data)
-
-
-def survives(folder, seed):
-    """Read a mutated file: an array of real numbers or one line, and little memory."""
-    generator = random.Random(seed)
-    name, content = generator.choice(VALID)
-    try:
-        found = read(folder, name, mutated(content, generator), array=generator.choice(["a", None]))
-    except UserError as refused:
-        message = str(refused)
-        assert message.isprintable()
-        assert message.startswith(f"'{name}")
-        return False
-    assert found.dtype.kind in "fiub"
-    assert 0 < found.nbytes <= LIMIT
-    return True
-
-
-@given(st.integers(0, 2**32))
-@settings(deadline=None, derandomize=True, max_examples=400)
-def test_any_mutation_is_a_value_or_a_user_error(tmp_path_factory, seed):
-    survives(tmp_path_factory.getbasetemp(), seed)
-
-
-@given(st.sampled_from(["a.npy", "a.npz", "a.safetensors"]), st.binary(max_size=300))
-@settings(deadline=None, derandomize=True, max_examples=200)
-def test_any_bytes_are_a_user_error(tmp_path_factory, name, content):
-    with pytest.raises(UserError):
-        read(tmp_path_factory.getbasetemp(), name, content)
-
-
-@pytest.mark.slow
-def test_many_mutations_are_values_or_user_errors_in_bounded_memory(tmp_path):
-    tracemalloc.start()
-    read_well = sum(survives(tmp_path, seed) for seed in range(30_000))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert read_well > 1000  # the mutations reach beyond the first checks
-    assert peak < 20 * LIMIT

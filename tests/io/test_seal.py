@@ -1,4 +1,6 @@
 import json
+import os
+import re
 
 import numpy as np
 import polars as pl
@@ -33,6 +35,15 @@ def test_a_sealed_document_round_trips(document):
     assert (seal.rule, seal.param) == ("rule", '{"a":1}')
 
 
+def edit_seal(document, **keys):
+    """Replace the first digit of a value in the seal."""
+    path = seal_path(document, "job")
+    text = path.read_text()
+    for key, digit in keys.items():
+        text = re.sub(rf'("{key}": "?).', rf"\g<1>{digit}", text, count=1)
+    path.write_text(text)
+
+
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
@@ -41,6 +52,9 @@ def test_a_sealed_document_round_trips(document):
         (lambda p: p.unlink(), "is missing"),
         (lambda p: seal_path(p, "job").unlink(), "not written by a finished job"),
         (lambda p: seal_path(p, "job").write_text("{"), "not written by a finished job"),
+        (lambda p: seal_path(p, "job").write_text("[" * 9999), "not written by a finished job"),
+        (lambda p: edit_seal(p, mtime_ns="7"), "not written by a finished job"),
+        (lambda p: edit_seal(p, sha256="f"), "not written by a finished job"),
     ],
 )
 def test_anything_else_in_its_place_is_noticed(document, harm, message):
@@ -56,6 +70,17 @@ def test_a_touched_file_is_intact_and_a_changed_one_is_not(document):
     document.write_text(document.read_text().replace("1", "2"))
     assert not is_intact(document, expected)
     document.unlink()
+    assert not is_intact(document, expected)
+
+
+def test_a_fault_of_the_disk_is_no_longer_overlooked_once_it_was_read(document):
+    """Bytes that rot leave the time alone, by which a file is judged first."""
+    stat, expected = document.stat(), mark(document)
+    document.write_text(document.read_text().replace("1", "2"))
+    os.utime(document, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert is_intact(document, expected), "the checksum is not taken of what looks the same"
+    with pytest.raises(UserError, match="not what its job wrote"):
+        verify(document)
     assert not is_intact(document, expected)
 
 

@@ -1,6 +1,7 @@
 """GGUF files become the model they were made from, or a sentence."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -134,6 +135,29 @@ def test_other_files_are_refused(tmp_path):
         convert_gguf(tmp_path / "text.gguf", tmp_path)
     with pytest.raises(UserError, match="no whole GGUF file"):
         convert_gguf(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "skipped", "said"),
+    [
+        (b"tokenizer.ggml.tokens", 8, "announces"),  # texts, each of some length
+        (b"tokenizer.ggml.token_type", 8, "announces 4611686018427387904 more"),
+        (b"blk.0.attn_q.weight", 4, "a tensor announces"),
+        (b"tokenizer.chat_template", 4, "announces 1152921504606846976 more"),
+    ],
+)
+def test_lengths_beyond_the_file_are_refused_before_they_are_believed(tmp_path, key, skipped, said):
+    path = tiny.write_gguf(tmp_path / "m.gguf", tiny.llama())
+    content = bytearray(path.read_bytes())
+    at = content.index(key) + len(key) + skipped
+    content[at : at + 8] = (1 << 60).to_bytes(8, "little")
+    path.write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(UserError, match=rf"m.gguf' is no whole GGUF file \(.*{said}.*\); get"):
+        convert_gguf(path, tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
 
 
 QUERY = "blk.0.attn_q.weight"

@@ -224,7 +224,7 @@ def test_records_and_probe_come_back_from_disk(folder, tmp_path):
     attention, probe = tmp_path / "attention.safetensors", tmp_path / "probe.json"
     write_records(attention, run.records)
     write_probe(probe, run.probe)
-    write_seal("import_weights", "import_weights", "{}", [attention, probe], [])
+    write_seal("import_weights", "import_weights", "{}", [attention, probe])
     for found, written in zip(read_records(attention), run.records, strict=True):
         assert (found.checkpoint, found.layer) == (written.checkpoint, written.layer)
         for name in ("weights", "support", "query_positions", "key_positions", "samples"):

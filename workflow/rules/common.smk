@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 from attnpipe.core.errors import UserError
+from attnpipe.io.atomic import remove_leftovers
 from attnpipe.pipeline.frozen import freeze, is_recorded, open_plan
-from attnpipe.pipeline.job import SENTENCES
+from attnpipe.pipeline.job import SENTENCES, interrupt_once
+from attnpipe.pipeline.paths import RESULTS
 from attnpipe.pipeline.staleness import forced_outputs
 
 ROOT = Path(workflow.basedir)
@@ -48,8 +50,13 @@ if workflow.is_main_process:
 
 
 onstart:
+    interrupt_once()
     sentences.unlink(missing_ok=True)
-    freeze(plan, ROOT)
+    try:
+        remove_leftovers(ROOT / RESULTS / plan.study.spec.name)
+        freeze(plan, ROOT)
+    except UserError as error:
+        raise SystemExit(f"attnpipe: {error}")
 
 
 onerror:

@@ -32,14 +32,15 @@ with job(snakemake) as ctx:
             attention=weights,
             replaced=pl.concat(replaced) if replaced else None,
         )
+        outcome = read_outcome(ctx.read.outcome)
         tables = aggregate_text(
             ctx.spec["model"],
-            run,
+            run if outcome.outcome == "ok" else None,
             read_table(ctx.read.texts, TEXTS),
             read_table(ctx.read.spans, SPANS),
             TextSpec.model_validate(ctx.spec["text"]),
             MetricsSpec.model_validate(ctx.spec["metrics"]),
-            read_outcome(ctx.read.outcome),
+            outcome,
         )
     for path in ctx.write:
         write_table(path, getattr(tables, path.stem), TEXT_TABLES[path.stem])

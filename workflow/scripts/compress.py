@@ -1,5 +1,7 @@
 """Foretell tokens from a part of what stands before them, or forecast from a part of a window."""
 
+from functools import partial
+
 from attnpipe.data.storage import from_tensors
 from attnpipe.interventions.compression.run import compress
 from attnpipe.io.checkpoints import read_checkpoints
@@ -12,7 +14,8 @@ from attnpipe.schema.model import parse_model
 from attnpipe.tables.compression import COMPRESSION_LOSSES
 
 with job(snakemake) as ctx:
-    table = compress(
+    work = partial(
+        compress,
         from_tensors(*read_tensors(ctx.read.dataset)),
         parse_model(ctx.spec["spec"]),
         read_checkpoints(ctx.read.checkpoints),
@@ -21,4 +24,5 @@ with job(snakemake) as ctx:
         name=ctx.spec["model"],
         seed=ctx.spec["seed"],
     )
+    table = ctx.attempt(work, COMPRESSION_LOSSES.frame())
     write_table(ctx.write.losses, table, COMPRESSION_LOSSES)

@@ -7,6 +7,7 @@ from attnpipe.pipeline.job import job
 from attnpipe.tables.registry import TABLES
 
 with job(snakemake) as ctx:
-    context = diagnosis_context(ctx.spec, read_json(ctx.read.description))
+    failures = ctx.failures_of("attempted")
+    context = diagnosis_context(ctx.spec, read_json(ctx.read.description), failures)
     diagnosis = diagnose(read_tables(ctx.read.named, TABLES), context)
     write_json(ctx.write.diagnosis, diagnosis.model_dump(mode="json"))

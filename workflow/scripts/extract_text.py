@@ -1,9 +1,11 @@
 """Let one pretrained model read all texts; keep what its attention does and what it answers."""
 
+from functools import partial
+
 from pydantic import TypeAdapter
 
 from attnpipe.core.outcome import Outcome
-from attnpipe.extraction.text.run import PRETRAINED, capture_texts
+from attnpipe.extraction.text.run import PRETRAINED, Captured, capture_texts
 from attnpipe.io.outcome import write_outcome
 from attnpipe.io.parquet import read_table, write_table
 from attnpipe.io.weights import write_text_weights
@@ -18,6 +20,7 @@ from attnpipe.text.reading import model_texts
 from attnpipe.text.tokens import load_tokenizer
 
 with job(snakemake) as ctx:
+    ctx.verify("config", "weights", "tokenizer", "tokenizer_config")
     name, spec = ctx.spec["model"], ctx.spec["spec"]
     check_heads(frozen_heads(ctx.write.outcome.parents[3]), name, read_object(ctx.read.config))
     folder, task = ctx.read.config.parent, TypeAdapter(Task).validate_python(spec["task"])
@@ -29,14 +32,16 @@ with job(snakemake) as ctx:
         seed = None if checkpoint == PRETRAINED else ctx.spec["seed"]
         return load_model(folder, task, spec["dtype"], untrained_seed=seed)
 
-    found = capture_texts(
-        load, name, task, model_texts(name, *texts, tokenizer), tokenizer,
+    work = partial(
+        capture_texts, load, name, task, model_texts(name, *texts, tokenizer), tokenizer,
         MetricsSpec.model_validate(ctx.spec["metrics"]),
         TextSpec.model_validate(ctx.spec["text"]),
         untrained=spec["untrained"], new_tokens=ctx.spec["max_new_tokens"],
     )  # fmt: skip
+    found = ctx.attempt(work, Captured(TOKENS.frame(), ANSWERS.frame(), TEXT_METRICS.frame()))
     write_table(ctx.write.tokens, found.tokens, TOKENS)
     write_table(ctx.write.answers, found.answers, ANSWERS)
     write_table(ctx.write.streamed, found.metrics, TEXT_METRICS)
     write_text_weights(ctx.write.attention, found.arrays, found.checkpoints)
-    write_outcome(ctx.write.outcome, Outcome("ok", parameters=found.parameters))
+    ended = "failed" if ctx.failure else "ok"
+    write_outcome(ctx.write.outcome, Outcome(ended, ctx.failure, parameters=found.parameters))

@@ -1,5 +1,7 @@
 """Replace a run's attention in every way asked for, and score the whole test split."""
 
+from functools import partial
+
 from attnpipe.data.storage import from_tensors
 from attnpipe.interventions.run import intervene
 from attnpipe.io.checkpoints import read_checkpoints
@@ -14,7 +16,8 @@ from attnpipe.tables.interventions import INTERVENTIONS
 
 with job(snakemake) as ctx:
     training = ctx.spec.get("training")  # only where copies are trained further
-    table = intervene(
+    work = partial(
+        intervene,
         from_tensors(*read_tensors(ctx.read.dataset)),
         parse_model(ctx.spec["spec"]),
         read_checkpoints(ctx.read.checkpoints),
@@ -24,4 +27,5 @@ with job(snakemake) as ctx:
         seed=ctx.spec["seed"],
         training=training and TrainingSpec.model_validate(training),
     )
+    table = ctx.attempt(work, INTERVENTIONS.frame())
     write_table(ctx.write.interventions, table, INTERVENTIONS)

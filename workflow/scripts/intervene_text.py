@@ -1,5 +1,7 @@
 """Replace a pretrained model's attention while it answers, and score the right answers."""
 
+from functools import partial
+
 from pydantic import TypeAdapter
 
 from attnpipe.interventions.text.run import intervene_texts
@@ -13,15 +15,18 @@ from attnpipe.text.reading import model_texts
 from attnpipe.text.tokens import load_tokenizer
 
 with job(snakemake) as ctx:
+    ctx.verify("config", "weights", "tokenizer", "tokenizer_config")
     name, spec = ctx.spec["model"], ctx.spec["spec"]
     folder, task = ctx.read.config.parent, TypeAdapter(Task).validate_python(spec["task"])
     tokenizer = load_tokenizer(folder)
     tables = read_table(ctx.read.texts, TEXTS), read_table(ctx.read.spans, SPANS)
-    table = intervene_texts(
+    work = partial(
+        intervene_texts,
         load_model(folder, task, spec["dtype"]),
         name,
         model_texts(name, *tables, tokenizer),
         tokenizer,
         AnswerSpec.model_validate(ctx.spec["answers"]),
     )
+    table = ctx.attempt(work, TEXT_INTERVENTIONS.frame())
     write_table(ctx.write.interventions, table, TEXT_INTERVENTIONS)

@@ -9,6 +9,7 @@ from attnpipe.text.reading import model_texts
 from attnpipe.text.tokens import load_tokenizer
 
 with job(snakemake) as ctx:
+    ctx.verify("tokenizer")
     model = ctx.spec["model"]
     tables = read_table(ctx.read.texts, TEXTS), read_table(ctx.read.spans, SPANS)
     texts = model_texts(model, *tables, load_tokenizer(ctx.read.tokenizer.parent))

@@ -10,6 +10,7 @@ from attnpipe.tables.text import SPANS, TEXTS
 from attnpipe.text.study import study_texts
 
 with job(snakemake) as ctx:
+    ctx.verify("config", "tokenizer", "tokenizer_config")
     spec = TypeAdapter(PromptsData | SentencesData).validate_python(ctx.spec["data"])
     limits = dict(ctx.spec["models"])
     folders = {m: p.parent for m, p in zip(limits, ctx.read.all("tokenizer"), strict=True)}

@@ -10,6 +10,7 @@ from attnpipe.tables.registry import TABLES
 from attnpipe.tables.text import TEXTS
 
 with job(snakemake) as ctx:
+    ctx.verify("png", "svg")
     pictures = {
         png.stem: (png.read_bytes(), svg.read_text("utf-8"))
         for png, svg in zip(ctx.read.all("png"), ctx.read.all("svg"), strict=True)

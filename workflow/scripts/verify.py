@@ -8,6 +8,7 @@ from attnpipe.tables.study import INVENTORY
 
 with job(snakemake) as ctx:
     inventory = read_table(ctx.read.inventory, INVENTORY)
+    failures = ctx.failures_of("attempted")
     bad = inventory.filter(inventory["outcome"] != "ok")
     if len(bad):
         runs = ", ".join(
@@ -16,4 +17,6 @@ with job(snakemake) as ctx:
         runs += f" and {len(bad) - 5} more" if len(bad) > 5 else ""
         total = f"{len(inventory)} run{'s' if len(inventory) > 1 else ''}"
         raise UserError(f"{len(bad)} of {total} did not end well: {runs}; see {ctx.read.report}")
+    if failures:
+        raise UserError(f"{'; '.join(failures[:5])}; see {ctx.read.report}")
     write_text(ctx.write.marker, f"{len(inventory)} runs ok\n")

@@ -1,6 +1,7 @@
 """Files of runs → what aggregation takes of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from attnpipe.aggregation.runs import RunTables
@@ -35,6 +36,8 @@ def _run(seed: int, files: Mapping[str, Path]) -> RunTables:
     if "metrics" not in files:
         return RunTables(seed, outcome, history=history)
     probe = read_probe(files["probe"])
+    if outcome.outcome == "ok" and probe.failure:
+        outcome = replace(outcome, outcome="failed", reason=probe.failure)
     if outcome.outcome != "ok":
         return RunTables(seed, outcome, probe=probe, history=history)
     records = list(read_records(files["attention"], only={probe.final, "untrained"}))

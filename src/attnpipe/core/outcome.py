@@ -12,7 +12,7 @@ class Outcome:
     ----------
     outcome
         ``ok``; ``diverged``: the loss became NaN or infinite; ``failed``: the model could
-        not be trained; ``refused``: saved weights were not valid.
+        not be trained or looked at; ``refused``: saved weights were not valid.
     reason
         One sentence, unless ``ok``.
     parameters

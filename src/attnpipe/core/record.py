@@ -66,6 +66,8 @@ class Probe:
     null_shares
         Layer → head → share of its rows at the final checkpoint that the values cannot tell;
         None where rows are uniform; empty where values are not known.
+    failure
+        Why the model could not be looked at; then nothing was captured.
     has_seeds
         Whether runs are replicates under different seeds; if not, statistics over
         seeds are unknowable.
@@ -78,3 +80,4 @@ class Probe:
     has_seeds: bool = True
     tokens: np.ndarray | None = None
     null_shares: Mapping[int, Sequence[float | None]] = field(default_factory=dict)
+    failure: str | None = None

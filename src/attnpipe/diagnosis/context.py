@@ -72,6 +72,8 @@ class DiagnosisContext:
         Whether models forecast something; saved weights come alone.
     texts
         What there is to know in a study of texts; None in others.
+    failures
+        What could not be done with a run, sentence by sentence, beside what the inventory says.
     provenance
         Config, data and software; None for tables that no study made.
     """
@@ -90,6 +92,7 @@ class DiagnosisContext:
     delta: float = 0.02
     forecasts: bool = True
     texts: TextContext | None = None
+    failures: tuple[str, ...] = ()
     provenance: Provenance | None = None
 
     def seeds_of(self, model: str) -> tuple[int, ...]:
@@ -109,7 +112,9 @@ class DiagnosisContext:
         return tuple(sorted({0.01, 0.02, 0.05, self.delta}))
 
 
-def diagnosis_context(spec: Mapping[str, Any], description: Mapping[str, Any]) -> DiagnosisContext:
+def diagnosis_context(
+    spec: Mapping[str, Any], description: Mapping[str, Any], failures: Sequence[str] = ()
+) -> DiagnosisContext:
     """Return the context from the job's config and the data's description.
 
     Parameters
@@ -118,6 +123,8 @@ def diagnosis_context(spec: Mapping[str, Any], description: Mapping[str, Any]) -
         `title`, `context` and, in a study, `provenance`: all of it but the data.
     description
         What is known of the data.
+    failures
+        As in `DiagnosisContext`.
     """
     study = spec["context"]
     return DiagnosisContext(
@@ -135,6 +142,7 @@ def diagnosis_context(spec: Mapping[str, Any], description: Mapping[str, Any]) -
         delta=study["delta"],
         forecasts="target" in description,
         texts=_texts(study["text"], description["texts"]) if "text" in study else None,
+        failures=tuple(failures),
         provenance=_provenance(spec["provenance"], description) if "provenance" in spec else None,
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
+from attnpipe.core.failing import reason_of_failure
 from attnpipe.core.fold import Fold
 from attnpipe.core.outcome import Outcome
 from attnpipe.core.record import SHUFFLED, LayerRecord, Probe
@@ -39,7 +40,7 @@ class Extracted:
     ----------
     records
         Layers of each checkpoint, ``untrained`` first, then epochs, ``best``, and `SHUFFLED`
-        if asked for; none for a model without attention.
+        if asked for; none for a model without attention, or one that failed.
     probe
         The inputs on which attention was captured.
     """
@@ -58,7 +59,7 @@ def extract(
     *,
     run: str,
 ) -> Extracted:
-    """Capture a run's attention at every kept checkpoint and evaluate its best one.
+    """Capture a run's attention at every kept checkpoint.
 
     Attention is stored in full (float32) for all probe samples if all checkpoints and
     layers together stay below the limit. Else for as many samples as fit, evenly from
@@ -84,6 +85,22 @@ def extract(
     UserError
         A checkpoint's tensors do not fit the model or hold NaN or infinite values.
     """
+    if outcome.outcome == "failed":
+        return Extracted([], Probe(dataset.halves, failure=outcome.reason))
+    try:
+        return _extract(dataset, model, checkpoints, capture_spec, metrics, run)
+    except Exception as error:  # a model is a program: it can fail in any way
+        return Extracted([], Probe(dataset.halves, failure=reason_of_failure(error, run)))
+
+
+def _extract(
+    dataset: Dataset,
+    model: Trainable | SavedModel,
+    checkpoints: Checkpoints,
+    capture_spec: CaptureSpec,
+    metrics: MetricsSpec | None,
+    run: str,
+) -> Extracted:
     task = task_of(dataset)
     module = build_model(model, dataset.inputs, dataset.window, seed=0)
 

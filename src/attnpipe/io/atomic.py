@@ -29,6 +29,23 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove below a folder what killed writers left of their temporary files.
+
+    Raises
+    ------
+    UserError
+        When the folder cannot be written.
+    """
+    try:
+        for path in folder.rglob(".*.tmp"):
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot tidy '{folder}': {error.strerror or error}; change permissions"
+        ) from error
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, atomically."""
     write_atomically(path, lambda temporary: _write(temporary, content))

@@ -9,6 +9,7 @@ import polars as pl
 from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import write_atomically
 from attnpipe.io.header import read_header, require_columns
+from attnpipe.io.outside.source import shown
 
 Kind = Literal["number", "flag", "text"]
 FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
@@ -29,8 +30,8 @@ def read_columns(path: Path, columns: Mapping[str, Kind]) -> pl.DataFrame:
     require_columns(path, header, list(columns))
     try:
         frame = pl.read_csv(path, infer_schema=False, empty_string_is_null=False, glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        reason = shown(str(error).partition("\n")[0])
         raise UserError(f"cannot read '{path.name}' as CSV ({reason}); mend the file") from None
     if frame.is_empty():
         raise UserError(f"'{path.name}' has a header but no rows; give rows of data")
@@ -56,7 +57,7 @@ def _convert(column: pl.Series, kind: Kind, path: Path) -> pl.Series:
     if len(faults):
         wrong = faults[0]
         raise UserError(
-            f"line {wrong + 2} of '{path.name}' has '{column[wrong]}' in column "
+            f"line {wrong + 2} of '{path.name}' has '{shown(column[wrong])}' in column "
             f"'{column.name}', which is no {kind}; mend the file"
         )
     return values.fill_null(float("nan")) if kind == "number" else values

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from attnpipe.core.errors import UserError
 from attnpipe.core.registry import nearest
+from attnpipe.io.outside.source import shown
 
 
 def csv_files(path: Path) -> list[Path]:
@@ -32,12 +33,13 @@ def read_header(path: Path) -> list[str]:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             header = [name.strip() for name in next(csv.reader(handle), [])]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"cannot read '{path.name}' as CSV ({error}); give UTF-8 text") from None
+        reason = shown(str(error))
+        raise UserError(f"cannot read '{path.name}' as CSV ({reason}); give UTF-8 text") from None
     if not any(header):
         raise UserError(f"'{path.name}' is empty; give a CSV file with a header line")
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise UserError(f"'{path.name}' has column '{twice[0]}' twice; name each column once")
+        raise UserError(f"'{path.name}' has column '{shown(twice[0])}' twice; name each once")
     return header
 
 
@@ -45,7 +47,7 @@ def require_columns(path: Path, header: Sequence[str], columns: Sequence[str]) -
     """Raise a UserError for the first column that the header lacks."""
     for column in columns:
         if column not in header:
-            hint = nearest(column, list(header))
+            hint = nearest(column, [shown(name) for name in header])
             raise UserError(f"'{path.name}' has no column '{column}': {hint}")
 
 

@@ -36,7 +36,7 @@ def parse_json(path: Path, schema: int = 1) -> dict[str, Any]:
     """
     try:
         document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"cannot read '{path}' as JSON ({error}); delete it and run again"
         ) from None

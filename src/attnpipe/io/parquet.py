@@ -1,6 +1,7 @@
 """Tables as Parquet, with a CSV twin where a person would open one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -29,10 +30,9 @@ def read_table(path: Path, table: Table) -> pl.DataFrame:
     UserError
         When the bytes are not what the job wrote, or the columns are not the table's.
     """
-    try:
-        return scan_table(path, table).collect()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise _unreadable(path, error) from None
+    verify(path)
+    with _naming(path):
+        return _scan(path, table).collect()
 
 
 def scan_table(path: Path, table: Table) -> pl.LazyFrame:
@@ -44,20 +44,29 @@ def scan_table(path: Path, table: Table) -> pl.LazyFrame:
         As `read_table`.
     """
     verify(path)
-    try:
-        frame = pl.scan_parquet(path)
-        schema = dict(frame.collect_schema())
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise _unreadable(path, error) from None
-    if schema != table.schema:
+    with _naming(path):
+        return _scan(path, table)
+
+
+def _scan(path: Path, table: Table) -> pl.LazyFrame:
+    frame = pl.scan_parquet(path, glob=False)
+    if dict(frame.collect_schema()) != table.schema:
         raise UserError(
             f"'{path}' does not have the columns of table '{table.name}'; delete it and run again"
         )
     return frame
 
 
-def _unreadable(path: Path, error: Exception) -> UserError:
-    return UserError(f"cannot read '{path}' as Parquet ({error}); delete it and run again")
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn what a damaged file makes polars raise into one sentence."""
+    try:
+        yield
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"cannot read '{path}' as Parquet ({reason}); delete it and run again"
+        ) from None
 
 
 def read_tables(

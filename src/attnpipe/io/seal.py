@@ -1,21 +1,23 @@
 """Seals: what a job wrote, so that anything else in its place is noticed.
 
 A seal ``.<job>.seal.json`` lies beside the outputs of a job. It holds the job's param
-(config and source fingerprint) and the size, mtime and SHA-256 of each output, and the
-SHA-256 of each input that was itself sealed.
+(config and source fingerprint), the size, mtime and SHA-256 of each output and of each file
+from outside that it read, the SHA-256 of each input that was itself sealed, and a checksum of
+all that.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import write_text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,62 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """What a job reads, as it was when the job began.
+
+    Attributes
+    ----------
+    sealed
+        Path → SHA-256 that its producer stated.
+    outside
+        Path → mark of a file that no job made.
+    """
+
+    sealed: Mapping[str, str] = field(default_factory=dict)
+    outside: Mapping[str, Mark] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, paths: Iterable[Path]) -> "Inputs":
+        """Look at the inputs of a job.
+
+        Raises
+        ------
+        UserError
+            When one is missing, or is not what its producer sealed.
+        """
+        sealed, outside = {}, {}
+        for path in sorted(paths):
+            expected = sealed_mark(path)
+            if expected is None:
+                outside[str(path)] = mark(path)
+            elif is_intact(path, expected):
+                sealed[str(path)] = expected.sha256
+            else:
+                verify(path)
+        return cls(sealed, outside)
+
+    def check_unchanged(self) -> None:
+        """Raise a `UserError` if a file from outside changed since."""
+        for name, expected in self.outside.items():
+            if not is_intact(Path(name), expected):
+                raise UserError(f"'{name}' changed while it was read; run snakemake again")
+
+
+@dataclass(frozen=True)
 class Seal:
-    """What one job wrote, from what."""
+    """What one job wrote, from what.
+
+    Attributes
+    ----------
+    failure
+        Why the outputs are empty, where the run's own code failed at what the job asks of it.
+    """
 
     rule: str
     param: str
     outputs: Mapping[str, Mark]
-    inputs: Mapping[str, str]
+    inputs: Inputs
+    failure: str | None = None
 
 
 def sha256(path: Path) -> str:
@@ -49,19 +100,30 @@ def seal_path(output: Path, job: str) -> Path:
 
 
 def write_seal(
-    job: str, rule: str, param: str, outputs: Sequence[Path], inputs: Iterable[Path] = ()
+    job: str,
+    rule: str,
+    param: str,
+    outputs: Sequence[Path],
+    inputs: Inputs | None = None,
+    failure: str | None = None,
 ) -> None:
     """Seal the outputs of a job; all of them lie in one folder."""
-    marks = {path.name: mark(path) for path in outputs}
-    folder = outputs[0].parent
+    inputs = inputs or Inputs()
     document = {
         "schema": SCHEMA_VERSION,
         "rule": rule,
         "param": json.loads(param),
-        "outputs": {name: vars(m) for name, m in sorted(marks.items())},
-        "inputs": {str(path): sealed_digest(path) or sha256(path) for path in sorted(inputs)},
+        "outputs": {path.name: vars(mark(path)) for path in outputs},
+        "inputs": dict(inputs.sealed),
+        "outside": {name: vars(m) for name, m in inputs.outside.items()},
+        "failure": failure,
     }
-    write_text(seal_path(folder / "_", job), json.dumps(document, indent=1, sort_keys=True) + "\n")
+    text = json.dumps(document | {"sha256": _digest(document)}, indent=1, sort_keys=True)
+    write_text(seal_path(outputs[0], job), text + "\n")
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def mark(path: Path) -> Mark:
@@ -71,17 +133,24 @@ def mark(path: Path) -> Mark:
 
 
 def read_seal(path: Path) -> Seal | None:
-    """Return the seal stored at `path`, or None where there is no readable one."""
+    """Return the seal stored at `path`, or None where there is no whole one."""
     try:
         document: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        if document.pop("sha256") != _digest(document) or document["schema"] != SCHEMA_VERSION:
+            return None
         return Seal(
             document["rule"],
             json.dumps(document["param"], sort_keys=True, separators=(",", ":")),
-            {name: Mark(**m) for name, m in document["outputs"].items()},
-            document["inputs"],
+            _marks(document["outputs"]),
+            Inputs(document["inputs"], _marks(document["outside"])),
+            document["failure"],
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _marks(named: Mapping[str, Any]) -> dict[str, Mark]:
+    return {name: Mark(**m) for name, m in named.items()}
 
 
 def is_intact(path: Path, expected: Mark) -> bool:
@@ -95,14 +164,21 @@ def is_intact(path: Path, expected: Mark) -> bool:
     return stat.st_mtime_ns == expected.mtime_ns or sha256(path) == expected.sha256
 
 
-def _marks(folder: Path) -> Mapping[str, Mark]:
-    seals = (read_seal(path) for path in sorted(folder.glob(".*.seal.json")))
-    return {name: m for seal in seals if seal for name, m in seal.outputs.items()}
+def producer(path: Path) -> Seal | None:
+    """Return the seal that vouches for a file, if there is one."""
+    seals = (read_seal(seal) for seal in sorted(path.parent.glob(".*.seal.json")))
+    return next((seal for seal in seals if seal and path.name in seal.outputs), None)
+
+
+def sealed_mark(path: Path) -> Mark | None:
+    """Return the mark that the seal of a file's producer states, if there is one."""
+    seal = producer(path)
+    return seal.outputs[path.name] if seal else None
 
 
 def sealed_digest(path: Path) -> str | None:
     """Return the SHA-256 that the seal of a file's producer states, if there is one."""
-    m = _marks(path.parent).get(path.name)
+    m = sealed_mark(path)
     return m.sha256 if m else None
 
 
@@ -120,6 +196,8 @@ def verify(path: Path) -> None:
     if digest is None:
         raise UserError(f"'{path}' was not written by a finished job; delete it and run again")
     if sha256(path) != digest:
+        with suppress(OSError):
+            path.touch()  # a fault of the disk leaves the time alone, which is looked at first
         raise UserError(
             f"'{path}' is not what its job wrote (checksum differs); run snakemake again: "
             "the job that makes it will run anew"

@@ -9,7 +9,6 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from attnpipe.core.errors import UserError
 from attnpipe.core.registry import nearest
@@ -43,13 +42,15 @@ def compose_container(
         _check_groups(folder, parsed)
         try:
             config = compose("config", [*choices, *overrides])
-        except (HydraException, OmegaConfBaseException) as error:
+        except Exception as error:  # Hydra raises more than its own exceptions over odd values
             _explain(_with_added(choices, parsed), parsed)
             raise UserError(f"config: {_first_line(error)}") from None
-    _check_mandatory(config)
     try:
+        _check_mandatory(config)
         container = OmegaConf.to_container(config, resolve=True)
-    except OmegaConfBaseException as error:
+    except UserError:
+        raise
+    except Exception as error:
         raise UserError(f"config: {_first_line(error)}") from None
     return dict(container)  # type: ignore[arg-type]
 
@@ -59,7 +60,7 @@ def _with_added(choices: list[str], parsed: Sequence[Override]) -> Any:
     added = [o.input_line for o in parsed if o.is_add() and o.input_line is not None]
     try:
         return compose("config", [*choices, *added])
-    except (HydraException, OmegaConfBaseException):
+    except Exception:
         return compose("config", choices)
 
 
@@ -145,4 +146,5 @@ def _check_mandatory(config: Any) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".")
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")

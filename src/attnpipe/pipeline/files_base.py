@@ -61,16 +61,35 @@ class StageFiles:
 
     def _diagnose(self) -> Inputs:
         tables = {name: self._table(name) for name in self.tables}
-        return tables | {"description": self._data("description")}
+        return tables | {"description": self._data("description"), "attempted": self._attempted()}
+
+    def _attempted(self) -> list[str]:
+        """Return what is asked of runs whose failing stops nothing else."""
+        text = self._study.mode == "text"
+        asked = {
+            "intervene_text" if text else "intervene": self._study.intervened,
+            "compress_text" if text else "compress": self._study.shortened,
+        }
+        return [
+            path
+            for stage, runs in asked.items()
+            for model, seed in runs
+            for path in self.out(stage, model=model, seed=seed).values()
+        ]
 
     def _report(self) -> Inputs:
         figures = [self.out("figure", figure=name) for name in self._study.spec.figure.show]
+        read = {name: of for name, of in self._diagnose().items() if name != "attempted"}
         return {
-            **self._diagnose(),
+            **read,
             "diagnosis": self.out("diagnose")["diagnosis"],
             "png": [figure["png"] for figure in figures],
             "svg": [figure["svg"] for figure in figures],
         }
 
     def _verify(self) -> Inputs:
-        return {"inventory": self._table("inventory"), "report": self.out("report")["html"]}
+        return {
+            "inventory": self._table("inventory"),
+            "report": self.out("report")["html"],
+            "attempted": self._attempted(),
+        }

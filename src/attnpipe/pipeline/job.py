@@ -2,16 +2,22 @@
 
 import json
 import os
+import signal
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from attnpipe.core.errors import UserError
-from attnpipe.io.seal import write_seal
+from attnpipe.core.failing import reason_of_failure
+from attnpipe.io.seal import Inputs, producer, verify, write_seal
 
+T = TypeVar("T")
+WATCH_SECONDS = 0.5
 SENTENCES = "ATTNPIPE_SENTENCES"
 """Variable with the path of the file that collects what went wrong in jobs."""
 
@@ -48,6 +54,35 @@ class Context:
     spec: dict[str, Any]
     read: Files
     write: Files
+    _failures: list[str] = field(default_factory=list)
+
+    def attempt(self, work: Callable[[], T], otherwise: T) -> T:
+        """Return what a model makes of some work; `otherwise` if its code fails: others go on.
+
+        The job's seal says why.
+        """
+        try:
+            return work()
+        except Exception as error:  # a model is a program: it can fail in any way
+            run = f"model '{self.spec['model']}', seed {self.spec['seed']}"
+            self._failures.append(reason_of_failure(error, run))
+            return otherwise
+
+    @property
+    def failure(self) -> str | None:
+        """Why an attempt of this job failed."""
+        return "; ".join(self._failures) or None
+
+    def failures_of(self, name: str) -> list[str]:
+        """Return which jobs that wrote these inputs failed, and why."""
+        seals = [producer(path) for path in self.read.all(name)]
+        return [f"{seal.rule} failed: {seal.failure}" for seal in seals if seal and seal.failure]
+
+    def verify(self, *names: str) -> None:
+        """Check inputs against their seals whose readers do not."""
+        for name in names:
+            for path in self.read.all(name):
+                verify(path)
 
 
 @contextmanager
@@ -64,16 +99,39 @@ def job(snakemake: Any, seal: str | None = None) -> Iterator[Context]:
     context = Context(
         json.loads(snakemake.params.spec), _files(snakemake.input), _files(snakemake.output)
     )
+    threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
     try:
+        inputs = Inputs.of(context.read)
         yield context
+        inputs.check_unchanged()
         name = seal or snakemake.rule
-        write_seal(name, snakemake.rule, snakemake.params.spec, list(context.write), context.read)
+        written = list(context.write)
+        param = snakemake.params.spec
+        write_seal(name, snakemake.rule, param, written, inputs, context.failure)
     except UserError as error:
         _say(f"attnpipe: {_label(snakemake)}: {error}")
         sys.exit(1)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
         _say(f"attnpipe: {_label(snakemake)}: stopped; run the same command again to go on")
         sys.exit(130)
+
+
+def interrupt_once() -> None:
+    """Let the first Ctrl-C end Snakemake as it likes to end: a second must not cut that short."""
+
+    def first(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, first)
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent: an orphan would write beside its successor."""
+    while os.getppid() == parent:
+        time.sleep(WATCH_SECONDS)
+    os._exit(1)
 
 
 def _label(snakemake: Any) -> str:

@@ -68,8 +68,8 @@ HEAD = """# Results
 
 Everything lies below `results/<study>/`. `config.json` there records the resolved config and the
 fingerprints and versions of the software that ran. Beside its outputs each job leaves a seal,
-`.<rule>.seal.json`: its param, and size, mtime and SHA-256 of what it wrote. A file that is not
-what its job wrote is refused by every reader, and its job runs again.
+`.<rule>.seal.json`: its param, size, mtime and SHA-256 of what it wrote, and the SHA-256 of what
+it read. A file that is not what its job wrote is refused by every reader, and its job runs again.
 
 Apart from the seals, outputs hold no clock, host name or absolute path: the same inputs on the
 same machine give the same bytes.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from attnpipe.io.seal import Seal, is_intact, read_seal, seal_path, sha256
+from attnpipe.io.seal import Inputs, Seal, is_intact, read_seal, seal_path
 from attnpipe.pipeline.plan import Job
 
 
@@ -37,9 +37,7 @@ def stale_jobs(jobs: Iterable[Job], root: Path, recorded: bool = True) -> Iterat
         reason = _own_reason(job, seal, root, digests) or _inherited_reason(job, pending)
         if job.stage == "report" and not recorded:
             reason = reason or "config.json holds another config"
-        if seal is not None:
-            marks = seal.outputs
-            digests |= {n: marks[Path(n).name].sha256 for n in job.outputs if Path(n).name in marks}
+        digests |= _digests(job, seal)
         if reason:
             pending |= dict.fromkeys(job.outputs, job.stage)
             yield Stale(job, reason)
@@ -49,21 +47,40 @@ def forced_outputs(jobs: Iterable[Job], root: Path) -> list[str]:
     """Return outputs whose jobs must run although Snakemake would not see why.
 
     Snakemake re-runs the consumers of a file that other hands changed, trusts any file
-    where its own notes are lost, and does not miss a file whose consumers are complete.
-    Forced are the producers of: files that are not what a finished job with the planned
-    param wrote, and missing files that a job with outputs has read.
+    where its own notes are lost, does not miss a file whose consumers are complete, and takes
+    what is older for unchanged, whatever the clock did. Forced are the producers of: files
+    that are not what a finished job with the planned param wrote from these inputs, and
+    missing files that a job with outputs has read.
     """
     planned = list(jobs)
-    begun = [job for job in planned if any((root / name).exists() for name in job.outputs)]
-    read = {name for job in begun for name in job.inputs}
-    missing = [n for job in planned for n in job.outputs if n in read and not (root / n).exists()]
-    untrusted = [name for job in begun if not _is_trusted(job, root) for name in job.outputs]
-    return sorted({*missing, *untrusted})
+    seals = [read_seal(_seal_file(job, root)) for job in planned]
+    digests: dict[str, str] = {}
+    for job, seal in zip(planned, seals, strict=True):
+        digests |= _digests(job, seal)
+    read: set[str] = set()
+    untrusted: set[str] = set()
+    for job, seal in zip(planned, seals, strict=True):
+        if any((root / name).exists() for name in job.outputs):
+            read |= {*job.inputs}
+            if not _is_trusted(job, seal, root, digests):
+                untrusted |= {*job.outputs}
+    missing = {n for job in planned for n in job.outputs if n in read and not (root / n).exists()}
+    return sorted(missing | untrusted)
 
 
-def _is_trusted(job: Job, root: Path) -> bool:
-    seal = read_seal(_seal_file(job, root))
-    return seal is not None and seal.param == job.param and not _damaged(job, seal, root)
+def _is_trusted(job: Job, seal: Seal | None, root: Path, digests: Mapping[str, str]) -> bool:
+    return (
+        seal is not None
+        and seal.param == job.param
+        and not _damaged(job, seal, root)
+        and not _changed_inputs(job, seal.inputs, root, digests)
+    )
+
+
+def _digests(job: Job, seal: Seal | None) -> dict[str, str]:
+    """Return output → SHA-256 that a seal states."""
+    marks = seal.outputs if seal else {}
+    return {n: marks[Path(n).name].sha256 for n in job.outputs if Path(n).name in marks}
 
 
 def _damaged(job: Job, seal: Seal, root: Path) -> list[str]:
@@ -94,17 +111,18 @@ def _own_reason(job: Job, seal: Seal | None, root: Path, digests: Mapping[str, s
 
 
 def _changed_inputs(
-    job: Job, recorded: Mapping[str, str], root: Path, digests: Mapping[str, str]
+    job: Job, recorded: Inputs, root: Path, digests: Mapping[str, str]
 ) -> str | None:
     for name in job.inputs:
-        if name not in recorded:
+        if name in recorded.sealed:
+            changed = digests.get(name, recorded.sealed[name]) != recorded.sealed[name]
+        elif name in recorded.outside:
+            changed = not is_intact(root / name, recorded.outside[name])
+        else:
             return f"new input {name}"
-        current = digests.get(name)
-        if current is None and (root / name).is_file():
-            current = sha256(root / name)
-        if current != recorded[name]:
+        if changed:
             return f"{name} changed"
-    removed = sorted(set(recorded) - set(job.inputs))
+    removed = sorted({*recorded.sealed, *recorded.outside} - {*job.inputs})
     return f"no longer reads {removed[0]}" if removed else None
 
 

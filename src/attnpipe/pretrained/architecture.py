@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import (
@@ -55,12 +54,13 @@ def architecture(
     try:
         with quiet():
             config = CONFIG_MAPPING[kind].from_dict(dict(document))
-    except (StrictDataclassError, TypeError, ValueError, AttributeError, KeyError) as error:
+    except Exception as error:  # classes of configs compute with what a file says
         raise UserError(
             f"'{path}' is no valid config of a '{kind}' model ({_line(error)}); get the file anew"
         ) from None
     known = _classes(kind, task, config)
-    named = document.get("architectures") or known[:1]
+    named = document.get("architectures")
+    named = named if isinstance(named, list) and named else known[:1]
     name = str(named[0]) if named else None
     if name not in known:
         says = f"architectures '{name}'" if name else f"model_type '{kind}'"

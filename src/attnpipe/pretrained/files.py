@@ -1,7 +1,7 @@
 """The files of a model's folder, and which of them are taken."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ FACTS = "attnpipe.json"
 FILES = (CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG, FACTS)
 """What `obtain` writes, no more and no less; the facts come last."""
 
+MAX_ID = 1 << 24
+"""Memory for a vocabulary goes by its largest id, whatever that is."""
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 # They lead a loader to code or files elsewhere, or choose what we choose: class, kernel, format.
@@ -82,7 +84,7 @@ def read_object(path: Path) -> dict[str, Any]:
     """
     try:
         document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"cannot read '{path}' as JSON ({error}); get the file anew") from None
     if not isinstance(document, dict):
         raise UserError(f"'{path}' holds no JSON object; get the file anew")
@@ -105,6 +107,17 @@ def plain_config(document: Mapping[str, Any], path: Path) -> dict[str, Any]:
     return {key: value for key, value in document.items() if key not in DROPPED}
 
 
+def _whole_numbers(document: Any) -> Iterator[int]:
+    """Yield all whole numbers of a document, however deep."""
+    rest = [document]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, dict | list):
+            rest += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, int):
+            yield value
+
+
 def plain_tokenizer(path: Path) -> Tokenizer:
     """Return a stored tokenizer that neither cuts nor pads: lengths are the study's business.
 
@@ -114,6 +127,12 @@ def plain_tokenizer(path: Path) -> Tokenizer:
         The file holds no tokenizer.
     """
     document = read_object(path) | {"truncation": None, "padding": None}
+    largest = max(_whole_numbers(document), default=0)
+    if largest > MAX_ID:
+        raise UserError(
+            f"'{path}' has the number {largest}, but no vocabulary has more than {MAX_ID} tokens; "
+            "get the file anew"
+        )
     try:
         return Tokenizer.from_str(json.dumps(document))
     except Exception as error:  # the library raises plain exceptions only
@@ -127,5 +146,8 @@ def tokenizer_settings(folder: Path) -> dict[str, Any]:
     for path in (folder / name for name in names):
         settings |= read_object(path) if path.is_file() else {}
     if (template := folder / CHAT_TEMPLATE).is_file():
-        settings["chat_template"] = template.read_text("utf-8")
+        try:
+            settings["chat_template"] = template.read_text("utf-8")
+        except (OSError, ValueError) as error:
+            raise UserError(f"cannot read '{template}' ({error}); get the file anew") from None
     return {key: value for key, value in settings.items() if key not in DROPPED}

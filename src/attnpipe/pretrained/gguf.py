@@ -20,6 +20,7 @@ from attnpipe.io.space import check_space
 from attnpipe.pretrained.document import write_document
 from attnpipe.pretrained.files import CONFIG, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS
 from attnpipe.pretrained.gguf_config import llama_config
+from attnpipe.pretrained.gguf_layout import check_layout
 from attnpipe.pretrained.gguf_metadata import CURE, INSTEAD, Metadata
 from attnpipe.pretrained.gguf_tokenizer import make_tokenizer, tokenizer_config
 
@@ -83,11 +84,10 @@ def convert_gguf(path: Path, folder: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> tuple[Metadata, list[ReaderTensor]]:
+    check_layout(path)
     try:
         reader = GGUFReader(path)
         fields = {key: field.contents() for key, field in reader.fields.items()}
-    except FileNotFoundError:
-        raise UserError(f"'{path}' is missing; give a GGUF file") from None
     except (OSError, ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise UserError(f"'{path}' is no whole GGUF file ({reason}); {CURE}") from None

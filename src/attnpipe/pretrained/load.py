@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from attnpipe.core.errors import UserError
 from attnpipe.pretrained.architecture import architecture
 from attnpipe.pretrained.files import CONFIG, WEIGHTS, plain_config, read_object
 from attnpipe.pretrained.quiet import quiet
-from attnpipe.pretrained.weights import check_finite
+from attnpipe.pretrained.weights import check_finite, stored_counts
 from attnpipe.schema.pretrained import DType, Task
 
 DTYPES: dict[DType, torch.dtype] = {
@@ -20,6 +19,9 @@ DTYPES: dict[DType, torch.dtype] = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+
+LAYERS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers")
+SMALL = 1_000_000
 
 
 def load_model(
@@ -73,6 +75,7 @@ def _stored(
     report: dict[str, Any]
     check_finite(weights)
     try:
+        _check_size(kind, config, weights)
         model, report = kind.from_pretrained(
             folder,
             config=config,
@@ -82,8 +85,10 @@ def _stored(
             ignore_mismatched_sizes=True,  # so that the report names them
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # what a config says can make a class fail in any way
+        reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
         raise UserError(f"cannot load '{folder}' ({reason}); obtain the model anew") from None
     for name, stored, expected in sorted(report["mismatched_keys"]):
         raise UserError(
@@ -101,3 +106,21 @@ def _stored(
             f"{CONFIG} names; give weights and config of one model"
         )
     return model
+
+
+def _check_size(kind: Any, config: PreTrainedConfig, weights: Path) -> None:
+    """Refuse a config of a far larger model than is stored, before memory is taken for it."""
+    tensors, numbers = stored_counts(weights)
+    layers = max((getattr(config, name, None) or 0 for name in LAYERS), default=0)
+    if isinstance(layers, int) and layers > tensors:
+        raise UserError(
+            f"{CONFIG} asks for {layers} layers, but '{weights}' holds {tensors} tensors; "
+            "give weights and config of one model"
+        )
+    with torch.device("meta"):  # shapes without memory
+        wanted = sum(p.numel() for p in kind(config).parameters())
+    if wanted > 2 * numbers + SMALL:  # tied weights are stored once
+        raise UserError(
+            f"{CONFIG} asks for {wanted} numbers, but '{weights}' holds {numbers}; "
+            "give weights and config of one model"
+        )

@@ -1,5 +1,6 @@
 """Stored weights: readable, finite."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,13 @@ def check_finite(path: Path) -> None:
                     f"tensor '{name}' in '{path}' holds {count} values that are NaN or "
                     "infinite; give an undamaged checkpoint"
                 )
+
+
+def stored_counts(path: Path) -> tuple[int, int]:
+    """Return how many tensors, and how many numbers in all, a file holds."""
+    with open_weights(path) as handle:
+        shapes = [handle.get_slice(name).get_shape() for name in handle.keys()]  # noqa: SIM118
+    return len(shapes), sum(map(math.prod, shapes))
 
 
 def stored_formats(path: Path) -> list[str]:

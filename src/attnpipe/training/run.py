@@ -7,6 +7,7 @@ import polars as pl
 import torch
 from torch import nn
 
+from attnpipe.core.failing import reason_of_failure
 from attnpipe.core.outcome import Outcome
 from attnpipe.data.storage import Dataset
 from attnpipe.models.build import build_model
@@ -39,7 +40,7 @@ class TrainedRun:
         Table `EVALUATION`: forecasts of checkpoint ``best`` for the whole test split; empty
         if the run did not end well.
     outcome
-        ``ok`` or ``diverged``.
+        ``ok``, ``diverged`` or ``failed``.
     """
 
     checkpoints: dict[str, dict[str, np.ndarray]]
@@ -82,7 +83,7 @@ def train(
     -------
     TrainedRun
         With outcome ``diverged``, and what was kept until then, if a loss became NaN or
-        infinite.
+        infinite; with outcome ``failed``, and nothing else, if the model's code raised.
 
     Raises
     ------
@@ -90,6 +91,22 @@ def train(
         The data hold NaN or infinite values, a split is empty, or the model has no kind
         that can be trained.
     """
+    try:
+        return _train(dataset, model, training, seed, name, resume, progress)
+    except Exception as error:  # a model is a program: it can fail in any way
+        reason = reason_of_failure(error, f"model '{name}', seed {seed}")
+        return TrainedRun({}, HISTORY.frame(), EVALUATION.frame(), Outcome("failed", reason))
+
+
+def _train(
+    dataset: Dataset,
+    model: Trainable | SavedModel,
+    training: TrainingSpec,
+    seed: int,
+    name: str,
+    resume: ResumeStore | None,
+    progress: Progress | None,
+) -> TrainedRun:
     task = task_of(dataset)
     seeds = Seeds.of(seed)
     module = build_model(model, dataset.inputs, dataset.window, seed=seeds.initialisation)

@@ -33,7 +33,8 @@ def document3_export(tables: Mapping[str, pl.DataFrame], model: str) -> Record:
     Returns
     -------
     dict
-        Ready for JSON. Heads are those of variant ``cot``, or else of the first.
+        Ready for JSON. Heads are those of variant ``cot``, or else of the first. Of a run that
+        did not end well ``outcome`` and ``reason`` alone.
 
     Raises
     ------
@@ -47,6 +48,9 @@ def document3_export(tables: Mapping[str, pl.DataFrame], model: str) -> Record:
     own["heads"] = own["heads"].filter(pl.col("condition").is_null())
     variants = own["heads"]["variant"].unique(maintain_order=True).to_list()
     if not variants:
+        for run in tables["inventory"].filter(pl.col("model") == model).to_dicts():
+            if run["outcome"] != "ok":
+                return {key: run[key] for key in ("outcome", "reason")}
         raise UserError(
             f"the tables have no pretrained run of model '{model}': run aggregate_text for it"
         )

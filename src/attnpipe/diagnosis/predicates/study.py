@@ -80,12 +80,13 @@ def _causal(codes: Sequence[str]) -> str:
 
 def gaps(case: Case) -> Finding:
     """YES: every run of every model ended well; otherwise the gaps are named."""
+    failures = [f"{failure}." for failure in case.context.failures]
     of_runs = [f for f in case.found.values() if f.predicate == "runs"]
     cited = [case.book[i] for f in of_runs for i in f.evidence]
-    if all(f.status == "YES" for f in of_runs):
+    if all(f.status == "YES" for f in of_runs) and not failures:
         total = sum(len(case.context.seeds_of(model)) for model in case.context.labels)
         return case.answer("YES", f"{every(total, 'run').capitalize()} ended well.", cited)
-    said = " ".join(_grouped(case))
+    said = " ".join([*_grouped(case), *failures])
     lost = [m for f in of_runs if f.status == "INCONCLUSIVE" for m in f.missing]
     return case.lacking(said, lost, cited) if lost else case.answer("NO", said, cited)
 

@@ -49,7 +49,7 @@ class Captured:
     tokens: pl.DataFrame
     answers: pl.DataFrame
     metrics: pl.DataFrame
-    parameters: int
+    parameters: int | None = None
     checkpoints: list[str] = field(default_factory=list)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
