@@ -2,9 +2,11 @@
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 from attnpipe.core.errors import UserError
+from attnpipe.pipeline.controller import claim, job_prefix
 from attnpipe.pipeline.frozen import freeze, is_recorded, open_plan
 from attnpipe.pipeline.job import SENTENCES
 from attnpipe.pipeline.staleness import forced_outputs
@@ -58,11 +60,28 @@ onerror:
         sentences.unlink()
 
 
+@cache
+def begin():
+    """Before the graph is judged: nobody else works on the study, and its jobs have a name."""
+    settings = workflow.executor_settings
+    if not workflow.is_main_process or workflow.executor_plugin is None:
+        return
+    submits = hasattr(settings, "jobname_prefix")
+    if submits:
+        settings.jobname_prefix = job_prefix(plan.study.spec.name, ROOT)
+    if not (workflow.dryrun or workflow.touch):
+        try:
+            claim(plan.study.spec.name, ROOT, submits)
+        except UserError as error:
+            raise SystemExit(f"attnpipe: {error}")
+
+
 def inputs(stage):
     """Named inputs of a stage, from the plan."""
 
 
     def named(wildcards):
+        begin()
         workflow.dag.forcefiles.update(forced)  # the graph exists now, and is not yet judged
         return plan.inputs(stage, dict(wildcards))
 
@@ -72,3 +91,18 @@ def inputs(stage):
 def spec(stage):
     """The one param of a stage, from the plan."""
     return lambda wildcards: plan.param(stage, dict(wildcards))
+
+
+def together(group):
+    """Name of the group of a rule: what a cluster gets as one job. Local runs have no use for it."""
+    submits = workflow.remote_exec or workflow.resource_settings.nodes is not None
+    return group if submits else None
+
+
+def asked(stage):
+    """What a stage asks a cluster for: more with each attempt."""
+    table = plan.resources(stage)
+    return {
+        "mem_mb": lambda wildcards, attempt: table.mem_mb * attempt,
+        "runtime": lambda wildcards, attempt: table.runtime * attempt,
+    } | ({"gpu": table.gpu} if table.gpu else {})

@@ -13,6 +13,7 @@ from attnpipe.pipeline.members import fingerprint_key, members
 from attnpipe.pipeline.params import StudyParams
 from attnpipe.pipeline.params_text import TextParams
 from attnpipe.pipeline.paths import SEAL_NAME
+from attnpipe.schema.resources import JobResources
 
 RULE_FILES = {
     "trained": ("train", "aggregate", "compression", "report"),
@@ -75,6 +76,10 @@ class Plan:
     def out(self, stage: str, **wildcards: Any) -> dict[str, str]:
         """Return the output paths of one job."""
         return self._files.out(stage, **wildcards)
+
+    def resources(self, stage: str) -> JobResources:
+        """Return what one job of a stage asks a cluster for."""
+        return self.study.spec.resources[stage]
 
     def inputs(self, stage: str, wildcards: Mapping[str, Any]) -> Inputs:
         """Return the named inputs of one job."""
