@@ -17,6 +17,10 @@ ROOT = Path(workflow.basedir)
 for library in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "POLARS_MAX"):
     os.environ[f"{library}_THREADS"] = "1"
 
+# A job on a cluster uses the CPUs that it asked for: Snakemake would take all that it sees.
+if workflow.remote_exec and "SLURM_CPUS_PER_TASK" in os.environ:
+    workflow.global_resources["_cores"] = int(os.environ["SLURM_CPUS_PER_TASK"])
+
 # glibc keeps what is freed for the next step: giving it back costs a training a quarter of its
 # time in page faults.
 os.environ["MALLOC_MMAP_THRESHOLD_"] = str(2**28)

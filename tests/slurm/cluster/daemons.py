@@ -1,8 +1,8 @@
 """Processes of the cluster: started, waited for, stopped by the ids that were written down."""
 
 import os
+import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,17 +28,22 @@ class Daemons:
 
     def start(self, name: str, *command: str) -> None:
         """Start a daemon in a session of its own."""
-        with (self._folder / "log" / f"{name}.out").open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env=os.environ | {"PATH": search_path()},
-            )
+        program = shutil.which(command[0], path=search_path())
+        assert program is not None, f"{command[0]} is not installed"
+        log = str(self._folder / "log" / f"{name}.out")
+        pid = os.posix_spawn(
+            program,
+            command,
+            os.environ | {"PATH": search_path()},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
         with self._list.open("a") as file:
-            file.write(f"{name} {process.pid} {_born(process.pid)}\n")
+            file.write(f"{name} {pid} {_born(pid)}\n")
 
     def pid(self, name: str) -> int | None:
         """Return the process id of a daemon; None if it does not run."""
