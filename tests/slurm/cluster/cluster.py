@@ -47,6 +47,9 @@ class Cluster:
                 self.cancel_all()
         self._daemons.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+        for name in files(self.folder):  # without them, SLURM's commands end at once
+            if (ETC / name).exists() and MARK in (ETC / name).read_text():
+                (ETC / name).unlink()
 
     def ask(self, *command: str) -> str:
         """Return what a command of SLURM prints.
