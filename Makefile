@@ -43,8 +43,8 @@ $(CLUSTERED): $(INSTALLED)
 
 # Installs Debian's SLURM and starts two nodes on this host; where it cannot, it says why.
 test-slurm: setup-slurm  ## a study and its faults on a real cluster
-	timeout -k 30 600 $(BIN)/python -m pytest -m cluster tests/slurm $(ARGS); \
-	  status=$$?; $(BIN)/python -m tests.slurm.cluster down; exit $$status
+	$(BIN)/python -m tests.slurm.cluster around \
+	  timeout -k 30 540 $(BIN)/python -m pytest -n 3 --dist loadfile -m cluster tests/slurm $(ARGS)
 
 check: setup  ## lint, format, types, import contracts
 	$(BIN)/ruff check .

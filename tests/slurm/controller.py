@@ -96,13 +96,26 @@ class Controller:
             time.sleep(0.2)
         return found
 
-    def running(self, study: str = "tiny", **where: str) -> Sequence[int]:
-        """Return the ids of the study's jobs that run now, on one `node` or on any."""
-        rows = self._cluster.ask("squeue", "-h", "-t", "R", "-o", "%A|%j|%N").splitlines()
+    def running(self, study: str = "tiny", node: str | None = None) -> Sequence[int]:
+        """Return the ids of the study's jobs that run now, on one node or on any."""
+        rows = self._queue(study)
+        return [int(i) for i, state, on in rows if state == "RUNNING" and node in (None, on)]
+
+    def queued(self, study: str = "tiny") -> Sequence[int]:
+        """Return the ids of the study's jobs that wait or run."""
+        return [int(i) for i, _, _ in self._queue(study)]
+
+    def cancel(self) -> None:
+        """Cancel what is left of the study's jobs."""
+        if jobs := self.queued():
+            self._cluster.ask("scancel", *map(str, jobs))
+            self.until(lambda: not self.queued())
+
+    def _queue(self, study: str) -> list[tuple[str, str, str]]:
+        rows = self._cluster.ask("squeue", "-h", "-o", "%A|%T|%N|%j").splitlines()
         cells = [row.split("|") for row in rows]
         prefix = job_prefix(study, self.project.folder)
-        node = where.get("node")
-        return [int(i) for i, name, on in cells if name.startswith(prefix) and node in (None, on)]
+        return [(i, state, node) for i, state, node, name in cells if name.startswith(prefix)]
 
     def accounting(self, study: str = "tiny") -> list[Submitted]:
         """Return all jobs of the study, in the order of their submission."""

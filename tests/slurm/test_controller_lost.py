@@ -4,8 +4,9 @@ from tests.slurm.controller import results
 
 
 def test_after_sigkill_jobs_end_by_themselves_and_a_resume_runs_the_rest(
-    controller, cluster, undisturbed
+    controlled, cluster, undisturbed
 ):
+    controller = controlled(cluster)
     first = controller.start()
     controller.until(controller.running, seconds=120)
 
@@ -26,7 +27,7 @@ def test_after_sigkill_jobs_end_by_themselves_and_a_resume_runs_the_rest(
     assert f"`squeue --name={name}`" in sentence
     assert [job.id for job in controller.accounting()] == submitted
 
-    controller.until(lambda: not cluster.queued(), seconds=240)
+    controller.until(lambda: not controller.queued(), seconds=240)
     unlocked = controller.project.snakemake("--unlock")
     assert unlocked.returncode == 0, unlocked.stderr
     controller.run()
@@ -37,7 +38,8 @@ def test_after_sigkill_jobs_end_by_themselves_and_a_resume_runs_the_rest(
     assert {n for n in wanted if found.get(n) != wanted[n]} == set()
 
 
-def test_cancelled_as_the_sentence_says_all_runs_again(controller, cluster):
+def test_cancelled_as_the_sentence_says_all_runs_again(controlled, cluster):
+    controller = controlled(cluster)
     target = "results/tiny/runs/mlp/seed-1/outcome.json"
     first = controller.start(target)
     controller.until(controller.running, seconds=120)
@@ -45,7 +47,7 @@ def test_cancelled_as_the_sentence_says_all_runs_again(controller, cluster):
     _, said = controller.start(target).end(seconds=90)
     name = said.partition("`scancel --name=")[2].partition("`")[0]
     cluster.ask("scancel", f"--name={name}")
-    controller.until(lambda: not cluster.queued())
+    controller.until(lambda: not controller.queued())
     assert controller.project.snakemake("--unlock").returncode == 0
     controller.run(target)
     states = [job.state for job in controller.accounting()]

@@ -25,12 +25,20 @@ class Cluster:
         self.folder = folder
         self._daemons = Daemons(folder)
 
+    def obstacle(self) -> str | None:
+        """Return why there can be no cluster on this machine; None if there can."""
+        known = ETC / "slurm.conf"
+        if known.exists() and MARK not in known.read_text():
+            return f"'{known}' is of another cluster"
+        return obstacle()
+
+    def answers(self) -> bool:
+        """Whether the cluster is up."""
+        return self._daemons.pid("slurmctld") is not None and self._controller_answers()
+
     def up(self) -> None:
         """Install what is missing, and start from an empty state."""
-        reason = obstacle()
-        if reason is None and (ETC / "slurm.conf").exists():
-            foreign = MARK not in (ETC / "slurm.conf").read_text()
-            reason = f"{ETC}/slurm.conf is of another cluster" if foreign else None
+        reason = self.obstacle()
         if reason is not None:
             raise SystemExit(f"no test cluster on this machine: {reason}")
         install()
