@@ -66,8 +66,9 @@ def _lock(study: str, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.seek(0)
-        owner = file.read().strip() or "another process"
+        with file:
+            file.seek(0)
+            owner = file.read().strip() or "another process"
         raise UserError(
             f"study '{study}' is being run by {owner}: wait until it has ended, or stop it there "
             "with Ctrl-C, which cancels its jobs on a cluster"
