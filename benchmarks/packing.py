@@ -70,13 +70,13 @@ def study(pack: int, runs: int) -> float:
 def accounted(pack: int, since: str) -> list[tuple[float, float]]:
     """Return CPU-seconds and taken seconds × CPUs of each job of a study since a time."""
     told = subprocess.run(
-        ["sacct", "-X", "-n", "-P", "-S", since, "-o", "JobName,State,TotalCPU,CPUTimeRAW"],
+        ["sacct", "-n", "-P", "-S", since, "-o", "JobName,State,TotalCPU,CPUTimeRAW"],
         capture_output=True,
         text=True,
         check=True,
         timeout=60,
     ).stdout
-    prefix = job_prefix(f"packs_of_{pack}", ROOT)
+    prefix = job_prefix(f"packs_of_{pack}", ROOT)  # steps have other names
     rows = [line.split("|") for line in told.splitlines() if line.startswith(prefix)]
     return [(_seconds(cpu), float(busy)) for _, state, cpu, busy in rows if state == "COMPLETED"]
 

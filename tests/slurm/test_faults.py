@@ -20,8 +20,19 @@ FAULTS = """
     if seed in (3, 4) and first:
         time.sleep(600)
 """
+# The last step of a chain at seed 5.
+FAULT_AT_THE_END = """
+    from pathlib import Path
+    if ctx.spec["seed"] == 5 and not Path("interventions-tried").exists():
+        Path("interventions-tried").touch()
+        raise RuntimeError("an accident at the end")
+"""
+BEGIN = "with job(snakemake) as ctx:\n"
 LINE = '    model, seed = ctx.spec["model"], ctx.spec["seed"]\n'
-ASKED = "seeds=[1,2,3,4] resources.train.mem_mb=900"
+ASKED = "seeds=[1,2,3,4,5] resources.train.mem_mb=900"
+
+
+CHAIN = "results/tiny/runs/pool/seed-5/interventions.parquet"
 
 
 def target(study, seed):
@@ -33,10 +44,12 @@ def finished(cluster, tmp_path_factory):
     """A study with three faults, one beside it whose jobs have a minute, and what both said."""
     controller = Controller(Project.create(tmp_path_factory.mktemp("faults") / "project"), cluster)
     controller.project.edit("workflow/scripts/train.py", LINE, LINE + FAULTS)
+    controller.project.edit("workflow/scripts/intervene.py", BEGIN, BEGIN + FAULT_AT_THE_END)
     late = controller.start(
         target("late", 3), overrides=f"{ASKED} name=late resources.train.runtime=1"
     )
-    others = controller.start(*(target("tiny", seed) for seed in (1, 2, 4)), overrides=ASKED)
+    targets = [CHAIN, *(target("tiny", seed) for seed in (1, 2, 4))]
+    others = controller.start(*targets, overrides=ASKED)
     waiting = controller.until(lambda: attempts(controller, 4), seconds=180)
     cluster.ask("scancel", waiting[0])
     return controller, others.end(), late.end()
@@ -89,3 +102,12 @@ def test_a_job_cancelled_from_outside_is_tried_again(finished):
     controller, _, _ = finished
     first, second = told(controller, "tiny", 4)
     assert (first.state, second.state) == ("CANCELLED", "COMPLETED")
+
+
+def test_a_chain_that_fails_at_its_end_is_not_trained_again(finished):
+    controller, (_, said), _ = finished
+    assert "an accident at the end" in said
+    chain = [job for job in controller.accounting() if "intervene" in job.what]
+    assert [job.state for job in chain] == ["FAILED", "COMPLETED"]
+    assert attempts(controller, 5) == [str(chain[0].id)]
+    assert (controller.project.folder / CHAIN).exists()

@@ -9,7 +9,7 @@ from attnpipe.core.errors import UserError
 from attnpipe.pipeline.controller import claim, job_prefix
 from attnpipe.pipeline.frozen import freeze, is_recorded, open_plan
 from attnpipe.pipeline.job import SENTENCES
-from attnpipe.pipeline.staleness import forced_outputs
+from attnpipe.pipeline.staleness import forced_outputs, is_finished
 
 ROOT = Path(workflow.basedir)
 
@@ -80,12 +80,32 @@ def begin():
             raise SystemExit(f"attnpipe: {error}")
 
 
+class Unfinished(set):
+    """Files to be made whatever there is, without those of finished jobs."""
+
+    finished = set()
+
+    def update(self, files):
+        super().update(file for file in files if file not in self.finished)
+
+
+def keep_finished(job):
+    """On a cluster, a job that is tried again does not repeat what its members have finished."""
+    dag = workflow.dag
+    if workflow.remote_exec and workflow.execution_settings.attempt > 1:
+        if not isinstance(dag.forcefiles, Unfinished):
+            dag.forcefiles = Unfinished(dag.forcefiles)
+        if is_finished(job, ROOT):
+            Unfinished.finished.update(job.outputs)
+
+
 def inputs(stage):
     """Named inputs of a stage, from the plan."""
 
 
     def named(wildcards):
         begin()
+        keep_finished(plan.job(stage, dict(wildcards)))
         workflow.dag.forcefiles.update(forced)  # the graph exists now, and is not yet judged
         return plan.inputs(stage, dict(wildcards))
 

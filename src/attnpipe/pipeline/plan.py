@@ -104,7 +104,15 @@ class Plan:
 
     def jobs(self) -> Iterator[Job]:
         """Yield every job of the study, producers before consumers."""
-        return (self._job(stage, **wildcards) for stage, wildcards in self._tasks())
+        return (self.job(stage, wildcards) for stage, wildcards in self._tasks())
+
+    def job(self, stage: str, wildcards: Mapping[str, str]) -> Job:
+        """Return one job."""
+        read: list[str] = []
+        for value in self.inputs(stage, wildcards).values():
+            read += [value] if isinstance(value, str) else value
+        written = tuple(self.out(stage, **wildcards).values())
+        return Job(stage, wildcards, tuple(read), written, self.param(stage, wildcards))
 
     def _tasks(self) -> Iterator[tuple[str, dict[str, str]]]:
         yield from self._text_tasks() if self.study.mode == "text" else self._run_tasks()
@@ -153,10 +161,3 @@ class Plan:
             for stage in ("aggregate_text", "export_text"):
                 yield stage, {"model": model}
         yield "compare_text", {}
-
-    def _job(self, stage: str, **wildcards: str) -> Job:
-        read: list[str] = []
-        for value in self.inputs(stage, wildcards).values():
-            read += [value] if isinstance(value, str) else value
-        written = tuple(self.out(stage, **wildcards).values())
-        return Job(stage, wildcards, tuple(read), written, self.param(stage, wildcards))

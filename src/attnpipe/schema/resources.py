@@ -15,7 +15,7 @@ class JobResources(Section):
     """
 
     mem_mb: Annotated[int, Field(ge=600)]
-    """Memory in MB; 300 of it are Snakemake's own."""
+    """Memory in MB; 400 of it are Snakemake's own."""
     runtime: Annotated[int, Field(ge=1)]
     """Time limit in minutes."""
     threads: Annotated[int, Field(ge=1)] = 1
