@@ -7,7 +7,7 @@ Run in the project folder, where `sbatch` and `sacct` work:
 Each row is a small study of its own: so many runs of one model with attention, each a chain of
 train, extract, measure and intervene. CPU-seconds of jobs are those of the accounting. Work is
 what the same scripts take by themselves, Python's start and imports included; the rest is
-Snakemake's. Busy is how long CPUs of the cluster were taken, whatever they did.
+Snakemake's. The controller plans the study and watches its jobs.
 """
 
 import argparse
@@ -30,8 +30,7 @@ OVERRIDES = (
     "training.windows_per_epoch=320 intervention.names=[uniform]"
 )
 COLUMNS = (
-    "runs per job", "jobs", "CPU-s per run", "beside its work", "busy s per run",
-    "controller CPU-s",
+    "runs per job", "jobs", "CPU-s per run", "beside its work", "CPU-s of the controller",
 )  # fmt: skip
 
 
@@ -67,10 +66,10 @@ def study(pack: int, runs: int) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def accounted(pack: int, since: str) -> list[tuple[float, float]]:
-    """Return CPU-seconds and taken seconds × CPUs of each job of a study since a time."""
+def accounted(pack: int, since: str) -> list[float]:
+    """Return CPU-seconds of each job of a study since a time."""
     told = subprocess.run(
-        ["sacct", "-n", "-P", "-S", since, "-o", "JobName,State,TotalCPU,CPUTimeRAW"],
+        ["sacct", "-n", "-P", "-S", since, "-o", "JobName,State,TotalCPU"],
         capture_output=True,
         text=True,
         check=True,
@@ -78,7 +77,7 @@ def accounted(pack: int, since: str) -> list[tuple[float, float]]:
     ).stdout
     prefix = job_prefix(f"packs_of_{pack}", ROOT)  # steps have other names
     rows = [line.split("|") for line in told.splitlines() if line.startswith(prefix)]
-    return [(_seconds(cpu), float(busy)) for _, state, cpu, busy in rows if state == "COMPLETED"]
+    return [_seconds(cpu) for _, state, cpu in rows if state == "COMPLETED"]
 
 
 def _seconds(clock: str) -> float:
@@ -110,11 +109,9 @@ def main() -> None:
         controller = study(pack, options.runs)
         own = own if own is not None else work(pack, options.runs)
         jobs = accounted(pack, since)
-        cpu, busy = (sum(job[i] for job in jobs) / options.runs for i in (0, 1))
+        cpu = sum(jobs) / options.runs
         print(
-            f"| {pack} | {len(jobs)} | {cpu:.1f} | {cpu - own:.1f} | {busy:.1f} | "
-            f"{controller:.1f} |",
-            flush=True,
+            f"| {pack} | {len(jobs)} | {cpu:.1f} | {cpu - own:.1f} | {controller:.1f} |", flush=True
         )
     print(f"\nA chain by itself takes {own:.1f} CPU-s.")
 

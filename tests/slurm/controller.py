@@ -52,6 +52,10 @@ class Running:
             raise AssertionError(f"the controller took over {seconds} s:\n{said}") from None
         return code, self._log.read_text()
 
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        os.killpg(self._process.pid, signal.SIGINT)
+
     def kill(self) -> None:
         """End it at once, with all that it started on this host; its jobs are not its children."""
         os.killpg(self._process.pid, signal.SIGKILL)

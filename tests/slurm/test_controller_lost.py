@@ -52,3 +52,17 @@ def test_cancelled_as_the_sentence_says_all_runs_again(controlled, cluster):
     controller.run(target)
     states = [job.state for job in controller.accounting()]
     assert states == ["CANCELLED", "COMPLETED"]
+
+
+def test_ctrl_c_cancels_its_jobs(controlled, cluster):
+    controller = controlled(cluster)
+    running = controller.start("results/tiny/runs/mlp/seed-1/outcome.json")
+    controller.until(controller.running, seconds=120)
+    running.interrupt()
+    code, said = running.end(seconds=120)
+    assert code != 0
+    assert "Traceback" not in said
+    controller.until(lambda: not controller.queued())
+    assert [job.state for job in controller.accounting()] == ["CANCELLED"]
+    locks = controller.project.folder / ".snakemake" / "locks"
+    assert list(locks.iterdir()) == []
