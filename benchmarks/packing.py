@@ -27,7 +27,10 @@ MODEL = "reader"
 STAGES = ("train", "extract", "measure", "intervene")
 OVERRIDES = (
     "ground_truth=last models.reader.arms=[] data.train_windows=500 training.epochs=2 "
-    "training.windows_per_epoch=320 intervention.names=[uniform]"
+    "training.windows_per_epoch=320 intervention.names=[uniform] "
+    # packs ask for the sum of times, and partitions have limits
+    "resources.train.runtime=2 resources.extract.runtime=2 resources.measure.runtime=2 "
+    "resources.intervene.runtime=2"
 )
 COLUMNS = (
     "runs per job", "jobs", "CPU-s per run", "beside its work", "CPU-s of the controller",

@@ -62,9 +62,9 @@ def test_requests_are_those_of_the_table(finished):
     )
     # the largest memory, the sum of the times, never wider than the profile's `cores`
     assert {job.resources for job in chain} == {"billing=1,cpu=1,gres/gpu=1,mem=1700M,node=1"}
-    assert {job.minutes for job in chain} == {120 + 60 + 60 + 30}
+    assert {job.minutes for job in chain} == {60 + 20 + 30 + 10}
     assert {job.resources for job in alone} == {"billing=1,cpu=1,gres/gpu=1,mem=1500M,node=1"}
-    assert {job.minutes for job in alone} == {120}
+    assert {job.minutes for job in alone} == {60}
 
 
 def test_what_was_edited_meanwhile_reached_no_job(finished):
