@@ -19,7 +19,16 @@ LIMIT = 420
 """Seconds that a controller may take."""
 # Questions come as often as the plugin allows; one file system needs no patience.
 QUICK = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5")
-COLUMNS = ("JobID", "JobName", "State", "NodeList", "AllocTRES", "TimelimitRaw", "Comment")
+COLUMNS = (
+    "JobID",
+    "JobName",
+    "State",
+    "NodeList",
+    "AllocTRES",
+    "TimelimitRaw",
+    "Account",
+    "Comment",
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,7 @@ class Submitted:
     node: str
     resources: str
     minutes: int
+    account: str
     what: str
 
 
@@ -123,11 +133,11 @@ class Controller:
 
     def accounting(self, study: str = "tiny") -> list[Submitted]:
         """Return all jobs of the study, in the order of their submission."""
-        told = self._cluster.ask("sacct", "-X", "-n", "-P", "-o", ",".join(COLUMNS))
+        told = self._cluster.ask("sacct", "-X", "-n", "-P", "-o", COLUMNS)
         prefix = job_prefix(study, self.project.folder)
         return [
-            Submitted(int(i), name, state.split()[0], node, resources, int(minutes), what)
-            for i, name, state, node, resources, minutes, what in (
+            Submitted(int(i), name, state.split()[0], node, resources, int(minutes), account, what)
+            for i, name, state, node, resources, minutes, account, what in (
                 row.split("|") for row in told.splitlines()
             )
             if name.startswith(prefix)

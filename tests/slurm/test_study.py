@@ -7,6 +7,7 @@ import pytest
 from tests.slurm.controller import Controller, results
 from tests.workflow.project import Project
 
+SITE = ("--default-resources", "slurm_account=lab", "slurm_partition=main")
 CHOICE = "resources.train.gpu=1 resources.measure.mem_mb=1700"
 
 
@@ -17,7 +18,7 @@ def finished(cluster, tmp_path_factory):
     Each node has one GPU and each run asks for one, so that both nodes are needed.
     """
     controller = Controller(Project.create(tmp_path_factory.mktemp("study") / "project"), cluster)
-    running = controller.start(overrides=CHOICE)
+    running = controller.start(*SITE, overrides=CHOICE)
     (job, *_) = controller.until(controller.running)
     told = cluster.ask("scontrol", "show", "job", str(job))
     # runs wait for a GPU now, and nothing that comes later has read any config
@@ -56,6 +57,7 @@ def test_requests_are_those_of_the_table(finished):
     controller, told = finished
     assert "TresPerJob=gres:gpu:1" in told
     assert "Requeue=0" in told
+    assert {job.account for job in controller.accounting()} == {"lab"}
     chain, alone = (
         [job for job in controller.accounting() if job.what == f"rule_run_{what}"]
         for what in ("extract_intervene_measure_train", "train")
