@@ -19,16 +19,7 @@ LIMIT = 420
 """Seconds that a controller may take."""
 # Questions come as often as the plugin allows; one file system needs no patience.
 QUICK = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5")
-COLUMNS = (
-    "JobID",
-    "JobName",
-    "State",
-    "NodeList",
-    "AllocTRES",
-    "TimelimitRaw",
-    "Account",
-    "Comment",
-)
+COLUMNS = "JobID,JobName,State,NodeList,AllocTRES,TimelimitRaw,Account,Comment"
 
 
 @dataclass(frozen=True)
