@@ -6,10 +6,11 @@ ARGS   ?=
 
 VENV      := .venv
 INSTALLED := $(VENV)/.installed
+CLUSTERED := $(VENV)/.slurm
 BIN       := $(VENV)/bin
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run setup test test-slow check tiny calibrate docs bench clean
+.PHONY: run setup setup-slurm test test-slow test-slurm check tiny calibrate docs bench clean
 
 run: setup  ## the default study, or any other: make run ARGS="--config study=steering"
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(ARGS)
@@ -29,10 +30,21 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 test: setup  ## all fast tests
-	$(BIN)/python -m pytest -n $(CORES) -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n $(CORES) -m "not slow and not cluster" $(ARGS)
 
 test-slow: setup  ## downloads, long trainings, fuzzing
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+setup-slurm: $(CLUSTERED)  ## what profiles/slurm needs, too
+
+$(CLUSTERED): $(INSTALLED)
+	@$(PIP) --no-build-isolation -e '.[dev,slurm]'
+	@touch $@
+
+# Installs Debian's SLURM and starts two nodes on this host; where it cannot, it says why.
+test-slurm: setup-slurm  ## a study and its faults on a real cluster
+	$(BIN)/python -m tests.slurm.cluster around \
+	  timeout -k 30 540 $(BIN)/python -m pytest -n 3 --dist loadfile -m cluster tests/slurm $(ARGS)
 
 check: setup  ## lint, format, types, import contracts
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 import pytest
 
 from attnpipe.core.errors import UserError
-from attnpipe.pipeline.overrides import split_overrides, without_folders
+from attnpipe.pipeline.overrides import shown_overrides, split_overrides
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,6 @@ def test_unclosed_brackets_are_named(text):
 
 def test_a_report_is_told_no_place_on_this_machine():
     given = "seeds=[1, 2] data.path=/home/me/logs models.m.source.path='/x/y z' data.name=a/b"
-    assert without_folders(given) == (
+    assert shown_overrides(given) == (
         "seeds=[1, 2] data.path=…/logs models.m.source.path=…/y z data.name=a/b"
     )

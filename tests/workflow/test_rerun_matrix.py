@@ -36,6 +36,7 @@ OVERRIDES = {
     "models.pool.attention.size=4": [
         *POOL_TRAINED, *POOL_MEASURED, *STUDY,
     ],
+    "resources.train.mem_mb=2000": [],
     "models.pool.label=Pooling": [*FIGURES, "diagnose", *END],
     "analysis.metrics.peak_tolerance=0.01": [*POOL_MEASURED, *AFTER_MEASURE],
     "analysis.capture.max_megabytes=0.01": [

@@ -8,6 +8,11 @@ rule measure:
         **plan.patterns("measure"),
     params:
         spec=spec("measure"),
+    group:
+        together("run")
+    threads: plan.resources("measure").threads
+    resources:
+        **asked("measure"),
     message:
         "measure {wildcards.model} {wildcards.seed}"
     script:
@@ -21,6 +26,11 @@ rule aggregate:
         **plan.patterns("aggregate"),
     params:
         spec=spec("aggregate"),
+    group:
+        together("model")
+    threads: plan.resources("aggregate").threads
+    resources:
+        **asked("aggregate"),
     message:
         "aggregate {wildcards.model}"
     script:
@@ -34,6 +44,11 @@ rule compare:
         **plan.patterns("compare"),
     params:
         spec=spec("compare"),
+    group:
+        together("study")
+    threads: plan.resources("compare").threads
+    resources:
+        **asked("compare"),
     message:
         "compare"
     script:
@@ -49,6 +64,11 @@ if plan.study.trained:
             **plan.patterns("contrast"),
         params:
             spec=spec("contrast"),
+        group:
+            together("study")
+        threads: plan.resources("contrast").threads
+        resources:
+            **asked("contrast"),
         message:
             "contrast"
         script:
@@ -61,6 +81,11 @@ if plan.study.trained:
             **plan.patterns("effects"),
         params:
             spec=spec("effects"),
+        group:
+            together("study")
+        threads: plan.resources("effects").threads
+        resources:
+            **asked("effects"),
         message:
             "effects"
         script:

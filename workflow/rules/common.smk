@@ -2,20 +2,26 @@
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import remove_leftovers
+from attnpipe.pipeline.controller import claim, job_prefix
 from attnpipe.pipeline.frozen import freeze, is_recorded, open_plan
 from attnpipe.pipeline.job import SENTENCES, interrupt_once
 from attnpipe.pipeline.paths import RESULTS
-from attnpipe.pipeline.staleness import forced_outputs
+from attnpipe.pipeline.staleness import forced_outputs, is_finished
 
 ROOT = Path(workflow.basedir)
 
 # One thread per job: jobs fan out, and results must not depend on the machine's cores.
 for library in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "POLARS_MAX"):
     os.environ[f"{library}_THREADS"] = "1"
+
+# A job on a cluster uses the CPUs that it asked for: Snakemake would take all that it sees.
+if workflow.remote_exec and "SLURM_CPUS_PER_TASK" in os.environ:
+    workflow.global_resources["_cores"] = int(os.environ["SLURM_CPUS_PER_TASK"])
 
 # glibc keeps what is freed for the next step: giving it back costs a training a quarter of its
 # time in page faults.
@@ -65,11 +71,48 @@ onerror:
         sentences.unlink()
 
 
+@cache
+def begin():
+    """Before the graph is judged: nobody else works on the study, and its jobs have a name."""
+    settings = workflow.executor_settings
+    if not workflow.is_main_process or workflow.executor_plugin is None:
+        return
+    submits = hasattr(settings, "jobname_prefix")
+    if submits:
+        settings.jobname_prefix = job_prefix(plan.study.spec.name, ROOT)
+    if not (workflow.dryrun or workflow.touch):
+        try:
+            claim(plan.study.spec.name, ROOT, submits)
+        except UserError as error:
+            raise SystemExit(f"attnpipe: {error}")
+
+
+class Unfinished(set):
+    """Files to be made whatever there is, without those of finished jobs."""
+
+    finished = set()
+
+    def update(self, files):
+        super().update(file for file in files if file not in self.finished)
+
+
+def keep_finished(job):
+    """On a cluster, a job that is tried again does not repeat what its members have finished."""
+    dag = workflow.dag
+    if workflow.remote_exec and workflow.execution_settings.attempt > 1:
+        if not isinstance(dag.forcefiles, Unfinished):
+            dag.forcefiles = Unfinished(dag.forcefiles)
+        if is_finished(job, ROOT):
+            Unfinished.finished.update(job.outputs)
+
+
 def inputs(stage):
     """Named inputs of a stage, from the plan."""
 
 
     def named(wildcards):
+        begin()
+        keep_finished(plan.job(stage, dict(wildcards)))
         workflow.dag.forcefiles.update(forced)  # the graph exists now, and is not yet judged
         return plan.inputs(stage, dict(wildcards))
 
@@ -79,3 +122,18 @@ def inputs(stage):
 def spec(stage):
     """The one param of a stage, from the plan."""
     return lambda wildcards: plan.param(stage, dict(wildcards))
+
+
+def together(group):
+    """Name of the group of a rule: what a cluster gets as one job. Local runs have no use for it."""
+    submits = workflow.remote_exec or workflow.resource_settings.nodes is not None
+    return group if submits else None
+
+
+def asked(stage):
+    """What a stage asks a cluster for: more with each attempt."""
+    table = plan.resources(stage)
+    return {
+        "mem_mb": lambda wildcards, attempt: table.mem_mb * attempt,
+        "runtime": lambda wildcards, attempt: table.runtime * attempt,
+    } | ({"gpu": table.gpu} if table.gpu else {})

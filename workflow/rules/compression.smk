@@ -9,6 +9,11 @@ if plan.study.shortened:
             **plan.patterns("compression"),
         params:
             spec=spec("compression"),
+        group:
+            together("study")
+        threads: plan.resources("compression").threads
+        resources:
+            **asked("compression"),
         message:
             "compression"
         script:
@@ -24,6 +29,11 @@ if plan.study.shortened:
             params:
                 spec=spec("compress_text"),
             priority: 1  # long: it must not begin last
+            group:
+                together("run")
+            threads: plan.resources("compress_text").threads
+            resources:
+                **asked("compress_text"),
             message:
                 "compress_text {wildcards.model}"
             script:
@@ -38,6 +48,11 @@ if plan.study.shortened:
                 **plan.patterns("compress"),
             params:
                 spec=spec("compress"),
+            group:
+                together("run")
+            threads: plan.resources("compress").threads
+            resources:
+                **asked("compress"),
             message:
                 "compress {wildcards.model} {wildcards.seed}"
             script:

@@ -8,6 +8,11 @@ rule figure:
         **plan.patterns("figure"),
     params:
         spec=spec("figure"),
+    group:
+        together("study")
+    threads: plan.resources("figure").threads
+    resources:
+        **asked("figure"),
     message:
         "figure {wildcards.figure}"
     script:
@@ -21,6 +26,11 @@ rule diagnose:
         **plan.patterns("diagnose"),
     params:
         spec=spec("diagnose"),
+    group:
+        together("study")
+    threads: plan.resources("diagnose").threads
+    resources:
+        **asked("diagnose"),
     message:
         "diagnose"
     script:
@@ -34,6 +44,11 @@ rule report:
         **plan.patterns("report"),
     params:
         spec=spec("report"),
+    group:
+        together("study")
+    threads: plan.resources("report").threads
+    resources:
+        **asked("report"),
     message:
         "report"
     script:
@@ -47,6 +62,8 @@ rule verify:
         **plan.patterns("verify"),
     params:
         spec=spec("verify"),
+    localrule: True  # next to nothing to do, and not to be tried again
+    retries: 0
     message:
         "verify"
     script:

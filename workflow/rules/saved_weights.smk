@@ -8,6 +8,7 @@ rule list_weights:
         **plan.patterns("list_weights"),
     params:
         spec=spec("list_weights"),
+    localrule: True  # next to nothing to do
     message:
         "list_weights {wildcards.dataset}"
     script:
@@ -21,6 +22,11 @@ rule import_weights:
         **plan.patterns("import_weights"),
     params:
         spec=spec("import_weights"),
+    group:
+        together("run")
+    threads: plan.resources("import_weights").threads
+    resources:
+        **asked("import_weights"),
     message:
         "import_weights {wildcards.model} {wildcards.seed}"
     script:

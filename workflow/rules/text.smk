@@ -8,6 +8,7 @@ rule obtain_model:
         **plan.patterns("obtain_model"),
     params:
         spec=spec("obtain_model"),
+    localrule: True  # it may download, which nodes often cannot
     message:
         "obtain_model {wildcards.model}"
     script:
@@ -21,6 +22,7 @@ rule prepare_texts:
         **plan.patterns("prepare_texts"),
     params:
         spec=spec("prepare_texts"),
+    localrule: True  # it may download, which nodes often cannot
     message:
         "prepare_texts {wildcards.dataset}"
     script:
@@ -35,6 +37,11 @@ rule extract_text:
     params:
         spec=spec("extract_text"),
     priority: 1  # the longest chain begins here: interventions can wait
+    group:
+        together("run")
+    threads: plan.resources("extract_text").threads
+    resources:
+        **asked("extract_text"),
     message:
         "extract_text {wildcards.model}"
     script:
@@ -48,6 +55,11 @@ rule measure_text:
         **plan.patterns("measure_text"),
     params:
         spec=spec("measure_text"),
+    group:
+        together("run")
+    threads: plan.resources("measure_text").threads
+    resources:
+        **asked("measure_text"),
     message:
         "measure_text {wildcards.model}"
     script:
@@ -61,6 +73,11 @@ rule intervene_text:
         **plan.patterns("intervene_text"),
     params:
         spec=spec("intervene_text"),
+    group:
+        together("run")
+    threads: plan.resources("intervene_text").threads
+    resources:
+        **asked("intervene_text"),
     message:
         "intervene_text {wildcards.model}"
     script:
@@ -74,6 +91,11 @@ rule aggregate_text:
         **plan.patterns("aggregate_text"),
     params:
         spec=spec("aggregate_text"),
+    group:
+        together("model")
+    threads: plan.resources("aggregate_text").threads
+    resources:
+        **asked("aggregate_text"),
     message:
         "aggregate_text {wildcards.model}"
     script:
@@ -87,6 +109,11 @@ rule compare_text:
         **plan.patterns("compare_text"),
     params:
         spec=spec("compare_text"),
+    group:
+        together("study")
+    threads: plan.resources("compare_text").threads
+    resources:
+        **asked("compare_text"),
     message:
         "compare_text"
     script:
@@ -100,6 +127,11 @@ rule export_text:
         **plan.patterns("export_text"),
     params:
         spec=spec("export_text"),
+    group:
+        together("model")
+    threads: plan.resources("export_text").threads
+    resources:
+        **asked("export_text"),
     message:
         "export_text {wildcards.model}"
     script:

@@ -8,6 +8,7 @@ rule prepare_data:
         **plan.patterns("prepare_data"),
     params:
         spec=spec("prepare_data"),
+    localrule: True  # it may download, which nodes often cannot
     message:
         "prepare_data {wildcards.dataset}"
     script:
@@ -21,6 +22,11 @@ rule train:
         **plan.patterns("train"),
     params:
         spec=spec("train"),
+    group:
+        together("run")
+    threads: plan.resources("train").threads
+    resources:
+        **asked("train"),
     message:
         "train {wildcards.model} {wildcards.seed}"
     script:
@@ -34,6 +40,11 @@ rule intervene:
         **plan.patterns("intervene"),
     params:
         spec=spec("intervene"),
+    group:
+        together("run")
+    threads: plan.resources("intervene").threads
+    resources:
+        **asked("intervene"),
     message:
         "intervene {wildcards.model} {wildcards.seed}"
     script:
@@ -47,6 +58,11 @@ rule extract:
         **plan.patterns("extract"),
     params:
         spec=spec("extract"),
+    group:
+        together("run")
+    threads: plan.resources("extract").threads
+    resources:
+        **asked("extract"),
     message:
         "extract {wildcards.model} {wildcards.seed}"
     script:

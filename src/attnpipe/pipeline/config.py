@@ -17,6 +17,7 @@ from attnpipe.pipeline.check_text import check_text
 from attnpipe.pipeline.compose import compose_container
 from attnpipe.pipeline.explain import explain
 from attnpipe.pipeline.overrides import split_overrides
+from attnpipe.pipeline.paths import SUBMITTED
 from attnpipe.saved_weights.discover import RunFiles, discover
 from attnpipe.schema.arms import Arms, derive_arms
 from attnpipe.schema.data import SavedWeightsData, Windows
@@ -167,6 +168,7 @@ def load_study(config_folder: Path, config: Mapping[str, Any]) -> Study:
     _check_variants(spec)
     _check_spans(spec)
     _check_sources(spec)
+    _check_resources(spec)
     check_text(spec)
     facts = feasibility(spec.data) if isinstance(spec.data, Windows) else None
     return Study(spec, choice, facts, saved)
@@ -238,6 +240,19 @@ def _check_figures(names: Sequence[str]) -> None:
     for name in names:
         if name not in FIGURES:
             raise UserError(f"figure.show: unknown figure '{name}': {nearest(name, list(FIGURES))}")
+
+
+def _check_resources(spec: StudySpec) -> None:
+    """Refuse a table of resources that names other rules than those that are submitted."""
+    for rule in spec.resources:
+        if rule not in SUBMITTED:
+            raise UserError(f"resources: no rule '{rule}' is submitted: {nearest(rule, SUBMITTED)}")
+    for rule in SUBMITTED:
+        if rule not in spec.resources:
+            raise UserError(
+                f"resources.{rule} is missing; keep it, and change its values, "
+                f"e.g. resources.{rule}.mem_mb=4000"
+            )
 
 
 def _check_spans(spec: StudySpec) -> None:

@@ -63,6 +63,8 @@ def freeze(plan: Plan, root: Path) -> None:
 def is_recorded(plan: Plan, root: Path) -> bool:
     """Whether `config.json` of the study holds the planned config, in any order of keys.
 
+    What jobs ask a cluster for is no part of that.
+
     It does not after a run with another config that was stopped, or when it was deleted;
     where nothing else is to be done, Snakemake would leave it so.
     """
@@ -71,7 +73,12 @@ def is_recorded(plan: Plan, root: Path) -> bool:
         recorded = parse_json(path, SCHEMA_VERSION)["config"]
     except (UserError, KeyError):
         return False
-    return canonical(recorded) == canonical(plan.study.spec.model_dump(mode="json"))
+    planned = plan.study.spec.model_dump(mode="json")
+    return _of_results(recorded) == _of_results(planned)
+
+
+def _of_results(config: Mapping[str, Any]) -> str:
+    return canonical({key: value for key, value in config.items() if key != "resources"})
 
 
 def _frozen(root: Path, choice: Mapping[str, str]) -> Path:

@@ -38,12 +38,15 @@ def split_overrides(text: str) -> list[str]:
     return [part for part in [*parts, current] if part]
 
 
-def without_folders(text: str) -> str:
-    """Return overrides in which paths say only the name of what they point at.
+def shown_overrides(text: str) -> str:
+    """Return overrides as a report shows them: paths say only the name of what they point at.
 
-    A report names no place on a machine.
+    A report names no place on a machine, and nothing of what jobs asked a cluster for.
     """
-    return " ".join(map(_without_folder, split_overrides(text)))
+    parts = [
+        part for part in split_overrides(text) if not part.lstrip("+~").startswith("resources")
+    ]
+    return " ".join(map(_without_folder, parts))
 
 
 def _without_folder(override: str) -> str:

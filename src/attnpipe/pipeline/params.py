@@ -9,7 +9,7 @@ from attnpipe.figures.registry import NEEDS, ONE_SEED
 from attnpipe.io.json import canonical
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.estimate import stores_states
-from attnpipe.pipeline.overrides import without_folders
+from attnpipe.pipeline.overrides import shown_overrides
 from attnpipe.pipeline.versions import FINDINGS
 from attnpipe.schema.arms import computed
 
@@ -33,7 +33,7 @@ class StudyParams:
         self._study = study
         self._tables = tables
         self._versions = dict(versions)
-        self._config: Values = study.spec.model_dump(mode="json")
+        self._config: Values = study.spec.model_dump(mode="json", exclude={"resources"})
         self._values: dict[str, Callable[..., Values]] = {
             "prepare_data": self._data,
             "list_weights": self._data,
@@ -188,7 +188,7 @@ class StudyParams:
     def _report(self) -> Values:
         choice = dict(self._study.choice)
         return {
-            "choice": choice | {"overrides": without_folders(choice["overrides"])},
+            "choice": choice | {"overrides": shown_overrides(choice["overrides"])},
             "config": self._shown,
             "tables": self._tables,
             "versions": self._versions,

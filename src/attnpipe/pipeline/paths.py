@@ -92,6 +92,13 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "verify": {"marker": "report/.verified"},
 }  # fmt: skip
 
+LOCAL = ("prepare_data", "prepare_texts", "obtain_model", "list_weights", "verify")
+"""Stages that run beside Snakemake itself: they download, which nodes of a cluster often cannot,
+or have next to nothing to do."""
+
+SUBMITTED = [stage for stage in OUTPUTS if stage not in LOCAL]
+"""Stages that a cluster runs."""
+
 # Seals are named after the rule, or the figure: their jobs share a folder.
 SEAL_NAME = {"figure": "figure-{figure}"}
 

@@ -13,6 +13,7 @@ from attnpipe.pipeline.members import fingerprint_key, members
 from attnpipe.pipeline.params import StudyParams
 from attnpipe.pipeline.params_text import TextParams
 from attnpipe.pipeline.paths import SEAL_NAME
+from attnpipe.schema.resources import JobResources
 
 RULE_FILES = {
     "trained": ("train", "aggregate", "compression", "report"),
@@ -76,6 +77,10 @@ class Plan:
         """Return the output paths of one job."""
         return self._files.out(stage, **wildcards)
 
+    def resources(self, stage: str) -> JobResources:
+        """Return what one job of a stage asks a cluster for."""
+        return self.study.spec.resources[stage]
+
     def inputs(self, stage: str, wildcards: Mapping[str, Any]) -> Inputs:
         """Return the named inputs of one job."""
         return self._files.inputs(stage, wildcards)
@@ -99,7 +104,15 @@ class Plan:
 
     def jobs(self) -> Iterator[Job]:
         """Yield every job of the study, producers before consumers."""
-        return (self._job(stage, **wildcards) for stage, wildcards in self._tasks())
+        return (self.job(stage, wildcards) for stage, wildcards in self._tasks())
+
+    def job(self, stage: str, wildcards: Mapping[str, str]) -> Job:
+        """Return one job."""
+        read: list[str] = []
+        for value in self.inputs(stage, wildcards).values():
+            read += [value] if isinstance(value, str) else value
+        written = tuple(self.out(stage, **wildcards).values())
+        return Job(stage, wildcards, tuple(read), written, self.param(stage, wildcards))
 
     def _tasks(self) -> Iterator[tuple[str, dict[str, str]]]:
         yield from self._text_tasks() if self.study.mode == "text" else self._run_tasks()
@@ -148,10 +161,3 @@ class Plan:
             for stage in ("aggregate_text", "export_text"):
                 yield stage, {"model": model}
         yield "compare_text", {}
-
-    def _job(self, stage: str, **wildcards: str) -> Job:
-        read: list[str] = []
-        for value in self.inputs(stage, wildcards).values():
-            read += [value] if isinstance(value, str) else value
-        written = tuple(self.out(stage, **wildcards).values())
-        return Job(stage, wildcards, tuple(read), written, self.param(stage, wildcards))

@@ -68,6 +68,11 @@ def forced_outputs(jobs: Iterable[Job], root: Path) -> list[str]:
     return sorted(missing | untrusted)
 
 
+def is_finished(job: Job, root: Path) -> bool:
+    """Whether outputs are what the job makes of its inputs as they are, with the planned param."""
+    return _own_reason(job, read_seal(_seal_file(job, root)), root, {}) is None
+
+
 def _is_trusted(job: Job, seal: Seal | None, root: Path, digests: Mapping[str, str]) -> bool:
     return (
         seal is not None

@@ -11,6 +11,7 @@ from attnpipe.schema.data import DataSpec
 from attnpipe.schema.figure import FigureSpec
 from attnpipe.schema.intervention import InterventionSpec
 from attnpipe.schema.model import ModelSpec
+from attnpipe.schema.resources import JobResources
 from attnpipe.schema.sizes import SizesSpec
 from attnpipe.schema.training import TrainingSpec
 
@@ -49,6 +50,8 @@ class StudySpec(Section):
     """What is left out of the input, to see how much of it is needed; for tokens and prompts."""
     figure: FigureSpec
     """What is drawn."""
+    resources: dict[Name, JobResources]
+    """Rule → what its jobs ask a cluster for."""
 
     @model_validator(mode="after")
     def _seeds_are_distinct(self) -> "StudySpec":
