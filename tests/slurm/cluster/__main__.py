@@ -32,7 +32,8 @@ def around(cluster: Cluster, command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # `finally` must have its turn
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # `finally` must have its turn
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
     match sys.argv[1:]:
         case ["up"]:
             Cluster().up()
