@@ -46,6 +46,10 @@ GIVEN_BACK = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131
 """Where memory is measured, the heap gives freed blocks back: else its holes are measured, too."""
 
 
+WASTEFUL = (*EAGER, "lens")
+"""Methods that hold all weights: holes do not matter beside these, and giving back takes long."""
+
+
 class Worker:
     """A process that runs one method when asked."""
 
@@ -146,21 +150,25 @@ def paired(seconds: Sequence[float], plain: Sequence[float]) -> list[float]:
 
 def peaks(length: int, layers: int, lens: str | None) -> list[dict[str, Any]]:
     """Return the peaks of the passes that are timed, above the loaded model."""
-    methods = [SDPA, *FUSED, FOLDS, *EAGER[:-1], *(["lens"] if lens else [])]
-    chosen = [m for m in methods if length <= SLOW.get(m, length)]
-    return _peaks(chosen, layers, length, lens)
+    return _peaks(
+        [SDPA, *FUSED, FOLDS, *EAGER[:-1], *(["lens"] if lens else [])], layers, length, lens
+    )
 
 
 def memory(length: int) -> list[dict[str, Any]]:
-    """Return the same of one layer, for the methods whose memory should grow with the text."""
-    return _peaks([SDPA, *FUSED, FOLDS], 1, length, None)
+    """Return the same of one layer, of the methods that should need little more."""
+    return _peaks([SDPA, *FUSED], 1, length, None)
 
 
 def _peaks(
     methods: Sequence[str], layers: int, length: int, lens: str | None
 ) -> list[dict[str, Any]]:
-    with workers(methods, layers, length, lens, GIVEN_BACK) as each:
-        said = {worker.method: worker.run() for worker in each}
+    said: dict[str, dict[str, Any]] = {}
+    for method in methods:
+        settings = {} if method in WASTEFUL else GIVEN_BACK
+        if length <= SLOW.get(method, length):
+            with workers([method], layers, length, lens, settings) as (worker,):
+                said[method] = worker.run()
     print(length, {m: one["peak"] >> 20 for m, one in said.items()}, file=sys.stderr)
     return [
         {

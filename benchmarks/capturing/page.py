@@ -35,7 +35,8 @@ Every method is a process of its own, and all take turns in every round (slow on
 ratio is CPU time over that of the forward pass alone in the same round: the median over rounds,
 with the least and the largest. Memory is what one pass adds to a process of its own with its model
 loaded and a heap that gives freed blocks back (`MALLOC_MMAP_THRESHOLD_=131072`): else the holes
-of the heap, which differ from run to run, are measured, too.
+of the heap, which differ from run to run, are measured, too. (Where all weights are held, holes do
+not matter, and the heap is the usual one.)
 """
 USE = """
 ## The fast path
@@ -56,11 +57,12 @@ view = battery.folds[0].views["all", "sinks_removed"]  # layer 0, all rows, with
 view.means.means("entropy").mean  # per head
 ```
 
-`FusedTokenBattery` takes scores in blocks of rows while they are in the cache: softmax, statistics and
-output come from one visit. The C engine is compiled once per machine, at the first use, with the
-compiler that is there (`$CC`, `cc`, `gcc` or `clang`); without one the engine in torch and numpy
-does the same. `battery.engine.name` tells which. What neither can do (a bias, gaps in a mask, a
-violated mask, float64, a GPU) goes through the plain folds, which are the reference of both.
+`FusedTokenBattery` takes scores in blocks of rows while they are in the cache: softmax, statistics
+and output come from one visit. The C engine is compiled once per machine, at the first use, with
+the compiler that is there (`$CC`, `cc`, `gcc` or `clang`); without one the engine in torch and
+numpy does the same. `battery.engine.name` tells which. What neither can do (padded batches, a bias,
+gaps in a mask, a violated mask, float64, a GPU) goes through the plain folds, which are the
+reference of both.
 
 The streaming battery, of all rows and of the last token's row alone, as they are and without sinks:
 
