@@ -99,20 +99,19 @@ class Unfinished(set):
 def keep_finished(job):
     """On a cluster, a job that is tried again does not repeat what its members have finished."""
     dag = workflow.dag
-    if workflow.remote_exec and workflow.execution_settings.attempt > 1:
-        if not isinstance(dag.forcefiles, Unfinished):
-            dag.forcefiles = Unfinished(dag.forcefiles)
-        if is_finished(job, ROOT):
-            Unfinished.finished.update(job.outputs)
+    if not isinstance(dag.forcefiles, Unfinished):
+        dag.forcefiles = Unfinished(dag.forcefiles)
+    if is_finished(job, ROOT):
+        Unfinished.finished.update(job.outputs)
 
 
 def inputs(stage):
     """Named inputs of a stage, from the plan."""
 
-
     def named(wildcards):
         begin()
-        keep_finished(plan.job(stage, dict(wildcards)))
+        if workflow.remote_exec and workflow.execution_settings.attempt > 1:
+            keep_finished(plan.job(stage, dict(wildcards)))
         workflow.dag.forcefiles.update(forced)  # the graph exists now, and is not yet judged
         return plan.inputs(stage, dict(wildcards))
 
