@@ -57,7 +57,7 @@ FILES = {
 OF_TEXTS = {
     "extract_text.attention": "`<checkpoint>/last/<item>` [layer, head, key]: the last token's row "
     "of every text; `<checkpoint>/full/<item>` [layer, head, query, key]: all rows of the texts of "
-    "the representative question; float32",
+    "the representative question; float32, 0 only where a key is not visible",
     "intervene_text.interventions": "table `text_interventions`",
     "measure_text.metrics": "table `text_metrics`: the last token's row",
 }

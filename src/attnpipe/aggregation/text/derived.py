@@ -117,7 +117,7 @@ def _frame(
     rows: Rows, members: Members, names: list[str], kept: Bool[np.ndarray, " key"]
 ) -> pl.DataFrame:
     """Return the masses of one text, layer by layer, head by head."""
-    visible = (rows > 0).any(axis=1) & kept  # a masked key has weight 0 in every head
+    visible = (rows > 0).any(axis=1) & kept  # 0 stands for a masked key alone
     weights = rows * kept
     left = weights.sum(axis=-1, keepdims=True)
     if not kept.all():

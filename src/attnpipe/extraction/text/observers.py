@@ -9,11 +9,17 @@ from jaxtyping import Float32
 from attnpipe.attention.adapter.scores import Scores, row_blocks
 from attnpipe.core.block import Block
 
+LEAST = 2.0**-149
+"""What the weight of a visible key is at least: the smallest number of float32."""
+
 _ROWS = 128  # of a text that are held at a time
 
 
 class WeightStore:
     """Keeps the last token's row of every text, and all rows of some.
+
+    A weight is 0 where a row does not see the key, and nowhere else: one that vanishes in
+    float32 is `LEAST`, so that later stages know what was visible.
 
     Parameters
     ----------
@@ -33,7 +39,7 @@ class WeightStore:
         for place, item in enumerate(block.samples.tolist()):
             length = self._lengths[item]
             rows = block.query_positions < length
-            weights = block.weights[:, place, rows, :length]
+            weights = _seen(block, place)[:, rows, :length]
             if item in self._whole:
                 self._rows.setdefault((item, layer), []).append(_array(weights))
             if int(block.query_positions[-1]) >= length - 1:
@@ -61,6 +67,12 @@ class WeightStore:
         """Return all rows of a text."""
         layers = sorted(layer for i, layer in self._rows if i == item)
         return np.stack([np.concatenate(self._rows[item, layer], axis=1) for layer in layers])
+
+
+def _seen(block: Block, place: int) -> torch.Tensor:
+    """Return the weights of a sample, 0 for keys that a row does not see and for no others."""
+    support = block.support[place if len(block.support) > 1 else 0]
+    return torch.where(support & (block.weights[:, place] == 0), LEAST, block.weights[:, place])
 
 
 def _array(weights: torch.Tensor) -> np.ndarray:

@@ -55,9 +55,8 @@ def segments(
         Keys that are left out under ``sinks_removed``.
     """
     layers, heads, _ = rows.shape
-    visible = np.asarray(
-        (rows > 0).any(axis=1, keepdims=True)
-    )  # a masked key has weight 0 in every head
+    # By `WeightStore` only a masked key has weight 0; masks are those of a layer.
+    visible = np.asarray((rows > 0).any(axis=1, keepdims=True))
     frames = []
     for condition, kept in ((None, None), ("sinks_removed", ~sinks)):
         weights, seen = rows, visible
