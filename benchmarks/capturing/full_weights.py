@@ -11,7 +11,7 @@ from torch import Tensor
 
 TOP = RECENT = (5, 10, 20)
 PEAK_TOLERANCE = 1e-3
-DISTANCE_ROWS = 128
+DISTANCE_ROWS = 64
 """Most rows on which heads are compared."""
 WITHOUT_SINKS = " without sinks"
 

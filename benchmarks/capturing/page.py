@@ -33,10 +33,10 @@ else the benchmark stops; those that are not ours do without the last token's ro
 
 Every method is a process of its own, and all take turns in every round (slow ones run once). A
 ratio is CPU time over that of the forward pass alone in the same round: the median over rounds,
-with the least and the largest; the heap keeps freed blocks, as in jobs of the pipeline. Memory is what one pass adds to a process of its own with its model
-loaded and a heap that gives freed blocks back (`MALLOC_MMAP_THRESHOLD_=131072`): else the holes
-of the heap, which differ from run to run, are measured, too. (Where all weights are held, holes do
-not matter, and the heap is the usual one.)
+with the least and the largest. The heap keeps freed blocks, as in jobs of the pipeline. Memory is
+what one pass adds to a process of its own with its model loaded and a heap that gives freed blocks
+back (`MALLOC_MMAP_THRESHOLD_=131072`): else the holes of the heap, which differ from run to run,
+are measured, too. (Where all weights are held, holes do not matter, and the heap is the usual one.)
 """
 USE = """
 ## The fast path

@@ -21,7 +21,7 @@ Pairs = Float[np.ndarray, "unit unit"]
 def model_distances(maps: Sequence[Full], removed: Sequence[Sinks] | None = None) -> Pairs:
     """Return the mean √(JSD/ln 2) between the same rows of every two heads of a model.
 
-    Mean over the valid rows of a text (finite, with mass; of a text longer than 128 tokens
+    Mean over the valid rows of a text (finite, with mass; of a text longer than 64 tokens
     as many evenly spaced ones), then over texts.
 
     Parameters

@@ -14,7 +14,7 @@ from attnpipe.metrics.tokens.select import part
 from attnpipe.metrics.tokens.texts import Texts
 from attnpipe.schema.analysis import MetricsSpec
 
-ROWS = 128
+ROWS = 64
 """Rows of a text that are compared: all of a text up to this length."""
 
 
