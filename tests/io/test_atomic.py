@@ -1,11 +1,15 @@
 """Files appear whole or not at all, and what killed writers left is removed."""
 
 import errno
+from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import remove_leftovers, write_atomically, write_text
+from attnpipe.io.parquet import _write
 
 
 def test_a_disk_that_fills_leaves_the_older_file_and_nothing_else(tmp_path):
@@ -33,3 +37,11 @@ def test_leftovers_are_removed_and_nothing_else(tmp_path):
     left = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file())
     assert left == sorted(kept)
     remove_leftovers(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("as_csv", [False, True])
+def test_a_full_disk_is_one_whoever_writes(as_csv) -> None:
+    """`polars` wraps what the system says."""
+    frame = pl.DataFrame({"a": np.arange(10_000)})
+    with pytest.raises(OSError, match="No space left on device"):
+        _write(frame, Path("/dev/full"), "t", as_csv)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from attnpipe.pipeline.controller import LOCK
+
 JOB = re.compile(r"\.snakemake/scripts/\w+\.(\w+)\.py$")
 KINDS = ("job", "job", "snakemake", "everything")
 CLEANED_BY_HAND = "--unlock"  # the one step that README documents
@@ -121,11 +123,11 @@ def end(controller: subprocess.Popen) -> None:
 
 
 def results_of(folder: Path) -> dict[str, bytes]:
-    """Return every file below a folder but the seals, which hold times."""
+    """Return every file below a folder but seals, which hold times, and who ran it."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.endswith(".seal.json")
+        if path.is_file() and path.name != LOCK and not path.name.endswith(".seal.json")
     }
 
 

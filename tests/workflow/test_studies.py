@@ -12,6 +12,8 @@ import polars as pl
 import pytest
 from project import Project, planned_jobs
 
+from attnpipe.pipeline.controller import LOCK
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -46,9 +48,10 @@ def test_a_finished_study_has_every_file_and_nothing_to_do(finished):
 
 def test_every_file_of_a_finished_study_is_documented(finished):
     page = (ROOT / "docs" / "results.md").read_text()
-    paths = [*re.findall(r"^\| `\w+` \| `([^`]+)` \|", page, re.MULTILINE), "config.json"]
+    paths = [*re.findall(r"^\| `\w+` \| `([^`]+)` \|", page, re.MULTILINE), "config.json", LOCK]
     named = [re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)) for path in paths]
     assert "`.<rule>.seal.json`" in page
+    assert f"`{LOCK}`" in page
     results = finished.folder / "results" / "tiny"
     files = [p.relative_to(results).as_posix() for p in results.rglob("*") if p.is_file()]
     seals = [f for f in files if re.fullmatch(r"(.*/)?\.[\w-]+\.seal\.json", f)]
@@ -62,7 +65,9 @@ def test_the_diagnosis_says_where_it_comes_from_and_follows_its_schema(finished)
     diagnosis = json.loads((results / "report" / "diagnosis.json").read_text())
     jsonschema.validate(diagnosis, json.loads((ROOT / "docs/diagnosis.schema.json").read_text()))
     record = json.loads((results / "config.json").read_text())
-    config = {key: value for key, value in record["config"].items() if key != "figure"}
+    config = {
+        key: value for key, value in record["config"].items() if key not in ("figure", "resources")
+    }
     text = json.dumps(config, sort_keys=True, separators=(",", ":"))
     provenance = diagnosis["provenance"]
     assert (provenance["study"], provenance["scale"]) == ("tiny", "quick")

@@ -1,5 +1,7 @@
 """Tables as Parquet, with a CSV twin where a person would open one."""
 
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +17,22 @@ from attnpipe.tables.base import Table
 def write_table(path: Path, frame: pl.DataFrame, table: Table) -> None:
     """Write a table as Parquet or CSV, by the suffix, in the table's own columns."""
     conforming = table.conform(frame)
-    if path.suffix == ".csv":
-        write_atomically(path, conforming.write_csv)
-        return
-    metadata = {"attnpipe": f"table={table.name} schema=1"}
-    write_atomically(path, lambda p: conforming.write_parquet(p, metadata=metadata))
+    as_csv = path.suffix == ".csv"
+    write_atomically(path, lambda p: _write(conforming, p, table.name, as_csv))
+
+
+def _write(frame: pl.DataFrame, path: Path, name: str, as_csv: bool) -> None:
+    """Write a file; raise an `OSError` of its own kind where polars wraps what the system says."""
+    try:
+        if as_csv:
+            frame.write_csv(path)
+        else:
+            frame.write_parquet(path, metadata={"attnpipe": f"table={name} schema=1"})
+    except pl.exceptions.PolarsError as error:
+        code = re.search(r"\(os error (\d+)\)", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
 
 
 def read_table(path: Path, table: Table) -> pl.DataFrame:

@@ -67,7 +67,8 @@ HEAD = """# Results
 *Generated from the schemas by `make docs`.*
 
 Everything lies below `results/<study>/`. `config.json` there records the resolved config and the
-fingerprints and versions of the software that ran. Beside its outputs each job leaves a seal,
+fingerprints and versions of the software that ran; `.controller` names the process that runs the
+study, or ran it last. Beside its outputs each job leaves a seal,
 `.<rule>.seal.json`: its param, size, mtime and SHA-256 of what it wrote, and the SHA-256 of what
 it read. A file that is not what its job wrote is refused by every reader, and its job runs again.
 
