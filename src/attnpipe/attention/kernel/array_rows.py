@@ -54,7 +54,9 @@ class ArrayRows:
         rest: Rest | None = None,
     ) -> None:
         """Turn scores into weights, in place, and add up; see `engine.Engine`."""
-        width, split = scores.shape[1], len(sums.prefix) - low
+        width, own = scores.shape[1], slice(query, query + len(first))
+        compared = [each.compared[own].any() for each in (sums, *([rest.sums] if rest else []))]
+        split = len(sums.prefix) - low if any(compared) else 0
         keys = self._keys_of(first, last, low, width, rest)
         sees = keys.start < keys.stop
         keys.all.hide(scores, -torch.inf)
@@ -82,10 +84,10 @@ class ArrayRows:
         found = statistics(rows, self._layout, self._spare)
         table = found.table
         if rest is not None:
-            own = np.where((total > 0)[:, None], table, np.nan)
-            own[:, _SHARE] = hidden.left
+            left = np.where((total > 0)[:, None], table, np.nan)
+            left[:, _SHARE] = hidden.left
             enough = chosen & (hidden.left >= LEAST_LEFT)
-            self._add(weights, own, chosen, enough, rest.sums, low, query)
+            self._add(weights, left, chosen, enough, rest.sums, low, query)
         scale(scores, np.where(sees, hidden.left, 0.0))
         if len(keys.hidden):
             weights = _of_rows(scores, chosen)

@@ -11,7 +11,7 @@ from attnpipe.attention.kernel.seen import Seen
 from attnpipe.attention.kernel.sums import Sums
 from attnpipe.attention.kernel.text_record import Far
 
-_ELEMENTS = 2**16  # weights of all heads that are held at a time: they stay in the cache
+_ELEMENTS = 2**17  # weights of all heads that are held at a time: they stay in the cache
 
 
 def distances(
