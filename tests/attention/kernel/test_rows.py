@@ -132,9 +132,9 @@ def assert_row(values: dict[str, float], want: dict[str, float], n: int) -> None
     for name, value in want.items():
         unit = n if name in ("ascending", "offset", "spread") else 1.0
         if not math.isnan(value):
-            assert values[name] == pytest.approx(value, rel=1e-5, abs=6e-6 * unit), name
+            assert values[name] == pytest.approx(value, rel=1e-5, abs=5e-6 * unit), name
     for metric in (gini, deviation):
-        assert metric(values, n) == pytest.approx(metric(want, n), abs=1.2e-5)
+        assert metric(values, n) == pytest.approx(metric(want, n), abs=1e-5)
 
 
 def gini(values: dict[str, float], n: int) -> float:
@@ -168,9 +168,9 @@ def test_any_row(kind: Kind, scores: np.ndarray) -> None:
 def assert_sums(sums: Sums, p: np.ndarray) -> None:
     """Compare sums over rows with those of weights."""
     rows, n = p.shape
-    np.testing.assert_allclose(sums.mass, p.sum(0), 0, 2e-6 * rows)
+    np.testing.assert_allclose(sums.mass, p.sum(0), 0, 1e-6 * rows)
     by_step = [p.diagonal(step).sum() for step in range(1 - rows, n)]
-    np.testing.assert_allclose(sums.by_step, by_step, 0, 2e-6 * rows)
+    np.testing.assert_allclose(sums.by_step, by_step, 0, 1e-6 * rows)
     early = p[:, : len(sums.prefix)]
     mass = early.sum(-1, keepdims=True)
     assume(not np.any(np.abs(mass / LEAST_LEFT - 1) < 1e-3))  # rounding decides
