@@ -49,7 +49,7 @@ from attnpipe.metrics.tokens.texts import Texts
 from attnpipe.schema.analysis import MetricsSpec
 from attnpipe.text.tokens import tokenize
 
-texts = Texts.of({0: tokenize(tokenizer, text)})
+texts = Texts.of({0: tokenize(text, [], tokenizer)})
 battery = FusedTokenBattery(MetricsSpec(), texts)
 with torch.inference_mode(), adapted(model), observing(battery):
     model(torch.from_numpy(texts[0].ids)[None])
