@@ -74,6 +74,8 @@ bench: setup  ## limits, each measured in one run; the default study must be fin
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/measure.py --check
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/jobs.py --check
 	$(BIN)/python benchmarks/skill.py --check
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) --config study=steering
+	$(BIN)/python benchmarks/skill.py study=steering --check
 	$(BIN)/python benchmarks/capture.py --check
 
 clean:  ## remove the environment and caches, never results

@@ -18,8 +18,9 @@ from benchmarks.coverage_matching import MATCHING, matching_row
 from scipy.special import stdtr
 from scipy.stats import binom
 
+from attnpipe.stats.confidence import CONFIDENCE
 from attnpipe.stats.equivalence import TOST_CONFIDENCE, equivalence
-from attnpipe.stats.estimate import CONFIDENCE, mean_over_seeds
+from attnpipe.stats.estimate import mean_over_seeds
 from attnpipe.stats.jackknife import pairwise_mean
 from attnpipe.stats.log_ratio import log_ratio
 from attnpipe.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli, holm

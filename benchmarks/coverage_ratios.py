@@ -13,8 +13,9 @@ from attnpipe.aggregation.text.answer_effects import of_what_is_told
 from attnpipe.aggregation.text.unpaired import welch_differences
 from attnpipe.diagnosis.gates import margin_gate, use_gate
 from attnpipe.diagnosis.schema import Evidence, Status
+from attnpipe.stats.confidence import CONFIDENCE
 from attnpipe.stats.equivalence import TOST_CONFIDENCE
-from attnpipe.stats.estimate import CONFIDENCE, Estimate, mean_over_seeds
+from attnpipe.stats.estimate import Estimate, mean_over_seeds
 from attnpipe.stats.paired import paired_differences
 from attnpipe.stats.ratio import Ratio
 from attnpipe.stats.two_way import two_way_mean

@@ -124,6 +124,13 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
     ("published_entropy", "YES", {}, [put("metrics", ROWS, mean=0.9)]),
     ("published_entropy", "INCONCLUSIVE", UNKNOWABLE, []),
     ("published_entropy", "DESCRIPTIVE", {"seeds": (1,)}, []),
+    ("published_numbers", "NO", {}, []),
+    ("published_numbers", "YES", {}, [
+        put("metrics", KL, **interval(0.4, 0.2)),
+        put("metrics", AT | {"metric": "profile_kl_uniform"}, **interval(0.5, 0.2)),
+    ]),
+    ("published_numbers", "INCONCLUSIVE", UNKNOWABLE, []),
+    ("published_numbers", "DESCRIPTIVE", {"seeds": (1,)}, []),
     ("stability", "YES", {}, []),
     ("stability", "NO", {}, [put("similarity", CENTRED, **likeness(0.2, 0.1))]),
     ("stability", "INCONCLUSIVE", {}, [put("similarity", CENTRED, **likeness(0.6, 0.2))]),
@@ -364,6 +371,49 @@ def test_every_finding_names_its_evidence(factory: ModuleType) -> None:
     judgement = finding(diagnosis, "verdict")
     assert {f"causal.{MODEL}.{c}" for c in factory.CODES} <= set(judgement.evidence)
     assert judgement.effect == pytest.approx(0.1)  # R0
+
+
+def test_every_finding_carries_an_effect_but_where_nothing_was_measured(
+    factory: ModuleType,
+) -> None:
+    diagnosis = judged(factory, small(factory))
+    for found in diagnosis.findings:
+        sized = found.effect is not None or found.effect_range is not None
+        assert sized == (found.predicate != "compression"), found.id
+        if sized and found.model is not None:
+            assert found.n_seeds == 5, found.id
+    counted = {"seeds", "duplicates", "final_weights", "extraction", "answer", "gaps"}
+    without = {f.predicate for f in diagnosis.findings if f.lo95 is None}
+    assert without == counted | {"compression"}
+
+
+@pytest.mark.parametrize(
+    ("predicate", "options", "effect", "interval"),
+    [
+        # Wilson's interval by hand: (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n)
+        ("runs", {"diverged": frozenset({(MODEL, 42)})}, 0.8, (0.3755, 0.9638)),
+        ("convergence", {}, 1.0, (0.5655, 1.0)),
+        ("convergence", {"censored": True}, 0.0, (0.0, 0.4345)),
+        ("heterogeneity", {}, 1.0, (0.5655, 1.0)),
+        ("seeds", {"diverged": frozenset({(MODEL, 42)})}, 4.0, None),
+        ("duplicates", {"identical": frozenset({(MODEL, 42)})}, 1.0, None),
+        ("final_weights", {"last_epoch_final": frozenset({7})}, 2.0, None),
+        ("extraction", {"excluded": 0}, 1.0, None),
+    ],
+)
+def test_what_is_counted_has_a_size(
+    factory: ModuleType,
+    predicate: str,
+    options: dict[str, object],
+    effect: float,
+    interval: tuple[float, float] | None,
+) -> None:
+    found = finding(judged(factory, small(factory, **options)), predicate)
+    assert found.effect == pytest.approx(effect)
+    if interval is None:
+        assert (found.lo95, found.hi95) == (None, None)
+    else:
+        assert (found.lo95, found.hi95) == pytest.approx(interval, abs=5e-5)
 
 
 def test_several_heads_give_a_range_and_no_head_stands_for_the_model(factory: ModuleType) -> None:

@@ -20,7 +20,8 @@ METRICS = (
     "entropy_normalized", "effective_keys_n1", "kl_uniform", "content_share",
     "content_information", "position_information", "recent_mass_10", "recent_excess_10",
     "lag_mean", "rows_valid",
-    "profile_entropy_normalized", "profile_kl_uniform", "profile_recent_mass_10",
+    "profile_entropy_normalized", "profile_kl_uniform", "profile_recent_mass_10", "profile_peak",
+    "peak_resolved_share", "peak_lag_mode",
 )  # fmt: skip
 TOKEN_SCORES = ("previous_token", "induction")
 PER_ROW = tuple(m for m in METRICS if not m.startswith(("profile", "rows")))
@@ -108,7 +109,8 @@ def _numbers(plan: Plan, place: int, seed: int, epoch: int, p: np.ndarray) -> di
         "lag_mean": float(((n - 1 - np.arange(n)) * p).sum()),
         "rows_valid": 128.0, "null_share": 0.3,
         "profile_entropy_normalized": flat, "profile_kl_uniform": (1 - flat) * np.log(n),
-        "profile_recent_mass_10": recent,
+        "profile_recent_mass_10": recent, "profile_peak": float(p.argmax()),
+        "peak_resolved_share": 0.7, "peak_lag_mode": float(n - 1 - p.argmax()),
     }  # fmt: skip
 
 

@@ -1,11 +1,14 @@
 """The default colours can be told apart, also by eyes that lack one kind of cones."""
 
+import re
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike, NDArray
 
+from attnpipe.figures import style
 from attnpipe.schema.figure import StyleSpec
 
 # Machado, Oliveira and Fernandes 2009, "A physiologically-based model for simulation of color
@@ -56,3 +59,15 @@ def test_the_simulation_tells_safe_colours_from_others() -> None:
     red_and_green = ["#D62728", "#2CA02C"]  # of matplotlib's own palette
     assert nearest(red_and_green, np.eye(3)) > 10 * LEAST
     assert nearest(red_and_green, DEUTERANOPIA) < LEAST
+
+
+def test_colours_stand_in_the_one_style_file_alone() -> None:
+    folder = Path(style.__file__).parent
+    elsewhere = [
+        f"{path.relative_to(folder)}: {found}"
+        for path in sorted(folder.rglob("*.py"))
+        if path.name != "style.py"
+        for found in re.findall(r"#[0-9a-fA-F]{6}\b", path.read_text())
+    ]
+    assert elsewhere == []
+    assert re.search(r"#[0-9a-fA-F]{6}\b", Path(style.__file__).read_text())

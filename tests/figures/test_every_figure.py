@@ -368,3 +368,19 @@ def test_drawing_uses_no_state_of_pyplot_and_neither_torch_nor_scipy() -> None:
         "sys.exit(bool({'matplotlib.pyplot', 'torch', 'scipy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_panel_that_looks_flat_says_between_which_values(factory: ModuleType) -> None:
+    plan = factory.Plan(**SMALL)
+    tables = dict(factory.study(plan))
+    flat = (pl.col("model") == "lstm_medium_additive") & (pl.col("metric") == "profile")
+    steady = pl.when(flat).then(0.05 + pl.col("value") * 1e-6).otherwise(pl.col("value"))
+    tables["metric_values"] = tables["metric_values"].with_columns(steady.alias("value"))
+    figure = FIGURES.load("profiles")(tables, factory.figure_context(plan), FigureOptions())
+    said = {
+        ax.get_title("left"): [t.get_text() for t in ax.texts if "all between" in t.get_text()]
+        for ax in figure.axes
+    }
+    of_flat = said.pop("LSTM medium additive")
+    assert of_flat == ["all between 0.05 and 0.05"]
+    assert said["LSTM small simple"] == []

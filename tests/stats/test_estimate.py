@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from attnpipe.stats.estimate import CONFIDENCE, Estimate, mean_over_seeds, t_quantile
+from attnpipe.stats.confidence import CONFIDENCE
+from attnpipe.stats.estimate import Estimate, mean_over_seeds, t_quantile
 
 values = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=12)
 

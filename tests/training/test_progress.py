@@ -20,4 +20,6 @@ def test_a_resumed_training_does_not_count_the_epochs_before():
     out = io.StringIO()
     progress = ProgressLine("train m 1", 100, every=30.0, clock=lambda: next(times), stream=out)
     progress({"epoch": 90, "validation_loss": 0.25})
-    assert "about 10 min left" in out.getvalue()
+    after, last = out.getvalue().splitlines()
+    assert after == "train m 1: goes on after epoch 89 of 100"
+    assert last.endswith("about 10 min left")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from attnpipe.core.errors import UserError
+from attnpipe.io.resume import ResumeFile
 from attnpipe.training.resume import ResumeStore
 from attnpipe.training.run import train
 
@@ -115,6 +116,7 @@ def load(path):
     return module
 
 root, here, state = load(sys.argv[1]), load(sys.argv[2]), Path(sys.argv[3])
+from attnpipe.io.resume import ResumeFile
 from attnpipe.training.run import train
 
 def progress(row):
@@ -123,15 +125,15 @@ def progress(row):
 
 model = here.small_model("additive", dropout=0.3)
 train(root.small_dataset(), model, here.small_training(), 7, name="m",
-      resume=here.FileStore(state), progress=progress)
+      resume=ResumeFile(state), progress=progress)
 """
 
 
 def test_killed_process_resumes_to_the_same_bits(
-    make_dataset, make_model, make_training, file_store, same_bits, tmp_path: Path
+    make_dataset, make_model, make_training, same_bits, tmp_path: Path
 ) -> None:
     here = Path(__file__).parent
-    state = tmp_path / "state.npz"
+    state = tmp_path / "m.seed-7.0.safetensors"
     helpers = [str(here.parent / "conftest.py"), str(here / "conftest.py"), str(state)]
     killed = subprocess.run([sys.executable, "-c", KILLED, *helpers], check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -141,7 +143,7 @@ def test_killed_process_resumes_to_the_same_bits(
     resumed = train(
         *arguments,
         name="m",
-        resume=file_store(state),
+        resume=ResumeFile(state),
         progress=rows.append,
     )
     assert [row["epoch"] for row in rows] == [3, 4]

@@ -51,7 +51,7 @@ analysis:
 FIGURES = """\
 representative_seed: null
 style: {}
-show: {entropy: {color: null}, forest: {}}
+show: {entropy: {color: null}, epoch_heatmaps: {}, forest: {}}
 """
 
 TIMEOUT = 300
@@ -116,10 +116,11 @@ class Project:
             check=False,
         )
 
-    def run(self, *arguments: str, overrides: str = "") -> None:
-        """Run the study to its end."""
+    def run(self, *arguments: str, overrides: str = "") -> str:
+        """Run the study to its end, and return what was printed."""
         done = self.snakemake(*arguments, overrides=overrides)
         assert done.returncode == 0, done.stderr[-4000:]
+        return done.stdout + done.stderr
 
     def describe(self, *arguments: str):
         """Run `python -m attnpipe describe`."""

@@ -7,10 +7,10 @@ import shutil
 import subprocess
 
 import pytest
-from project import series
+from project import PARTS, series
 
 END = ["report", "verify"]
-FIGURES = ["figure entropy", "figure forest"]
+FIGURES = ["figure entropy", "figure epoch_heatmaps", "figure forest"]
 STUDY = ["compare", "contrast", "effects", "diagnose", *FIGURES, *END]
 EVERYTHING = [
     "prepare_data csv",
@@ -43,7 +43,7 @@ OVERRIDES = {
         "extract pool 1", "extract pool 2", *POOL_MEASURED, *AFTER_MEASURE,
     ],
     "figure.show.entropy.color='#123456'": ["figure entropy", *END],
-    "figure.representative_seed=2": END,  # no figure of this study shows one seed
+    "figure.representative_seed=2": ["figure epoch_heatmaps", *END],
     "analysis.contrast.delta=0.05": ["contrast", "effects", "diagnose", "figure forest", *END],
     "intervention.window=3": [
         "intervene pool 1", "intervene pool 2", "effects", "diagnose", *END,
@@ -129,11 +129,14 @@ def touch_everything(project):
 
 
 def clone_source_anew(project):
-    for part in ("src", "config", "workflow"):
-        copy = project.folder / "copy"
-        shutil.copytree(project.folder / part, copy, copy_function=shutil.copyfile)
-        shutil.rmtree(project.folder / part)
-        copy.rename(project.folder / part)
+    for part in PARTS:
+        kept, copy = project.folder / part, project.folder / "copy"
+        if kept.is_dir():
+            shutil.copytree(kept, copy, copy_function=shutil.copyfile)
+            shutil.rmtree(kept)
+        else:
+            shutil.copyfile(kept, copy)
+        copy.replace(kept)
 
 
 def corrupt(project):

@@ -1,6 +1,7 @@
 """A training killed in the middle goes on from its last epoch, to the same bytes."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -40,8 +41,14 @@ def test_a_killed_training_resumes_bitwise(project):
     assert not (run / "outcome.json").exists()
 
     project.snakemake("--unlock", overrides=f"{LONG} name=killed")
-    for name in ("killed", "whole"):
-        project.run(target(name), overrides=f"{LONG} name={name}")
+    said = {
+        name: project.run(target(name), overrides=f"{LONG} name={name}")
+        for name in ("killed", "whole")
+    }
+    went_on = re.search(r"pool 1: goes on after epoch (\d+) of 80", said["killed"])
+    assert went_on is not None
+    assert int(went_on[1]) >= 1
+    assert "goes on after" not in said["whole"]
     whole = project.folder / run_of("whole")
     assert "epoch_040/attention.vector.weight" in load_file(run / "checkpoints.safetensors")
     for name in (

@@ -9,7 +9,8 @@ from scipy.special import stdtrit
 
 from attnpipe.aggregation.losses import PerUnit
 from attnpipe.schema.compression import Policy
-from attnpipe.stats.estimate import CONFIDENCE, Estimate, mean_over_seeds
+from attnpipe.stats.confidence import CONFIDENCE
+from attnpipe.stats.estimate import Estimate, mean_over_seeds
 from attnpipe.stats.ratio import Ratio
 from attnpipe.stats.two_way import two_way_mean
 from attnpipe.tables.compression import COMPRESSION, COMPRESSION_LOSSES

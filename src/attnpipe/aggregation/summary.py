@@ -9,7 +9,7 @@ from scipy.special import stdtrit
 from attnpipe.aggregation.ranges import metric_range
 from attnpipe.aggregation.runs import MIXED, RunTables, are_replicates, final_label
 from attnpipe.metrics.published import entropy_word
-from attnpipe.stats.estimate import CONFIDENCE
+from attnpipe.stats.confidence import CONFIDENCE
 from attnpipe.tables.study import METRIC_SUMMARY, METRIC_VALUES
 
 KEYS = ["model", "checkpoint", "layer", "head", "condition", "target", "metric"]

@@ -1,12 +1,13 @@
 """Evidence by name, and the case that a predicate judges."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from attnpipe.diagnosis.context import DiagnosisContext, TextContext
 from attnpipe.diagnosis.gates import few_seeds
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
+from attnpipe.stats.wilson import wilson_interval
 
 
 class Book(Mapping[str, Evidence]):
@@ -39,6 +40,17 @@ class Book(Mapping[str, Evidence]):
         """
         of = self._heads.get(name, [])
         return of if len(of) == self._expected.get(_family(name)) else []
+
+
+@dataclass(frozen=True)
+class Count:
+    """An effect that is counted here, and stands in no one row; the names are a finding's."""
+
+    effect: float
+    unit: str
+    lo95: float | None = None
+    hi95: float | None = None
+    n_seeds: int | None = None
 
 
 def _family(name: str) -> str:
@@ -87,6 +99,10 @@ class Case:
         """Whether the model's runs are replicates under different seeds, or it is not known."""
         return all(e.facts["has_seeds"] is not False for e in self.of_model("run"))
 
+    def metric(self, name: str) -> list[Evidence]:
+        """Return a metric of the model's final weights, of every head, or nothing."""
+        return self.book.heads(f"metric.{self.name}.{name}")
+
     def of_model(self, kind: str) -> list[Evidence]:
         """Return all evidence of one kind about the model, e.g. its runs."""
         return [e for i, e in self.book.items() if i.startswith(f"{kind}.{self.name}.")]
@@ -117,11 +133,16 @@ class Case:
         sentence: str,
         evidence: Iterable[Evidence] = (),
         *,
-        effect: Evidence | None = None,
+        effect: Evidence | Count | None = None,
         **fields: Any,
     ) -> Finding:
-        """Return the finding; `effect` is the evidence whose estimate decides, of any head."""
-        if effect is not None:
+        """Return the finding; `effect` is the evidence whose estimate decides, of any head.
+
+        It is a count where that is what was asked for.
+        """
+        if isinstance(effect, Count):
+            fields = asdict(effect) | fields
+        elif effect is not None:
             fields = {
                 **self._size(effect),
                 "unit": effect.unit, "n_seeds": effect.n_seeds, "n_units": effect.n_units,
@@ -136,6 +157,20 @@ class Case:
             evidence=sorted({e.id for e in evidence}),
             **fields,
         )
+
+    def share(self, part: int, runs: int) -> Count:
+        """Return the share of some of the runs, with Wilson's interval.
+
+        Different seeds are independent trials; without a seed axis there is no interval.
+        """
+        if not self.replicates:
+            return Count(part / runs, "share of runs")
+        low, high = wilson_interval(part, runs)
+        return Count(part / runs, "share of runs", low, high, n_seeds=runs)
+
+    def counted(self, value: float, unit: str, runs: int) -> Count:
+        """Return a number that is counted over runs and has no interval."""
+        return Count(value, unit, n_seeds=runs if self.replicates else None)
 
     def _size(self, effect: Evidence) -> dict[str, Any]:
         """Return the estimate with its interval, or the range over heads: no head is the model."""

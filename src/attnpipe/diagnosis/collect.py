@@ -26,8 +26,12 @@ METRICS: Mapping[str, str] = {
     "null_share": "share",
     FIRST: "of the weight",
     "profile_entropy_normalized": "of ln T",
+    "profile_kl_uniform": "nats",
+    "profile_peak": "key",
+    "peak_resolved_share": "of the rows",
+    "peak_lag_mode": "steps",
 }
-"""Metric → unit; besides, `recent_mass_k` for each k."""
+"""Metric → unit; besides, `recent_mass_k` and `profile_recent_mass_k` for each k."""
 SHUFFLED = "shuffled_inputs"
 """Condition of the final weights on inputs in random order."""
 OF_SHUFFLED = ("kl_uniform", "lag_mean")
@@ -100,7 +104,9 @@ def _without_seeds(inventory: pl.DataFrame) -> set[str]:
 def _metrics(
     metrics: pl.DataFrame, finals: Mapping[str, str], without_seeds: set[str]
 ) -> Iterator[Evidence]:
-    recent = metrics["metric"].unique().str.extract(r"^(recent_mass_\d+)$").drop_nulls()
+    recent = (
+        metrics["metric"].unique().str.extract(r"^((?:profile_)?recent_mass_\d+)$").drop_nulls()
+    )
     units = dict(METRICS) | dict.fromkeys(sorted(recent), "share")
     keys = ["model", "checkpoint", "condition", "target", "metric"]
     wanted = metrics.filter(

@@ -15,7 +15,7 @@ from attnpipe.diagnosis.predicates.extraction import extraction
 from attnpipe.diagnosis.predicates.gain import gain, heterogeneity
 from attnpipe.diagnosis.predicates.heads import single_heads
 from attnpipe.diagnosis.predicates.induction import induction
-from attnpipe.diagnosis.predicates.published import published_entropy
+from attnpipe.diagnosis.predicates.published import published_entropy, published_numbers
 from attnpipe.diagnosis.predicates.runs import duplicates, final_weights, runs, seeds
 from attnpipe.diagnosis.predicates.shape import focus, sharpness
 from attnpipe.diagnosis.predicates.skill import skill
@@ -71,6 +71,11 @@ PREDICATES: dict[str, Predicate] = {
         "Does the published verdict on the averaged profile hold for its rows?",
         "attention",
         published_entropy,
+    ),
+    "published_numbers": Predicate(
+        "Do the published numbers of the averaged profile hold for its rows?",
+        "attention",
+        published_numbers,
     ),
     "stability": Predicate("Is attention the same for every seed?", "attention", stability, True),
     "published_stability": Predicate(

@@ -104,11 +104,13 @@ class Finding(Document):
     evidence: list[str] = []
     """Ids of everything it rests on."""
     effect: float | None = None
-    """The estimate that decides; null where several heads have one each."""
+    """The estimate that decides, or what was counted.
+
+    Null where several heads have one each, or nothing was measured."""
     effect_range: tuple[float, float] | None = None
     """Smallest and largest of these estimates, where there are several heads or prompts."""
     lo95: float | None = None
-    """Lower end of its interval."""
+    """Lower end of its interval; null for what is merely counted."""
     hi95: float | None = None
     """Upper end of its interval."""
     unit: str = ""

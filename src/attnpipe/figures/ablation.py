@@ -12,10 +12,9 @@ from matplotlib.ticker import MaxNLocator
 
 from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.effects import margin_axis
-from attnpipe.figures.forest import BAND
 from attnpipe.figures.gaps import gap_notes
 from attnpipe.figures.layout import Words, absent, empty_sheet, grid, panel_room, shown
-from attnpipe.figures.style import styled
+from attnpipe.figures.style import BAND, styled
 from attnpipe.schema.figure import FigureOptions
 
 CURVES = {"cumulative_heads": "the least missed first", "random_heads": "at random"}

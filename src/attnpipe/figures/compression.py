@@ -12,10 +12,9 @@ from matplotlib.ticker import PercentFormatter
 
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.effects import margin_axis
-from attnpipe.figures.forest import BAND
 from attnpipe.figures.gaps import gap_notes
 from attnpipe.figures.layout import Words, empty_sheet, grid, shown
-from attnpipe.figures.style import INK, styled
+from attnpipe.figures.style import BAND, INK, styled
 from attnpipe.schema.figure import FigureOptions
 
 NAMES = {

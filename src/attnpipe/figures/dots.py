@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.layout import sheet_width
-from attnpipe.figures.style import INK, QUIET, RULE, SMALL, Look
+from attnpipe.figures.style import GRID, INK, QUIET, RULE, SMALL, Look
 from attnpipe.figures.text import shorten
 
 MOST_VECTORS = 60
@@ -115,7 +115,7 @@ def draw_rows(ax: Axes, rows: Sequence[Row], *, labels: bool, room: float, digit
     else:
         ax.tick_params(labelleft=False)
     ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x", color="#ececec", lw=0.5)
+    ax.grid(axis="x", color=GRID, lw=0.5)
     ax.set_axisbelow(True)
 
 

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.dots import rule_key
+from attnpipe.figures.flat import name_range
 from attnpipe.figures.gaps import gap, gap_notes, unknowable_note
 from attnpipe.figures.layout import Words, absent, empty_sheet, grid, panel_room, remark, shown
 from attnpipe.figures.measures import PROFILE, ROWS
@@ -67,6 +68,10 @@ def draw(
     low = points["value"].min()
     assert isinstance(low, float)  # not empty
     axes[0].set_ylim(low - 0.06 * (1.0 - low) - 1e-3, 1.0 + 0.08 * (1.0 - low) + 1e-3)
+    for ax, model in zip(axes, models, strict=True):
+        mine = points.filter(pl.col("model") == model)
+        if (mine["metric"] == ROWS).any():
+            name_range(ax, mine["value"])
     last = points["epoch"].max()
     assert isinstance(last, int)
     axes[0].set_xlim(-0.02 * last - 0.2, 1.02 * last + 0.2)

@@ -22,10 +22,8 @@ from attnpipe.figures.dots import (
 from attnpipe.figures.gaps import gap_notes
 from attnpipe.figures.layout import Words, empty_sheet, sheet, sheet_width, shown
 from attnpipe.figures.scores import gain_row, skill_row
-from attnpipe.figures.style import styled
+from attnpipe.figures.style import BAND, styled
 from attnpipe.schema.figure import FigureOptions
-
-BAND = "#e4e4e4"
 
 
 @styled

@@ -9,11 +9,10 @@ from matplotlib.patches import Patch
 from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.dots import Row, draw_rows, key, reference_line, rule_key, span
 from attnpipe.figures.effects import LABELS, effect, margin_axis, seeds_of
-from attnpipe.figures.forest import BAND
 from attnpipe.figures.gaps import gap_notes
 from attnpipe.figures.layout import Words, empty_sheet, sheet, sheet_width, shown
 from attnpipe.figures.scores import estimate_text
-from attnpipe.figures.style import TEXT, look, styled
+from attnpipe.figures.style import BAND, TEXT, look, styled
 from attnpipe.figures.text import shorten
 from attnpipe.schema.figure import FigureOptions
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from attnpipe.figures.context import FigureContext
-from attnpipe.figures.style import QUIET, SMALL, TEXT, TITLE
+from attnpipe.figures.style import PANEL, QUIET, SMALL, TEXT, TITLE
 from attnpipe.figures.text import shorten, widest, wrap
 
 MARGIN = 0.08
@@ -200,7 +200,7 @@ def absent(ax: Axes, reason: str, room: float) -> None:
     room
         Width for the text in inches.
     """
-    ax.set_facecolor("#f4f4f4")
+    ax.set_facecolor(PANEL)
     ax.tick_params(length=0)
     ax.grid(False)
     ax.text(

@@ -12,7 +12,7 @@ from attnpipe.figures.gaps import gap_notes
 from attnpipe.figures.last_query import LAST_QUERY, draw_last_query, last_query_key
 from attnpipe.figures.layout import Words, empty_sheet, sheet, shown
 from attnpipe.figures.selection import final_values, heads_note, keys_of, spread
-from attnpipe.figures.style import RULE, look, styled
+from attnpipe.figures.style import FAINT, RULE, look, styled
 from attnpipe.figures.timeaxis import key_axis_name, label_keys
 from attnpipe.schema.figure import FigureOptions
 
@@ -47,7 +47,7 @@ def draw(
         return empty_sheet(context, words, "no model has a profile of its final weights")
     legend = [_entry(context, model) for model in named]
     if cut:
-        legend.append(Line2D([], [], color="#c4c4c4", lw=0.6, label="other models"))
+        legend.append(Line2D([], [], color=FAINT, lw=0.6, label="other models"))
     if last.filter(pl.col("model").is_in(named)).height:
         legend.append(last_query_key())
     figure = sheet(context, words, [2.6], [*legend, rule_key("uniform")])
@@ -55,7 +55,7 @@ def draw(
     for model in models:
         mean = means.filter(pl.col("model") == model).sort("target")
         if model not in named:
-            ax.plot(mean["target"], mean["mean"], color="#c4c4c4", lw=0.6, zorder=1)
+            ax.plot(mean["target"], mean["mean"], color=FAINT, lw=0.6, zorder=1)
             continue
         own = look(context, model)
         band = mean.filter(pl.col("lo95").is_not_null())

@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 
 from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.dots import rule_key
+from attnpipe.figures.flat import name_range
 from attnpipe.figures.gaps import gap, gap_notes
 from attnpipe.figures.last_query import LAST_QUERY, draw_last_query, last_query_key
 from attnpipe.figures.layout import Words, absent, empty_sheet, grid, panel_room, shown
@@ -60,6 +61,8 @@ def draw(
             )
     label_keys(axes[0], context, window, most=5 if len(models) <= 4 else 3)
     axes[0].set_ylim(bottom=0)
+    for ax, model in zip(axes, models, strict=True):
+        name_range(ax, points.filter(pl.col("model") == model)["value"])
     return figure
 
 

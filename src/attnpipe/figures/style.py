@@ -18,6 +18,12 @@ TEXT, SMALL, TITLE = 7.0, 6.0, 9.0
 """Sizes in points: labels, annotations and notes, titles."""
 INK, QUIET, RULE = "#222222", "#5f5f5f", "#8c8c8c"
 """Colours of text, of secondary text, of reference lines."""
+GRID, FAINT, PANEL, BAND = "#ececec", "#c4c4c4", "#f4f4f4", "#e4e4e4"
+"""Colours of grid lines, of mere context, of a panel without data, of the band of no effect."""
+RANGE_BAND = "#e4eef4"
+"""Colour of the band of accuracies that attention can be related to."""
+SINK, SINKS, SOME_SINK = "#6e6e6e", ("#f4f4f4", "#9c9c9c"), "#bcbcbc"
+"""Colours of a sink's share, of sinks from no weight to all of it, and of one in a legend."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
 DASHES = ("-", "--", "-.", ":")
 

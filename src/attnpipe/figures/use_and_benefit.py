@@ -11,10 +11,9 @@ from matplotlib.patches import Patch
 
 from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.effects import Effect, effect, margin_axis
-from attnpipe.figures.forest import BAND
 from attnpipe.figures.gaps import gap_notes
 from attnpipe.figures.layout import Words, empty_sheet, sheet, shown
-from attnpipe.figures.style import QUIET, RULE, SMALL, look, styled
+from attnpipe.figures.style import BAND, QUIET, RULE, SMALL, look, styled
 from attnpipe.schema.figure import FigureOptions
 
 USE = "E2"

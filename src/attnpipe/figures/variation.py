@@ -40,7 +40,7 @@ def draw(
         .iter_rows()
     )
     titles = [
-        f"{context.label(m)}: mean {mean[m]:.2f}" if m in mean else context.label(m) for m in models
+        f"{context.label(m)}: mean {mean[m]:.2g}" if m in mean else context.label(m) for m in models
     ]
     figure, axes = grid(context, words, titles, height=1.35)
     for ax, model in zip(axes, models, strict=True):

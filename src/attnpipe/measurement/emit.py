@@ -58,7 +58,11 @@ def emit_row_means(
 
 
 def emit_peaks(table: MetricTable, battery: Battery) -> None:
-    """Add the histogram of resolved peaks over lag, and its summary."""
+    """Add the histogram of resolved peaks over lag, and its summary.
+
+    Lags of the support without a peak have a row, too: another seed may have its peak
+    there, and 0 is no missing value.
+    """
     peaks, heads = battery.peaks, range(len(battery.peaks.rows))
     rows = battery.means.rows.sum(axis=-1)
     resolved = peaks.count.sum(axis=-1)
@@ -67,8 +71,10 @@ def emit_peaks(table: MetricTable, battery: Battery) -> None:
         np.array([peaks.quantile(head, q) for head in heads]) for q in (0.25, 0.5, 0.75)
     )
     mode = np.array([peaks.mode(head) for head in heads])
-    counts = peaks.count
-    table.add("peak_count", counts, resolved[:, None], left_out[:, None], target=peaks.lags)
+    lags, _ = battery.profile.lag_profile()
+    counts = np.zeros((len(heads), len(lags)))
+    counts[:, np.searchsorted(lags, peaks.lags)] = peaks.count
+    table.add("peak_count", counts, resolved[:, None], left_out[:, None], target=lags)
     table.add("peak_resolved_share", divide(resolved, peaks.rows), peaks.rows, rows - peaks.rows)
     table.add("peak_lag_mode", mode, resolved, left_out)
     table.add("peak_lag_median", median, resolved, left_out)

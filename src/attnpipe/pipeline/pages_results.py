@@ -48,7 +48,7 @@ FILES = {
     "export": "layer entropies and head specialisation under document 3's keys, and beside them",
     "png": "a figure for screens",
     "svg": "the same figure for print",
-    "diagnosis": "provenance, evidence and findings, each with effect, interval, n and evidence ids; "
+    "diagnosis": "provenance, evidence, and findings with their evidence ids, effect, interval and n; "
     "schema: `diagnosis.schema.json`",
     "html": "the report, one file, no network needed",
     "markdown": "the same report as Markdown",
@@ -68,7 +68,8 @@ HEAD = """# Results
 
 Everything lies below `results/<study>/`. `config.json` there records the resolved config and the
 fingerprints and versions of the software that ran; `.controller` names the process that runs the
-study, or ran it last. Beside its outputs each job leaves a seal,
+study, or ran it last. `.resume/` holds the last epoch of trainings that were interrupted, and only
+them: it may be deleted, and they begin anew. Beside its outputs each job leaves a seal,
 `.<rule>.seal.json`: its param, size, mtime and SHA-256 of what it wrote, and the SHA-256 of what
 it read. A file that is not what its job wrote is refused by every reader, and its job runs again.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from attnpipe.stats.estimate import NAN
+from attnpipe.stats.confidence import NAN
 
 EXCESS = 0.15
 """Likeness above the mean of the null that counts, whatever p: see `AgainstNull.above`."""

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import gammaln
 
-from attnpipe.stats.estimate import NAN
+from attnpipe.stats.confidence import NAN
 
 ROUNDING = 1e-12
 """Relative spread below which differences of sums are equal up to rounding."""

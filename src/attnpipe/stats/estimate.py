@@ -6,9 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import stdtr, stdtrit
 
-NAN = float("nan")
-CONFIDENCE = 0.95
-"""Level of every interval, except the 90 % one of the two one-sided tests."""
+from attnpipe.stats.confidence import CONFIDENCE, NAN
 
 
 @dataclass(frozen=True)

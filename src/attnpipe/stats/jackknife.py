@@ -3,7 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
-from attnpipe.stats.estimate import NAN, Estimate
+from attnpipe.stats.confidence import NAN
+from attnpipe.stats.estimate import Estimate
 
 
 def pairwise_mean(pairs: Float[np.ndarray, "seed seed"]) -> Estimate:

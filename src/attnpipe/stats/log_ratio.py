@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from attnpipe.stats.estimate import CONFIDENCE, Estimate
+from attnpipe.stats.confidence import CONFIDENCE
+from attnpipe.stats.estimate import Estimate
 from attnpipe.stats.two_way import two_way_mean
 
 Losses = Float[np.ndarray, "seed unit"]

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import stdtrit
 
+from attnpipe.stats.confidence import CONFIDENCE
 from attnpipe.stats.effect_size import hedges_g
-from attnpipe.stats.estimate import CONFIDENCE
 from attnpipe.stats.sign_flip import EXACT_UP_TO, sign_flip_test
 
 CHUNK_VALUES = 4_000_000

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
 
-from attnpipe.stats.estimate import CONFIDENCE, NAN, Estimate, t_quantile
+from attnpipe.stats.confidence import CONFIDENCE, NAN
+from attnpipe.stats.estimate import Estimate, t_quantile
 from attnpipe.stats.two_way import Components, components, from_components, two_way_mean
 
 DOUBLINGS = 60

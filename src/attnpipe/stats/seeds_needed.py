@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import stdtrit
 
-from attnpipe.stats.estimate import CONFIDENCE, NAN, mean_over_seeds, t_quantile
+from attnpipe.stats.confidence import CONFIDENCE, NAN
+from attnpipe.stats.estimate import mean_over_seeds, t_quantile
 from attnpipe.stats.two_way import components, two_way_mean
 
 MOST = 10_000

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from attnpipe.stats.estimate import NAN
+from attnpipe.stats.confidence import NAN
 
 EXACT_UP_TO = 15
 

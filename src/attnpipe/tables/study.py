@@ -15,7 +15,7 @@ INVENTORY = Table("inventory", "each run and what there is of it", {
     "test_weights": Column(FLAG, "whether final (best or test) attention weights are present"),
     "final": Column(TEXT, "checkpoint that counts as final"),
     "items": Column(INT, "probe samples"),
-    "has_seeds": Column(FLAG, "whether runs are replicates under different seeds; if not, statistics over seeds are unknowable"),
+    "has_seeds": Column(FLAG, "whether runs are replicates under different seeds; if not, statistics over seeds are unknowable and their cells empty in every table"),
     "rows_valid": Column(INT, "valid attention rows at the final checkpoint"),
     "rows_excluded": Column(INT, "invalid attention rows at the final checkpoint"),
     "identical_to": Column(TEXT, "an earlier run whose final weights are the same bytes: it is no second piece of evidence"),
@@ -29,7 +29,7 @@ METRIC_SUMMARY = Table("metrics", "metrics over seeds", {
     "model": RUN["model"], **WHERE,
     "condition": METRIC["condition"], "target": METRIC["target"], "metric": METRIC["metric"],
     **SPREAD,
-    "as_published": Column(TEXT, "for `profile_*` metrics: the verdict word of document 0's rules on the mean"),
+    "as_published": Column(TEXT, "for `profile_entropy_normalized` of the final weights: the verdict word of document 0's rules on the mean over seeds"),
 })  # fmt: skip
 
 SIMILARITY = Table("similarity", "likeness of attention between seeds", {

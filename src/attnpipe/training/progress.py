@@ -7,7 +7,10 @@ from typing import Any
 
 
 class ProgressLine:
-    """Prints the last epoch, its loss and the time left, at most every so many seconds."""
+    """Prints the last epoch, its loss and the time left, at most every so many seconds.
+
+    A training that goes on from a stored epoch says so at once.
+    """
 
     def __init__(
         self,
@@ -28,14 +31,17 @@ class ProgressLine:
         now, epoch = self._clock(), int(row["epoch"])
         if self._first_epoch is None:  # a resumed training starts late
             self._first_epoch = epoch - 1
+            if epoch > 1:
+                self._print(f"goes on after epoch {epoch - 1} of {self._epochs}")
         if now - self._last < self._every:
             return
         self._last = now
         done = epoch - self._first_epoch
         left = (now - self._start) / done * (self._epochs - epoch)
-        print(
-            f"{self._name}: epoch {epoch} of {self._epochs}, "
-            f"validation loss {row['validation_loss']:.4g}, about {left / 60:.0f} min left",
-            file=self._stream or sys.stderr,
-            flush=True,
+        self._print(
+            f"epoch {epoch} of {self._epochs}, validation loss {row['validation_loss']:.4g}, "
+            f"about {left / 60:.0f} min left"
         )
+
+    def _print(self, said: str) -> None:
+        print(f"{self._name}: {said}", file=self._stream or sys.stderr, flush=True)

@@ -12,7 +12,7 @@ import polars as pl
 from scipy.special import stdtrit
 
 from attnpipe.aggregation.text.chunks import UNIT, chunks
-from attnpipe.stats.estimate import CONFIDENCE
+from attnpipe.stats.confidence import CONFIDENCE
 
 Change = Callable[[pl.DataFrame], pl.DataFrame]
 

@@ -12,7 +12,8 @@ from attnpipe.aggregation.text.names import SINKS_REMOVED, measure_name
 from attnpipe.aggregation.text.run import StoredAttention
 from attnpipe.aggregation.text.shared import SharedTokens
 from attnpipe.aggregation.text.spread import Distances, distances, shared_rows
-from attnpipe.stats.estimate import NAN, Estimate
+from attnpipe.stats.confidence import NAN
+from attnpipe.stats.estimate import Estimate
 from attnpipe.stats.jackknife import pairwise_mean
 from attnpipe.tables.text import TEXT_CONTRASTS
 from attnpipe.text.names import QUESTION

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from scipy.special import gammaln, stdtr, stdtrit
 
 from attnpipe.metrics.reduce import divide
-from attnpipe.stats.estimate import CONFIDENCE
+from attnpipe.stats.confidence import CONFIDENCE
 from attnpipe.stats.paired import Differences
 
 Values = Float[np.ndarray, "test unit"]

@@ -40,7 +40,7 @@ ADVANTAGE: Mapping[Status, str] = {
 
 def used(case: Case) -> Finding:
     """YES: without its output, or with equal weights, the loss grows by more than δ."""
-    shape = case.book.heads(f"metric.{case.name}.kl_uniform")
+    shape = case.metric("kl_uniform")
     known = f" ({span(shape, ' nats')} from uniform)" if _known(shape) else ""
     return _judge(
         case,
@@ -52,7 +52,7 @@ def used(case: Case) -> Finding:
 
 def content(case: Case) -> Finding:
     """YES: mean rows of the position, and rows of other samples, cost more than δ."""
-    share = case.book.heads(f"metric.{case.name}.content_share")
+    share = case.metric("content_share")
     return _judge(
         case,
         ("E3", "E4"),

@@ -30,6 +30,7 @@ def convergence(case: Case) -> Finding:
             evidence,
         )
     censored = [str(seed) for seed, of in found.items() if any(e.facts["censored"] for e in of)]
+    settled = case.share(len(expected) - len(censored), len(expected))
     epochs = sorted(e.estimate for e in evidence if e.estimate is not None)
     last = max(int(str(e.facts["epoch"])) for e in evidence)
     between = f"at epoch {epochs[0]:g}" if len(set(epochs)) == 1 else "at no epoch"
@@ -37,13 +38,13 @@ def convergence(case: Case) -> Finding:
         between = f"between epochs {epochs[0]:g} and {epochs[-1]:g}"
     if not censored and set(epochs) == {0}:
         sentence = f"Attention did not change while training, in {every(len(expected), 'run')}."
-        return case.answer("YES", sentence, evidence, n_seeds=len(expected))
+        return case.answer("YES", sentence, evidence, effect=settled)
     if not censored:
         sentence = f"Attention settled {between} of {last} in {every(len(expected), 'run')}."
-        return case.answer("YES", sentence, evidence, n_seeds=len(expected))
+        return case.answer("YES", sentence, evidence, effect=settled)
     sentence = (
         f"In {len(censored)} of {count(len(expected), 'run')} attention still changed when "
         f"training ended ({named('seed', censored)}): not converged."
     )
     missing = ["longer training"]
-    return case.answer("NO", sentence, evidence, n_seeds=len(expected), missing=missing)
+    return case.answer("NO", sentence, evidence, effect=settled, missing=missing)

@@ -14,7 +14,7 @@ def extraction(case: Case) -> Finding:
     known = [case.book[i] for i in ids if i in case.book]
     good = [e for e in known if e.facts["outcome"] == "ok"]
     counts = [(e.facts["rows_valid"], e.facts["rows_excluded"]) for e in good]
-    leaks = case.book.heads(f"metric.{case.name}.rows_excluded")
+    leaks = case.metric("rows_excluded")
     missing = [f"record of run {i.removeprefix('run.')}" for i in ids if i not in case.book]
     if not good:
         missing = missing or ["a run that ended well"]
@@ -27,13 +27,19 @@ def extraction(case: Case) -> Finding:
     valid = sum(v for v, _ in counts if isinstance(v, int))
     invalid = sum(x for _, x in counts if isinstance(x, int))
     share = invalid / (valid + invalid) if valid + invalid else 1.0
+    size = case.counted(1 - share, "share of rows", len(good))
     leaking = max(e.estimate or 0.0 for e in leaks)
     rows = f"{thousands(valid)} of {thousands(valid + invalid)} final rows of all seeds are valid"
     if leaking > 0:
         mean = f"{number(leaking)} per run on average"
         sentence = f"Rows with mass on keys that they must not see: {mean}; {rows}."
-        return case.answer("NO", sentence, [*known, *leaks], missing=["a repaired capture"])
+        return case.answer(
+            "NO", sentence, [*known, *leaks], effect=size, missing=["a repaired capture"]
+        )
     if share > LIMIT:
         sentence = f"{rows}: more than {percent(LIMIT)} are not."
-        return case.answer("NO", sentence, [*known, *leaks], missing=["a repaired capture"])
-    return case.answer("YES", f"{rows}, and none has mass outside its support.", [*known, *leaks])
+        return case.answer(
+            "NO", sentence, [*known, *leaks], effect=size, missing=["a repaired capture"]
+        )
+    sentence = f"{rows}, and none has mass outside its support."
+    return case.answer("YES", sentence, [*known, *leaks], effect=size)

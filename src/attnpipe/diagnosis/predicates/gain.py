@@ -124,7 +124,7 @@ def heterogeneity(case: Case) -> Finding | None:
         status,
         f"Judged seed by seed at δ, the model is {said}.",
         evidence,
-        n_seeds=len(expected),
+        effect=case.share(max(map(len, verdicts.values())), len(expected)),
         missing=case.few_seeds(unit) if status == "DESCRIPTIVE" else [],
     )
 

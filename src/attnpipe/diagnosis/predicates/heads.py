@@ -70,7 +70,7 @@ def _missing(
 ) -> list[str]:
     """Name what must be known beside the heads' own costs."""
     missing = []
-    described = len(case.book.heads(f"metric.{case.name}.kl_uniform"))
+    described = len(case.metric("kl_uniform"))
     if described > len(heads):
         missing.append(f"costs of all {described} heads (there are {len(heads)})")
     if whole is None or whole.estimate is None:

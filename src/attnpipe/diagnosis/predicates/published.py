@@ -4,7 +4,7 @@ from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import DESCRIBE
 from attnpipe.diagnosis.predicates.shape import ROWS, unknowable
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
-from attnpipe.diagnosis.words import sample, span
+from attnpipe.diagnosis.words import count, sample, span
 from attnpipe.metrics.published import entropy_word
 
 HIDDEN = (
@@ -18,6 +18,15 @@ OTHERWISE = (
 )
 
 
+OTHER_ROWS = (
+    "Where the published profile is one query's row (additive models) it is not the mean of all "
+    "rows; and it counts T keys for each, whatever a row could see."
+)
+
+
+PEAKS = ("profile_peak", "peak_resolved_share", "peak_lag_mode")
+
+
 def published_entropy(case: Case) -> Finding:
     """NO: the rules read the averaged profile otherwise than they would read its rows.
 
@@ -25,8 +34,8 @@ def published_entropy(case: Case) -> Finding:
     the rows: never smaller, and 1 for sharp rows that look everywhere in turn. That holds
     for the same rows over the same number of keys, which the published profile need not be.
     """
-    profile = case.book.heads(f"metric.{case.name}.profile_entropy_normalized")
-    rows = case.book.heads(f"metric.{case.name}.entropy_normalized")
+    profile = case.metric("profile_entropy_normalized")
+    rows = case.metric("entropy_normalized")
     evidence = [*profile, *rows]
     word = next((str(e.facts["as_published"]) for e in profile if e.facts["as_published"]), None)
     if unknowable(rows):
@@ -57,6 +66,78 @@ def published_entropy(case: Case) -> Finding:
     return case.answer(
         status, sentence, evidence, effect=rows[0], as_published=word, missing=missing
     )
+
+
+def published_numbers(case: Case) -> Finding:
+    """NO: divergence from uniform, or mass on the newest keys, is another for the profile.
+
+    Another: their intervals over seeds do not touch in every head. Beside them stand where
+    the profile has its peak, and how many rows have one that stands out.
+    """
+    of_rows = ["kl_uniform", *sorted(_recent(case), key=lambda name: int(name.split("_")[-1]))]
+    pairs = [(case.metric(f"profile_{name}"), case.metric(name)) for name in of_rows]
+    peaks = [case.metric(name) for name in PEAKS]
+    evidence = [e for of in [*(of for pair in pairs for of in pair), *peaks] for e in of]
+    if unknowable(evidence):
+        return case.lacking("What single rows do cannot be known.", [ROWS], evidence)
+    names = [n for name in of_rows for n in (f"profile_{name}", name)]
+    names += PEAKS
+    found = [of for pair in pairs for of in pair] + peaks
+    absent = [n for n, of in zip(names, found, strict=True) if not of]
+    if absent or any(e.estimate is None for pair in pairs for of in pair for e in of):
+        return case.lacking("The two cannot be compared.", absent or of_rows, evidence)
+    differ = [name for name, (flat, rows) in zip(of_rows, pairs, strict=True) if _apart(flat, rows)]
+    status: Status = "NO" if differ else "YES"
+    first = pairs[0][1][0]
+    if (first.n_seeds or 0) < DESCRIBE:
+        status = "DESCRIPTIVE"
+    said = [
+        f"{_called(name)} {span(flat)} against {span(rows)}"
+        for name, (flat, rows) in zip(of_rows, pairs, strict=True)
+    ]
+    sentence = f"The averaged profile against its rows: {'; '.join(said)} {sample(first)}. "
+    sentence += _peak(*peaks)
+    if status == "NO":
+        hides = "kl_uniform" in differ and _flatter(*pairs[0][::-1])
+        reasons = [HIDDEN] if hides else []
+        reasons += [OTHER_ROWS] if not hides or len(differ) > 1 else []
+        sentence += " ".join(reasons)
+    missing = case.few_seeds(first) if status == "DESCRIPTIVE" else []
+    return case.answer(status, sentence.strip(), evidence, effect=first, missing=missing)
+
+
+def _recent(case: Case) -> set[str]:
+    """Return the metrics of recent mass that rows have, or the profile."""
+    names = {
+        str(e.facts["of"]).removeprefix(f"metric.{case.name}.") for e in case.of_model("metric")
+    }
+    own = {name.removeprefix("profile_") for name in names}
+    return {name for name in own if name.startswith("recent_mass_")}
+
+
+def _called(metric: str) -> str:
+    if metric == "kl_uniform":
+        return "divergence from uniform in nats"
+    return f"weight on the newest {count(int(metric.split('_')[-1]), 'key')}"
+
+
+def _apart(profile: list[Evidence], rows: list[Evidence]) -> bool:
+    """Whether the intervals of any head do not touch."""
+    return any(
+        a.lo95 is not None and a.hi95 is not None and b.lo95 is not None and b.hi95 is not None
+        and (a.lo95 > b.hi95 or a.hi95 < b.lo95)
+        for a, b in zip(profile, rows, strict=True)
+    )  # fmt: skip
+
+
+def _peak(profile: list[Evidence], resolved: list[Evidence], lag: list[Evidence]) -> str:
+    """Say where the profile peaks, and whether its rows have a peak at all."""
+    said = f"Share of rows where a peak stands out: {span(resolved)}"
+    if all(e.estimate is not None for e in lag):
+        said += f", most often at lag {span(lag)}"
+    if all(e.estimate is not None for e in profile):
+        said += f"; key of the profile's largest weight, from 0: {span(profile)}"
+    return f"{said}. "
 
 
 def _flatter(profile: list[Evidence], rows: list[Evidence]) -> bool:

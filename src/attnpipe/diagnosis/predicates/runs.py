@@ -25,8 +25,10 @@ def runs(case: Case) -> Finding:
         sentence = f"{len(missing)} of {expected} left no record."
         return case.lacking(sentence, missing, known)
     bad = [e for e in known if e.facts["outcome"] != "ok"]
+    ended = case.share(len(known) - len(bad), len(known))
     if not bad:
-        return case.answer("YES", f"{every(len(known), 'run').capitalize()} ended well.", known)
+        sentence = f"{every(len(known), 'run').capitalize()} ended well."
+        return case.answer("YES", sentence, known, effect=ended)
     outcomes = [
         (f"seed {e.row['seed']} " if case.replicates else "")
         + str(e.facts["outcome"])
@@ -34,7 +36,7 @@ def runs(case: Case) -> Finding:
         for e in bad
     ]
     sentence = f"{len(bad)} of {count(len(known), 'run')} did not end well: {listed(outcomes)}."
-    return case.answer("NO", sentence, known)
+    return case.answer("NO", sentence, known, effect=ended)
 
 
 def seeds(case: Case) -> Finding:
@@ -44,14 +46,15 @@ def seeds(case: Case) -> Finding:
         return case.lacking("It is not known how many runs ended well.", missing, known)
     n = len([e for e in _good(known) if e.facts["identical_to"] is None])
     counts = f"{count(n, 'independent run')} ended well"
+    size = case.counted(float(n), "runs", n)
     if n >= ENOUGH:
-        return case.answer("YES", f"{counts}; {ENOUGH} are the minimum.", known, n_seeds=n)
+        return case.answer("YES", f"{counts}; {ENOUGH} are the minimum.", known, effect=size)
     what = "numbers are described, not tested" if n < DESCRIBE else "only huge effects count"
     return case.answer(
         "NO",
         f"{counts}, fewer than {ENOUGH}: {what}.",
         known,
-        n_seeds=n,
+        effect=size,
         missing=[f"{count(ENOUGH - n, 'more seed')}; 10 are better"],
     )
 
@@ -66,14 +69,16 @@ def duplicates(case: Case) -> Finding:
     if not copies and good < 2:
         sentence = f"{count(good, 'run')} ended well: there is nothing to compare."
         return case.lacking(sentence, [f"{count(2 - good, 'more run')} that ended well"], known)
+    size = case.counted(float(len(copies)), "copies", good)
     if not copies:
-        return case.answer("YES", "No two runs have the same final weights.", known)
+        return case.answer("YES", "No two runs have the same final weights.", known, effect=size)
     pairs = [f"seed {e.row['seed']} equals {e.facts['identical_to']}" for e in copies]
     sentence = (
         f"Final weights are the same bytes: {listed(pairs)}. A copy is no second piece of "
         "evidence and is left out of all statistics."
     )
-    return case.answer("NO", sentence, known, missing=[f"new runs of {count(len(copies), 'seed')}"])
+    missing = [f"new runs of {count(len(copies), 'seed')}"]
+    return case.answer("NO", sentence, known, effect=size, missing=missing)
 
 
 def final_weights(case: Case) -> Finding:
@@ -86,8 +91,11 @@ def final_weights(case: Case) -> Finding:
     kinds: dict[str, list[str]] = {}
     for e in good:
         kinds.setdefault(str(e.facts["final"]), []).append(str(e.row["seed"]))
+    size = case.counted(float(len(kinds)), "kinds of checkpoint", len(good))
     if len(kinds) == 1:
-        return case.answer("YES", f"All final weights are those of '{next(iter(kinds))}'.", known)
+        sentence = f"All final weights are those of '{next(iter(kinds))}'."
+        return case.answer("YES", sentence, known, effect=size)
     said = "; ".join(f"'{kind}' for {named('seed', of)}" for kind, of in sorted(kinds.items()))
     sentence = f"Final weights are a mixture: {said}. Seeds may differ for this alone."
-    return case.answer("NO", sentence, known, missing=["the same kind of checkpoint of every seed"])
+    missing = ["the same kind of checkpoint of every seed"]
+    return case.answer("NO", sentence, known, effect=size, missing=missing)

@@ -28,8 +28,8 @@ def sharpness(case: Case) -> Finding:
     shuffled labels, where there are any, stand beside it: they decide nothing.
     """
     names = ("kl_uniform", "entropy_normalized", "effective_keys_n1")
-    kl, entropy, keys = (case.book.heads(f"metric.{case.name}.{n}") for n in names)
-    before = case.book.heads(f"metric.{case.name}.untrained.kl_uniform")
+    kl, entropy, keys = (case.metric(n) for n in names)
+    before = case.metric("untrained.kl_uniform")
     evidence = [*kl, *entropy, *keys, *before]
     if unknowable(kl):
         return case.lacking(NO_ROWS, [ROWS], evidence)
@@ -124,7 +124,7 @@ def focus(case: Case) -> Finding:
     """
     recent = _recent(case)
     names = [*([recent] if recent else []), "lag_mean", "content_share"]
-    found = {n: case.book.heads(f"metric.{case.name}.{n}") for n in names}
+    found = {n: case.metric(n) for n in names}
     evidence = [e for of in found.values() for e in of]
     if unknowable(evidence):
         return case.lacking(NO_ROWS, [ROWS], evidence)
@@ -157,7 +157,7 @@ def _of_shuffled(case: Case) -> tuple[str, list[Evidence]]:
     """Say what rows do on inputs in random order, if it is known."""
     of = f"metric.{case.name}.shuffled_inputs"
     lag, kl = (case.book.heads(f"{of}.{metric}") for metric in ("lag_mean", "kl_uniform"))
-    ordered = case.book.heads(f"metric.{case.name}.kl_uniform")
+    ordered = case.metric("kl_uniform")
     if not lag or not kl or not ordered:
         return "", []
     sentence = (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from attnpipe.diagnosis.book import Case
+from attnpipe.diagnosis.book import Case, Count
 from attnpipe.diagnosis.schema import Finding
 from attnpipe.diagnosis.verdicts.gates import ARMS, INTERVENTIONS
 from attnpipe.diagnosis.words import count, every, listed, named
@@ -48,9 +48,10 @@ def answer(case: Case) -> Finding:
     cited = [case.book[i] for f in [*gains, *verdicts, *on_settling] for i in f.evidence]
     missing = [f"interventions and arms {', '.join(unknown)}"] if unknown else []
     missing = missing or sorted({line for f in verdicts for line in f.missing})
+    size = Count(float(len(counts["YES"])), "models better than their baseline")
     if all(f.status in ("INCONCLUSIVE", "DESCRIPTIVE") for f in [*gains, *verdicts]):
-        return case.lacking(sentence, missing, cited)
-    return case.answer("DESCRIPTIVE", sentence, cited, missing=missing)
+        return case.lacking(sentence, missing, cited, effect=size)
+    return case.answer("DESCRIPTIVE", sentence, cited, effect=size, missing=missing)
 
 
 def _absent(code: str, verdicts: Sequence[Finding]) -> bool:
@@ -83,12 +84,26 @@ def gaps(case: Case) -> Finding:
     failures = [f"{failure}." for failure in case.context.failures]
     of_runs = [f for f in case.found.values() if f.predicate == "runs"]
     cited = [case.book[i] for f in of_runs for i in f.evidence]
+    ended = _ended(case)
+    size = Count(sum(ended) / len(ended), "share of runs") if ended else None
     if all(f.status == "YES" for f in of_runs) and not failures:
-        total = sum(len(case.context.seeds_of(model)) for model in case.context.labels)
-        return case.answer("YES", f"{every(total, 'run').capitalize()} ended well.", cited)
+        sentence = f"{every(len(ended), 'run').capitalize()} ended well."
+        return case.answer("YES", sentence, cited, effect=size)
     said = " ".join([*_grouped(case), *failures])
     lost = [m for f in of_runs if f.status == "INCONCLUSIVE" for m in f.missing]
-    return case.lacking(said, lost, cited) if lost else case.answer("NO", said, cited)
+    if lost:
+        return case.lacking(said, lost, cited, effect=size)
+    return case.answer("NO", said, cited, effect=size)
+
+
+def _ended(case: Case) -> list[bool]:
+    """Return of every run whether it ended well."""
+    runs = [
+        case.book.get(f"run.{model}.{seed}")
+        for model in case.context.labels
+        for seed in case.context.seeds_of(model)
+    ]
+    return [run is not None and run.facts["outcome"] == "ok" for run in runs]
 
 
 def _grouped(case: Case) -> Iterator[str]:

@@ -93,7 +93,7 @@ def _not_converged(case: Case) -> Flag | None:
 
 
 def _collapsed(case: Case) -> Flag | None:
-    entropy = case.book.heads(f"metric.{case.name}.entropy_normalized")
+    entropy = case.metric("entropy_normalized")
     known = _estimates(entropy)
     if not known or median(known) >= COLLAPSED:
         return None
@@ -104,7 +104,7 @@ def _collapsed(case: Case) -> Flag | None:
 
 
 def _position_only(case: Case) -> Flag | None:
-    share = case.book.heads(f"metric.{case.name}.content_share")
+    share = case.metric("content_share")
     known = _estimates(share)
     if not known or max(known) >= NO_CONTENT:
         return None
@@ -116,9 +116,7 @@ def _position_only(case: Case) -> Flag | None:
 
 
 def _sink(case: Case) -> Flag | None:
-    now, before = (
-        case.book.heads(f"metric.{case.name}.{when}profile") for when in ("", "untrained.")
-    )
+    now, before = (case.metric(f"{when}profile") for when in ("", "untrained."))
     first = _estimates(now)
     pairs = zip(first, _estimates(before), strict=False)
     sinks = [a for a, b in pairs if a > max(SINK, GROWN * b)]
@@ -133,7 +131,7 @@ def _sink(case: Case) -> Flag | None:
 
 
 def _untold(case: Case) -> Flag | None:
-    shares = case.book.heads(f"metric.{case.name}.null_share")
+    shares = case.metric("null_share")
     known = _estimates(shares)
     if not known or mean(known) <= UNTOLD:
         return None

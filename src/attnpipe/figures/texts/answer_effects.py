@@ -9,10 +9,9 @@ from matplotlib.patches import Patch
 from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.dots import Row, draw_rows, key, reference_line, rule_key, span
 from attnpipe.figures.effects import margin_axis
-from attnpipe.figures.forest import BAND
 from attnpipe.figures.layout import Words, sheet, sheet_width
 from attnpipe.figures.scores import estimate_text
-from attnpipe.figures.style import TEXT, look, styled
+from attnpipe.figures.style import BAND, TEXT, look, styled
 from attnpipe.figures.text import shorten
 from attnpipe.figures.texts.selection import absence_notes, cut_note, nothing, split_models
 from attnpipe.schema.figure import FigureOptions

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.dots import Row, draw_rows, key, label_room, panel_height
 from attnpipe.figures.layout import Words, sheet, sheet_width
-from attnpipe.figures.style import TEXT, styled
+from attnpipe.figures.style import RANGE_BAND, TEXT, styled
 from attnpipe.figures.text import shorten
 from attnpipe.figures.texts.selection import absence_notes, cut_note, nothing, split_models
 from attnpipe.figures.texts.variants import Looks, variant_name, variants_in
@@ -20,7 +20,6 @@ MOST = 8
 """Models on one sheet."""
 RANGE = (0.2, 0.8)
 """Between these shares, attention can be related to being right."""
-BAND = "#e4eef4"
 
 
 @styled
@@ -41,7 +40,7 @@ def draw(
     )
     if not models:
         return nothing(tables, context, words.title, "scored answers")
-    color = options.color or BAND
+    color = options.color or RANGE_BAND
     low, high = RANGE
     legend = [
         key(f"share and {PERCENT} interval", line=True),

@@ -4,7 +4,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from attnpipe.figures.style import Look
+from attnpipe.figures.style import GRID, Look
 
 LAYERS = "layer (0 = first)"
 
@@ -29,7 +29,7 @@ def layer_axis(ax: Axes, layers: int, *, ticks: int = 7) -> None:
     """Set the axis of layers."""
     ax.set_xlim(-0.5, max(layers, 1) - 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=ticks, integer=True, min_n_ticks=1))
-    ax.grid(axis="y", color="#ececec", lw=0.5)
+    ax.grid(axis="y", color=GRID, lw=0.5)
     ax.set_axisbelow(True)
 
 

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.dots import rule_key
 from attnpipe.figures.layout import Words, absent, sheet, sheet_width
-from attnpipe.figures.style import MARKERS, RULE, SMALL, TEXT, Look, colormap, styled
+from attnpipe.figures.style import FAINT, GRID, MARKERS, RULE, SMALL, TEXT, Look, colormap, styled
 from attnpipe.figures.text import shorten
 from attnpipe.figures.texts.curves import draw_curve, layer_axis, layers_in
 from attnpipe.figures.texts.parts import answers_only
@@ -121,10 +121,10 @@ def _example_axis(ax: Axes, frame: pl.DataFrame) -> None:
     ax.set_xticks(ticks, ["all" if e == 0 else f"{e}" for e in ticks])
     ax.set_xlim(min(examples) - 0.5, max(examples) + 0.5)
     ax.set_xlabel("example (1 = first in the prompt)", size=SMALL)
-    ax.grid(axis="y", color="#ececec", lw=0.5)
+    ax.grid(axis="y", color=GRID, lw=0.5)
     ax.set_axisbelow(True)
     if 0 in examples:
-        ax.axvline(0.5, color="#d0d0d0", lw=0.6)
+        ax.axvline(0.5, color=FAINT, lw=0.6)
 
 
 def _by_layers(

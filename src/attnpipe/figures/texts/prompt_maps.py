@@ -8,7 +8,7 @@ from matplotlib.patches import Patch
 
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.layout import MAX_PANELS, Words, absent, sheet, sheet_width
-from attnpipe.figures.style import SMALL, colormap, styled
+from attnpipe.figures.style import SMALL, SOME_SINK, colormap, styled
 from attnpipe.figures.texts.bars import label_bar
 from attnpipe.figures.texts.selection import (
     CONDITIONS,
@@ -102,7 +102,7 @@ def draw(
     rooms = [wide if _broad(maps[row[0]]) or len(maps) == 1 else wide / 2 for row in rows]
     sides = [_side(room, [maps[k] for k in row]) for room, row in zip(rooms, rows, strict=True)]
     heights = [side + LABEL + 0.35 for side in sides]
-    legend = [Patch(color="#bcbcbc", lw=0, label="special or first token, darker for more weight")]
+    legend = [Patch(color=SOME_SINK, lw=0, label="special or first token, darker for more weight")]
     figure = sheet(context, words, [*heights, 0.42], legend)
     spec = figure.add_gridspec(len(rows), 2, height_ratios=heights)
     colors = colormap(options.colormap, context.style.sequential)

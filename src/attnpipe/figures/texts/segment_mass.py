@@ -15,7 +15,7 @@ from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.dots import rule_key
 from attnpipe.figures.layout import MAX_PANELS, Words, sheet, sheet_width
 from attnpipe.figures.selection import Tables
-from attnpipe.figures.style import MARKERS, RULE, SMALL, Look, styled
+from attnpipe.figures.style import GRID, MARKERS, RULE, SINK, SMALL, Look, styled
 from attnpipe.figures.texts.curves import LAYERS, draw_curve, layer_axis
 from attnpipe.figures.texts.parts import PARTS
 from attnpipe.figures.texts.selection import (
@@ -40,7 +40,6 @@ MOST, COLUMNS = MAX_PANELS // 2, 4
 """Prompts on one sheet; panels side by side."""
 TALL = (1.35, 1.05)
 """Inches of the upper and the lower panel of a prompt."""
-SINK, REST = "#6e6e6e", "#ececec"
 RELATIVE = (0.01, 100.0)
 """Widest limits of the axis of relative mass."""
 VALUES = "mass on parts of the prompt"
@@ -119,7 +118,7 @@ def _legend(looks: Mapping[str, Look], used: set[str], stacks: Sequence[Stack]) 
     entries = [Patch(color=looks[p].color, lw=0, label=PARTS[p]) for p in PARTS if p in used]
     if any(stack.sink is not None for stack in stacks):
         entries.insert(0, Patch(color=SINK, lw=0, label="sinks"))
-    return [*entries, Patch(color=REST, lw=0, label="rest"), rule_key("uniform")]
+    return [*entries, Patch(color=GRID, lw=0, label="rest"), rule_key("uniform")]
 
 
 def _stacked(ax: Axes, stack: Stack, looks: Mapping[str, Look]) -> None:
@@ -127,7 +126,7 @@ def _stacked(ax: Axes, stack: Stack, looks: Mapping[str, Look]) -> None:
     floor = np.zeros(len(stack.layers))
     masses = [] if stack.sink is None else [(SINK, stack.sink)]
     masses += [(looks[part].color, mass) for part, mass in stack.masses.items()]
-    for color, mass in [*masses, (REST, np.maximum(1 - sum(m for _, m in masses), 0.0))]:
+    for color, mass in [*masses, (GRID, np.maximum(1 - sum(m for _, m in masses), 0.0))]:
         ax.stairs(
             floor + mass, np.append(stack.layers, stack.layers[-1] + 1) - 0.5, baseline=floor,
             fill=True, color=color, lw=0,

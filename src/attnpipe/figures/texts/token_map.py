@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.image import AxesImage
 
-from attnpipe.figures.style import INK, QUIET, SMALL
+from attnpipe.figures.style import INK, QUIET, SINKS, SMALL
 from attnpipe.figures.text import shorten
 from attnpipe.figures.texts.tokens import TokenLine
 
@@ -21,7 +21,7 @@ LABEL, LEAST = 0.62, 4.2
 """Most inches of a token's label; smallest size of its letters in points."""
 DECADES = 1e-4
 """Smallest colour on a logarithmic scale, over the largest."""
-SINKS = LinearSegmentedColormap.from_list("sinks", ["#f4f4f4", "#9c9c9c"])
+SINK_MAP = LinearSegmentedColormap.from_list("sinks", SINKS)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def draw_map(ax: Axes, one: TokenMap, colors: Colormap, norm: Normalize, side: f
     sinks = np.array(one.sinks, bool)
     plain, parked = one.weights.copy(), one.weights.copy()
     plain[:, sinks], parked[:, ~sinks] = np.nan, np.nan
-    ax.imshow(parked, cmap=SINKS, vmin=0, vmax=1, interpolation="nearest")
+    ax.imshow(parked, cmap=SINK_MAP, vmin=0, vmax=1, interpolation="nearest")
     clear = colors.with_extremes(bad=(1, 1, 1, 0))
     image = ax.imshow(plain, cmap=clear, norm=norm, interpolation="nearest")
     cell = side / len(sinks)
