@@ -2,50 +2,18 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
 from types import ModuleType
 
 import polars as pl
 import pytest
+from tests.diagnosis.edits import Edit, Tables, drop, interval, put, the
 
 from attnpipe.diagnosis.registry import PREDICATES
 from attnpipe.diagnosis.run import diagnose, diagnosis_context
 from attnpipe.diagnosis.schema import Diagnosis, Evidence, Finding
 
-Tables = dict[str, pl.DataFrame]
-Edit = Callable[[Tables], Tables]
 MODEL = "lstm_small_simple"
 DECISIVE = ("YES", "NO", "HARM")
-
-
-def the(**cells: object) -> pl.Expr:
-    return pl.all_horizontal(pl.col(c).eq_missing(pl.lit(v)) for c, v in cells.items())
-
-
-def put(table: str, where: Mapping[str, object], **new: object) -> Edit:
-    def edit(tables: Tables) -> Tables:
-        frame = tables[table]
-        assert frame.filter(the(**where)).height > 0
-        cells = [
-            pl.when(the(**where)).then(pl.lit(v, frame.schema[c])).otherwise(pl.col(c)).alias(c)
-            for c, v in new.items()
-        ]
-        return tables | {table: frame.with_columns(cells)}
-
-    return edit
-
-
-def drop(table: str, **where: object) -> Edit:
-    def edit(tables: Tables) -> Tables:
-        frame = tables[table]
-        assert frame.filter(the(**where)).height > 0
-        return tables | {table: frame.filter(~the(**where))}
-
-    return edit
-
-
-def interval(mean: float, half: float) -> dict[str, float]:
-    return {"mean": mean, "lo95": mean - half, "hi95": mean + half}
 
 
 def likeness(value: float, half: float) -> dict[str, float]:

@@ -7,13 +7,13 @@ import struct
 import subprocess
 import sys
 import zlib
-from html.parser import HTMLParser
 from types import ModuleType
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.report.page import Page
 
 from attnpipe.diagnosis.run import diagnose
 from attnpipe.diagnosis.schema import Diagnosis
@@ -25,7 +25,6 @@ from attnpipe.report.run import Report, render
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="5"></svg>'
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(2)>|`**\"'&"
-VOID = {"meta", "img", "br", "link", "hr", "input"}
 
 
 def png(width: int = 9, height: int = 5) -> bytes:
@@ -39,34 +38,6 @@ def png(width: int = 9, height: int = 5) -> bytes:
     return (
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
     )
-
-
-class Page(HTMLParser):
-    """Every tag with its attributes, ids, links, visible text, and whether tags nest well."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text: list[str] = []
-        self.ill_nested: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.open or self.open.pop() != tag:
-            self.ill_nested.append(tag)
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.text.append(data)
-
-    def all(self, attribute: str) -> list[str]:
-        return [str(a[attribute]) for _, a in self.tags if attribute in a]
 
 
 def reported(

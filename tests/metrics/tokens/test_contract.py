@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
 from tests.metrics.cases import FIELDS, as_torch, part
+from tests.metrics.folds import assert_same, replaced, run
 from tests.metrics.tokens.cases import KINDS, LENGTHS, batch, make_items, texts_of
 
-from attnpipe.core.block import Block
 from attnpipe.core.fold import Fold
 from attnpipe.metrics.tokens.battery import TokenBattery
 from attnpipe.metrics.tokens.head_distances import HeadDistances
@@ -58,24 +58,6 @@ def maker(cls):
 @pytest.fixture(params=FOLDS, ids=lambda cls: cls.__name__)
 def make(request):
     return maker(request.param)
-
-
-def run(make, *blocks):
-    fold = make()
-    for one in blocks:
-        fold.update(one)
-    return fold
-
-
-def assert_same(fold, other):
-    a, b = fold.state(), other.state()
-    assert a.keys() == b.keys()
-    for key in a:
-        np.testing.assert_allclose(a[key], b[key], rtol=1e-12, atol=1e-12, err_msg=key)
-
-
-def replaced(block, **changes):
-    return Block(**{**vars(block), **changes})
 
 
 def test_every_fold_follows_the_protocol(make):

@@ -1,11 +1,11 @@
 """The report of a study of texts shows prompts, tokens and answers, and never runs them."""
 
 import re
-from html.parser import HTMLParser
 from types import ModuleType
 
 import polars as pl
 import pytest
+from tests.report.page import Page
 
 from attnpipe.diagnosis.run import diagnose
 from attnpipe.diagnosis.schema import Diagnosis
@@ -17,36 +17,7 @@ from attnpipe.tables import text as schema
 
 HOSTILE = "</pre></title><script>alert(1)</script><img src=x onerror=alert(2)>|`**\"'&```"
 BIDI = "a\u202eb\u0000c"
-VOID = {"meta", "img", "br", "link", "hr", "input"}
 MODEL = "tiny_chat"
-
-
-class Page(HTMLParser):
-    """Every tag with its attributes, the visible text, and whether tags nest well."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text: list[str] = []
-        self.ill_nested: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.open or self.open.pop() != tag:
-            self.ill_nested.append(tag)
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.text.append(data)
-
-    def all(self, attribute: str) -> list[str]:
-        return [str(a[attribute]) for _, a in self.tags if attribute in a]
 
 
 def reported(
