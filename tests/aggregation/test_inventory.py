@@ -12,7 +12,8 @@ def test_a_run_is_described_by_what_there_is_of_it():
     row = inventory("m", [run(7)]).row(0, named=True)
     assert row == {
         "model": "m", "seed": 7, "outcome": "ok", "reason": None, "parameters": 100,
-        "checkpoints": 4, "last_epoch": 2, "test_weights": True, "final": "best", "items": 6,
+        "checkpoints": 4, "last_epoch": 2, "best_epoch": None, "test_weights": True,
+        "final": "best", "items": 6,
         "has_seeds": True, "rows_valid": 6, "rows_excluded": 1, "identical_to": None,
     }  # fmt: skip
 
@@ -27,10 +28,11 @@ def test_runs_that_did_not_end_well_are_listed_with_their_reason_and_do_not_coun
 
 
 def test_a_model_without_attention_is_listed():
-    ended = Outcome("ok", checkpoints=("untrained", "epoch_002", "epoch_004", "best"))
+    ended = Outcome("ok", best_epoch=3, checkpoints=("untrained", "epoch_002", "epoch_004", "best"))
     row = inventory("lstm", [RunTables(1, ended, history=history(1))]).row(0, named=True)
     assert (row["outcome"], row["checkpoints"], row["last_epoch"]) == ("ok", 4, 4)
     assert row["test_weights"] is False
+    assert row["best_epoch"] == 3
     assert row["final"] is row["items"] is row["rows_valid"] is None
 
 

@@ -50,6 +50,9 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
     ("skill", "YES", {"seeds": (1, 2, 3)}, [put("comparisons", SKILL, **likeness(0.4, 0.1))]),
     ("skill", "DESCRIPTIVE", {"seeds": (1, 2)}, []),
     ("skill", "INCONCLUSIVE", {"trained": False}, []),
+    ("training", "YES", {}, []),
+    ("training", "NO", {"short": frozenset({MODEL})}, []),
+    ("training", "INCONCLUSIVE", {}, [put("inventory", RUN, best_epoch=None)]),
     ("duplicates", "YES", {}, []),
     ("duplicates", "NO", {"identical": frozenset({(MODEL, 42)})}, []),
     ("duplicates", "INCONCLUSIVE", {}, [drop("inventory", **RUN)]),
@@ -109,7 +112,11 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
     ("stability", "INCONCLUSIVE", {}, [put("similarity", CENTRED, above_null=False)]),
     ("stability", "DESCRIPTIVE", {"seeds": (1, 2)}, []),
     ("stability", "INCONCLUSIVE", UNKNOWABLE, []),
-    ("published_stability", "NO", {}, []),
+    ("published_stability", "INCONCLUSIVE", {}, []),
+    ("published_stability", "NO", {}, [
+        put("similarity", COSINE, **likeness(0.5, 0.1)),
+        put("similarity", COSINE | {"checkpoint": "untrained"}, **likeness(0.8, 0.1)),
+    ]),
     ("published_stability", "YES", {}, [
         put("similarity", COSINE | {"checkpoint": "untrained"}, **likeness(0.5, 0.1)),
     ]),

@@ -288,3 +288,36 @@ def test_numbers_agree_with_their_nouns(factory: ModuleType, options: dict[str, 
         for text in (finding.sentence, *finding.missing):
             assert not plurals.search(text), text
             assert not re.search(r"over \d+ heads (?:steps|nats|of|keys)", text), text
+
+
+@pytest.mark.parametrize(
+    ("trained", "untrained", "said"),
+    [
+        ((0.55, 0.2), (0.8, 0.02), ["nothing: seeds are alike, and were as much before training"]),
+        # The interval must clear what untrained models show: 5 (0.1 / 0.05)² = 20 seeds.
+        ((0.65, 0.1), (0.6, 0.0), ["about 20 seeds, if seeds and not test data make"]),
+        # Below 0.5 it is 0.5 that must be cleared: 5 (0.2 / 0.1)² = 20 seeds.
+        ((0.40, 0.2), (0.0, 0.1), ["about 20 seeds, if seeds and not test data make"]),
+    ],
+)
+def test_seeds_are_asked_for_only_where_they_can_settle_whether_seeds_are_alike(
+    factory: ModuleType,
+    trained: tuple[float, float],
+    untrained: tuple[float, float],
+    said: list[str],
+) -> None:
+    def edit(tables: Tables) -> Tables:
+        for checkpoint, (mean, half) in {"best": trained, "untrained": untrained}.items():
+            where = (
+                (pl.col("model") == MODEL)
+                & (pl.col("level") == "model")
+                & (pl.col("measure") == "centred_cosine")
+                & (pl.col("checkpoint") == checkpoint)
+            )
+            ends = {"value": mean, "lo95": mean - half, "hi95": mean + half}
+            tables = edited(tables, "similarity", where, **ends)
+        return tables
+
+    finding = found(judged(factory, edit), f"stability.{MODEL}")
+    assert finding.status == "INCONCLUSIVE"
+    assert [m[: len(s)] for m, s in zip(finding.missing, said, strict=True)] == said

@@ -40,6 +40,19 @@ def test_each_model_gets_one_diagnosis(
     assert found.next_overrides == []
 
 
+def test_harm_to_a_model_that_still_learns_holds_at_its_training_budget_alone(
+    factory: ModuleType,
+) -> None:
+    found = finding(judged(factory, small(factory, short=frozenset({HARMFUL}))), "verdict", HARMFUL)
+    assert found.diagnosis == "HARMFUL"
+    assert found.recommendation is not None
+    assert found.recommendation.startswith("At this training budget, drop attention")
+    assert (
+        "in 5 of 5 runs in the last tenth of the training" in found.flags["SHORT-TRAINING"].sentence
+    )
+    assert (found.next_overrides, found.missing) == (["training.epochs=12"], ["longer training"])
+
+
 @pytest.mark.parametrize(
     ("table", "row", "blocking"),
     [

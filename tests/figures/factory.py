@@ -49,6 +49,7 @@ class Plan:
     excluded: int = 0
     leaks: float = 0.0
     censored: bool = False
+    short: frozenset[str] = frozenset()
     trained: bool = True
     causal: bool = True
     tokens: bool = False
@@ -218,7 +219,9 @@ def inventory(plan: Plan) -> pl.DataFrame:
                 "model": model, "seed": seed, "outcome": "ok" if ok else "diverged",
                 "reason": None if ok else "the loss became NaN in epoch 3",
                 "parameters": 4609 + 1000 * place, "checkpoints": plan.epochs + 2 if attends else 0,
-                "last_epoch": plan.epochs, "test_weights": attends and plan.final(seed) == "best",
+                "last_epoch": plan.epochs,
+                "best_epoch": plan.epochs if model in plan.short else plan.epochs // 2,
+                "test_weights": attends and plan.final(seed) == "best",
                 "final": plan.final(seed) if ok and attends else None,
                 "items": 128 if attends else None,
                 "rows_valid": 128 * plan.window if attends else None,

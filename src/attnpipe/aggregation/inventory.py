@@ -30,6 +30,7 @@ def inventory(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
                 "parameters": run.outcome.parameters,
                 "has_seeds": None if run.probe is None else run.probe.has_seeds,
                 **_checkpoints(run),
+                "best_epoch": run.outcome.best_epoch,
                 **_attention(run),
                 "identical_to": None if twin is None else f"{model}/seed-{twin}",
             }

@@ -10,7 +10,7 @@ from typing import Literal
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.predicates.causal import benefit, content, used
 from attnpipe.diagnosis.predicates.compression import compression
-from attnpipe.diagnosis.predicates.convergence import convergence
+from attnpipe.diagnosis.predicates.convergence import convergence, training
 from attnpipe.diagnosis.predicates.extraction import extraction
 from attnpipe.diagnosis.predicates.gain import gain, heterogeneity
 from attnpipe.diagnosis.predicates.heads import single_heads
@@ -46,6 +46,7 @@ PREDICATES: dict[str, Predicate] = {
     "skill": Predicate(
         "Does the model forecast better than the best trivial predictor?", "model", skill
     ),
+    "training": Predicate("Had the loss stopped falling when training ended?", "model", training),
     "duplicates": Predicate("Are all runs independent?", "attention", duplicates, True),
     "final_weights": Predicate(
         "Do all seeds' final weights come from the same kind of checkpoint?",

@@ -12,6 +12,7 @@ INVENTORY = Table("inventory", "each run and what there is of it", {
     "parameters": Column(INT, "trainable parameters; null for saved weights"),
     "checkpoints": Column(INT, "kept checkpoints: of the model's weights, or of its attention where that alone was saved"),
     "last_epoch": Column(INT, "newest epoch among them"),
+    "best_epoch": Column(INT, "epoch with the lowest validation loss; null where none was trained here"),
     "test_weights": Column(FLAG, "whether final (best or test) attention weights are present"),
     "final": Column(TEXT, "checkpoint that counts as final"),
     "items": Column(INT, "probe samples"),

@@ -16,6 +16,12 @@ from attnpipe.diagnosis.verdicts.gates import (
 from attnpipe.diagnosis.words import estimate, finetune, sample, span
 
 CODES = INTERVENTIONS | ARMS
+WHOLE = 0.9
+"""Share of the skill from which on E1 takes practically all of it."""
+ONLY_WAY = (
+    "E1 costs practically all skill, as it does where attention is the only way from the input "
+    "to the forecast: it then shows that the module is used, and E2 whether weights are."
+)
 SAYS: Mapping[str, str] = {
     "E1": "output replaced by its mean",
     "E2": "equal weights",
@@ -42,12 +48,16 @@ def used(case: Case) -> Finding:
     """YES: without its output, or with equal weights, the loss grows by more than δ."""
     shape = case.metric("kl_uniform")
     known = f" ({span(shape, ' nats')} from uniform)" if _known(shape) else ""
-    return _judge(
+    found = _judge(
         case,
         ("E1", "E2"),
         f"How weights look{known} does not show whether the forecast depends on them.",
         shape,
     )
+    output = case.book.get(f"causal.{case.name}.E1")
+    if output is None or output.estimate is None or output.estimate < WHOLE:
+        return found
+    return found.model_copy(update={"sentence": f"{found.sentence} {ONLY_WAY}"})
 
 
 def content(case: Case) -> Finding:

@@ -1,8 +1,41 @@
-"""Whether attention settled while the model trained."""
+"""Whether training had come to an end: the loss, and attention."""
 
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Finding
 from attnpipe.diagnosis.words import count, every, named
+
+LATE = 0.9
+"""Share of the training after which an epoch counts as its end."""
+
+
+def training(case: Case) -> Finding | None:
+    """YES: no run had its lowest validation loss in the last tenth of its training.
+
+    One that had might have gone lower: what is said of the model holds at this budget.
+    """
+    if not case.forecasts:
+        return None
+    runs = [case.book.get(f"run.{case.name}.{seed}") for seed in case.context.seeds_of(case.name)]
+    known = [e for e in runs if e is not None and e.facts["outcome"] == "ok"]
+    epochs = [(e.facts["best_epoch"], e.facts["last_epoch"]) for e in known]
+    told = [(int(b), int(n)) for b, n in epochs if b is not None and n is not None]
+    if len(told) < len(known) or not told:
+        return case.lacking("It is not known when the loss was lowest.", ["training here"], known)
+    late = sum(best > LATE * last for best, last in told)
+    first, final = min(best for best, _ in told), max(best for best, _ in told)
+    when = f"epoch {first}" if first == final else f"epochs {first} to {final}"
+    sentence = (
+        f"The validation loss was lowest after {when} of {max(last for _, last in told)}, in "
+        f"{late} of {count(len(told), 'run')} in the last tenth of the training"
+    )
+    settled = case.share(len(told) - late, len(told))
+    if late:
+        more = f"{2 * max(last for _, last in told)}"
+        return case.answer(
+            "NO", f"{sentence}: longer training might lower it.", known, effect=settled,
+            missing=["longer training"], next_overrides=[f"training.epochs={more}"],
+        )  # fmt: skip
+    return case.answer("YES", f"{sentence}.", known, effect=settled)
 
 
 def convergence(case: Case) -> Finding:

@@ -62,7 +62,7 @@ def stability(case: Case) -> Finding:
             end = "seeds are alike, but it is not shown that chance would not make them so."
             missing = ["more seeds, to tell likeness from chance"]
     elif status in ("INCONCLUSIVE", "DESCRIPTIVE"):
-        missing = case.few_seeds(trained[0]) or seeds_needed(trained[0], SAME)
+        missing = case.few_seeds(trained[0]) or _to_settle(trained, before)
     return case.answer(
         status,
         f"Centred cosine of rows {span(trained)} between seeds{_chance(trained)}, {span(before)} "
@@ -109,6 +109,15 @@ def _alike(now: Evidence, then: Evidence) -> Status:
     return "INCONCLUSIVE" if status == "YES" and not now.facts["above_null"] else status
 
 
+def _to_settle(trained: list[Evidence], before: list[Evidence]) -> list[str]:
+    """Say how many seeds would do; none where what is to be cleared lies above the estimate."""
+    now, then = min(zip(trained, before, strict=True), key=lambda pair: pair[0].estimate or 0.0)
+    top = max(SAME, _top(then))
+    if now.estimate is not None and SAME < now.estimate <= top:
+        return ["nothing: seeds are alike, and were as much before training"]
+    return seeds_needed(now, top)
+
+
 def _top(evidence: Evidence) -> float:
     """Return the upper end of the interval, or the estimate if there is none."""
     top = evidence.hi95 if evidence.hi95 is not None else evidence.estimate
@@ -119,6 +128,7 @@ def _top(evidence: Evidence) -> float:
 def published_stability(case: Case) -> Finding:
     """YES: trained profiles are more alike than untrained ones by the published measure.
 
+    NO: they are shown to be less alike, or as much: their interval ends where the other begins.
     The cosine of distributions is about 1 / (1 + CV²), CV their coefficient of variation
     over keys: near-uniform weights score 1 whatever they look at.
     """
@@ -136,13 +146,19 @@ def published_stability(case: Case) -> Finding:
     higher = all(
         e.lo95 is not None and e.lo95 > _top(then) for e, then in zip(trained, before, strict=True)
     )
-    status: Status = "YES" if higher else "NO"
+    no_higher = all(
+        e.hi95 is not None and then.estimate is not None and e.hi95 <= then.estimate
+        for e, then in zip(trained, before, strict=True)
+    )
+    status: Status = "YES" if higher else "NO" if no_higher else "INCONCLUSIVE"
     if (trained[0].n_seeds or 0) < DESCRIBE:
         status = "DESCRIPTIVE"
     sentence = (
         f"The published cosine is {span(trained)}, '{word}'; before training it is "
         f"{span(before)} {sample(trained[0])}. "
     )
+    if status == "INCONCLUSIVE":
+        sentence += "That it rose is not shown. "
     if not higher:
         sentence += (
             "Unrelated weights have about 1 / (1 + CV²), near 1 where they are near uniform: it "
@@ -154,5 +170,12 @@ def published_stability(case: Case) -> Finding:
         evidence,
         effect=trained[0],
         as_published=word,
-        missing=case.few_seeds(trained[0]) if status == "DESCRIPTIVE" else [],
+        missing=_more(case, status, trained[0]),
     )
+
+
+def _more(case: Case, status: Status, evidence: Evidence) -> list[str]:
+    """Say what would settle it."""
+    if status == "DESCRIPTIVE":
+        return case.few_seeds(evidence)
+    return ["more seeds, to tell trained from untrained models"] if status == "INCONCLUSIVE" else []

@@ -37,6 +37,9 @@ def verdict(case: Case) -> Finding:
         overrides, missing = _first(case, first)
     else:
         overrides, missing = next_runs(case, evidence, found.blocking)
+    if "SHORT-TRAINING" in raised and found.name == "HARMFUL":
+        longer = case.found["training"]
+        overrides, missing = longer.next_overrides, [*missing, *longer.missing]
     effect = evidence.get("R0") or evidence.get("R1")
     status = {"INVALID": "INVALID", "INCONCLUSIVE": "INCONCLUSIVE"}.get(found.name, "YES")
     return case.answer(
@@ -46,7 +49,7 @@ def verdict(case: Case) -> Finding:
         effect=effect,
         missing=missing,
         diagnosis=found.name,
-        recommendation=recommendation(found.name, gates),
+        recommendation=recommendation(found.name, gates, short="SHORT-TRAINING" in raised),
         gates=rows,
         flags=raised,
         at_margins={

@@ -41,6 +41,7 @@ def flags(
     raised = {
         "HETEROGENEOUS": _heterogeneous(case, by_seed),
         "UNSTABLE-PATTERN": _unstable(case),
+        "SHORT-TRAINING": _short_training(case),
         "NOT-CONVERGED": _not_converged(case),
         "COLLAPSED": _collapsed(case),
         "POSITION-ONLY": _position_only(case),
@@ -81,6 +82,17 @@ def _unstable(case: Case) -> Flag | None:
     if by_chance and found.status != "DESCRIPTIVE":  # too few seeds show nothing
         return _flag("Seeds are not shown to be more alike than chance makes them.", evidence)
     return None
+
+
+def _short_training(case: Case) -> Flag | None:
+    """Raise where the loss may not have come down yet: another model may just be faster."""
+    found = case.found.get("training")
+    if found is None or found.status != "NO":
+        return None
+    return _flag(
+        f"{found.sentence} What is said of the model holds at this training budget.",
+        (case.book[i] for i in found.evidence),
+    )
 
 
 def _not_converged(case: Case) -> Flag | None:

@@ -21,8 +21,13 @@ MEANS: Mapping[Name, str] = {
 }
 
 
-def recommendation(name: Name, gates: Gates) -> str:
-    """Return what to do about a diagnosis."""
+def recommendation(name: Name, gates: Gates, *, short: bool = False) -> str:
+    """Return what to do about a diagnosis; `short`: longer training might change the model."""
+    if name == "HARMFUL" and short:
+        return (
+            "At this training budget, drop attention; train longer before concluding that it "
+            "does harm."
+        )
     if name == "AVERAGING":
         return "Mean pooling is enough" + _pooling(gates.R0)
     if name == "POSITIONAL":
