@@ -15,12 +15,14 @@ def training(case: Case) -> Finding | None:
     """
     if not case.forecasts:
         return None
-    runs = [case.book.get(f"run.{case.name}.{seed}") for seed in case.context.seeds_of(case.name)]
-    known = [e for e in runs if e is not None and e.facts["outcome"] == "ok"]
+    ids = [f"run.{case.name}.{seed}" for seed in case.context.seeds_of(case.name)]
+    known = [e for i in ids if (e := case.book.get(i)) and e.facts["outcome"] == "ok"]
+    missing = [f"record of run {i.removeprefix('run.')}" for i in ids if i not in case.book]
     epochs = [(e.facts["best_epoch"], e.facts["last_epoch"]) for e in known]
     told = [(int(b), int(n)) for b, n in epochs if b is not None and n is not None]
-    if len(told) < len(known) or not told:
-        return case.lacking("It is not known when the loss was lowest.", ["training here"], known)
+    if missing or len(told) < len(known) or not told:
+        sentence = "It is not known of every run when its loss was lowest."
+        return case.lacking(sentence, missing or ["a run that was trained here"], known)
     late = sum(best > LATE * last for best, last in told)
     first, final = min(best for best, _ in told), max(best for best, _ in told)
     when = f"epoch {first}" if first == final else f"epochs {first} to {final}"
