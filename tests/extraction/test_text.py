@@ -1,5 +1,7 @@
 """A tiny language model reads texts: its tables against its own eager attention."""
 
+from itertools import product
+
 import numpy as np
 import polars as pl
 import pytest
@@ -12,6 +14,7 @@ from tests.text.tiny_model import save_tiny_llama
 from attnpipe.extraction.text.run import capture_texts
 from attnpipe.io.seal import write_seal
 from attnpipe.io.weights import open_text_weights, write_text_weights
+from attnpipe.measurement.text.found_sinks import FoundSinks
 from attnpipe.measurement.text.run import measure_texts
 from attnpipe.pretrained.load import load_model
 from attnpipe.schema.analysis import MetricsSpec, TextSpec
@@ -20,6 +23,8 @@ from attnpipe.text.reading import model_texts
 from attnpipe.text.study import study_texts
 from attnpipe.text.tokens import load_tokenizer
 
+SINK = 4
+"""Key of the first text that is said to be a sink of layer 1, though nobody declared it."""
 OPTIONS = TextSpec(head_metrics=["entropy", "max_weight"])
 PROMPTS = PromptsData(
     kind="prompts", name="prompts", questions=3, shots=[0, 1], keywords=["plus", "nowhere"]
@@ -65,7 +70,8 @@ def measured(read, tmp_path_factory):
     write_seal("job", "job", "{}", [path])
     with open_text_weights(path) as weights:
         assert weights.items("last", "pretrained") == [t.item for t in texts]
-        return measure_texts(weights, "m", texts, ["special", "first"])
+        places = {("pretrained", texts[0].item): np.array([[1, SINK]])}
+        return measure_texts(weights, "m", texts, ["special", "first"], FoundSinks(places))
 
 
 def values(frame, **keys):
@@ -140,6 +146,21 @@ def test_removing_sinks_renormalises_what_is_left(read):
         metric="max_weight", condition="sinks_removed",
     ).sort("layer", "head")  # fmt: skip
     np.testing.assert_allclose(found["value"], wanted.ravel(), atol=1e-5)
+
+
+def test_row_metrics_of_last_rows_are_also_given_off_the_sinks_that_the_weights_show(read):
+    """Of each layer and text off its own; in these texts the weights show none but the first."""
+    metrics = read[2].metrics
+    assert set(metrics.filter(metric="data_sink_mass")["target"]) <= {0}
+    last = metrics.filter(rows="last", condition="sinks_removed")
+    keys = ["checkpoint", "layer", "head", "item", "metric"]
+    both = last.join(
+        metrics.filter(rows="last", condition="found_sinks_removed"), on=keys, nulls_equal=True
+    )
+    assert len(both) == len(last)
+    ours, theirs = (both[c].fill_null(np.nan).to_numpy() for c in ("value", "value_right"))
+    np.testing.assert_allclose(theirs, ours, rtol=1e-3, atol=1e-4)
+    assert metrics.filter(rows="all", condition="found_sinks_removed").is_empty()
 
 
 def off_sinks(weights):
@@ -253,6 +274,34 @@ def test_segments_are_sums_over_the_tokens_of_a_span(read, measured):
     assert missed["mass_relative"].null_count() == 4
 
 
+def test_spans_are_also_given_off_the_sinks_that_the_weights_show(read, measured):
+    """Means over heads; the declared sink is the first token, that of layer 1 another one."""
+    _, texts, _, eager = read
+    found = values(measured.segments, checkpoint="pretrained", condition="found_sinks_removed")
+    assert found["head"].null_count() == len(found)
+    inside = []
+    for text in texts[:2]:
+        last = eager[text.item][0][:, :, -1]
+        for layer, span in product(range(2), text.tokens.spans):
+            sinks = {0, SINK} if (text.item, layer) == (texts[0].item, 1) else {0}
+            inside.append(SINK in sinks and SINK in span.tokens)
+            kept = [k for k in range(last.shape[-1]) if k not in sinks]
+            own = [k for k in span.tokens.tolist() if k in kept]
+            mass = np.mean([row[own].sum() / row[kept].sum() for row in last[layer]])
+            row = values(
+                found, item=text.item, layer=layer, span=span.span.name,
+                occurrence=span.span.occurrence,
+            ).row(0, named=True)  # fmt: skip
+            assert row["mass"] == pytest.approx(mass, abs=1e-5)
+            assert row["mass_per_token"] == pytest.approx(mass / len(span.tokens), abs=1e-5)
+            if own:
+                relative = mass / (len(own) / len(kept))
+                assert row["mass_relative"] == pytest.approx(relative, abs=1e-4)
+            else:
+                assert row["mass_relative"] is None
+    assert any(inside)
+
+
 def test_every_occurrence_is_a_row_beside_their_sum(read, measured):
     _, texts, _, _ = read
     text = next(t for t in texts if t.variant == "1_shot")
@@ -269,7 +318,7 @@ def test_every_occurrence_is_a_row_beside_their_sum(read, measured):
 def test_documents_own_rules_stand_beside(read, measured):
     _, texts, _, eager = read
     text = texts[0]
-    weights = eager[text.item][0][:, :, -1]
+    weights = eager[text.item][0][:, :, -1].copy()
     mean = weights.mean(axis=1) + 1e-10
     wanted = -(mean * np.log(mean)).sum(axis=-1)
     found = values(
@@ -281,6 +330,10 @@ def test_documents_own_rules_stand_beside(read, measured):
     assert focus["value"].to_list() == weights.argmax(axis=-1).ravel().tolist()
     off = values(measured.metrics, condition="sinks_removed", **at).sort("layer", "head")
     assert off["value"].to_list() == (1 + weights[..., 1:].argmax(axis=-1)).ravel().tolist()
+    found = values(measured.metrics, condition="found_sinks_removed", **at).sort("layer", "head")
+    weights[..., 0] = weights[1, :, SINK] = -1
+    assert found["value"].to_list() == weights.argmax(axis=-1).ravel().tolist()
+    weights = eager[text.item][0][:, :, -1]
     pieces = [text.tokens.text[a:b] for a, b in text.tokens.offsets.tolist()]
     entries = {p: w for p, w in zip(pieces, weights[-1].mean(axis=0), strict=True) if "plus" in p}
     row = values(

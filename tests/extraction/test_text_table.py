@@ -30,6 +30,8 @@ def planted():
     battery.update(batch(items))
     table = TextMetricTable("m", [], [], VARIANTS)
     table.add("pretrained", 3, battery)
+    last = {i: item.weights[:, -1] for i, item in enumerate(items)}
+    table.add_without_found("pretrained", 3, battery, last)
     return items, table.frame()
 
 
@@ -67,3 +69,33 @@ def test_what_table_heads_is_made_of_is_kept_for_every_head_whatever_is_asked(pl
             own = own.filter(own["condition"].eq_missing(condition))
             assert own["head"].to_list() == list(range(HEADS)), (metric, condition)
     assert frame.filter(metric="gini")["head"].null_count() == frame.filter(metric="gini").height
+
+
+def naive_row(row, sinks):
+    """Entropy, its share of ln n, largest weight and mean lag of a row without some keys."""
+    kept = [k for k in range(len(row)) if k not in sinks]
+    p = np.array([row[k] for k in kept]) / sum(row[k] for k in kept)
+    entropy = -sum(x * np.log(x) for x in p)
+    lag = sum(x * (len(row) - 1 - k) for x, k in zip(p, kept, strict=True))
+    return {"entropy": entropy, "entropy_normalized": entropy / np.log(len(kept)),
+            "max_weight": max(p), "lag_mean": lag}  # fmt: skip
+
+
+def test_last_rows_are_also_measured_without_the_sinks_of_their_variant(planted):
+    """The first key is declared; 7 is not, and a sink of one variant alone."""
+    items, frame = planted
+    own = frame.filter(condition="found_sinks_removed")
+    assert set(own["rows"]) == {"last"}
+    assert set(own["metric"]) == set(frame.filter(metric="entropy", rows="last")["metric"]) | set(
+        frame.filter(rows="last", condition="sinks_removed")["metric"]
+    )
+    for variant, numbers in VARIANTS.items():
+        sinks = {0, 7} if variant == "elsewhere" else {0}
+        for item in numbers:
+            wanted = [naive_row(row, sinks) for row in items[item].weights[:, -1]]
+            for metric in ("entropy", "entropy_normalized", "max_weight"):
+                found = own.filter(metric=metric, item=item).sort("head")
+                np.testing.assert_allclose(found["value"], [w[metric] for w in wanted], rtol=1e-9)
+                assert found["n_excluded"].to_list() == [0] * HEADS
+            (found,) = own.filter(metric="lag_mean", item=item)["value"]
+            np.testing.assert_allclose(found, np.mean([w["lag_mean"] for w in wanted]), rtol=1e-9)

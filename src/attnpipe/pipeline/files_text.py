@@ -54,7 +54,7 @@ class TextFiles(StageFiles):
 
     def _measure_text(self, model: str, seed: str) -> Inputs:
         run = self.out("extract_text", model=model, seed=seed)
-        read = {"attention": run["attention"]}
+        read = {name: run[name] for name in ("attention", "streamed")}
         read["tokenizer"] = self.out("obtain_model", model=model)["tokenizer"]
         return read | {name: self._data(name) for name in ("texts", "spans")}
 

@@ -21,7 +21,9 @@ HEADS = {
     "head": Column(INT, "head, from 0; null: mean over heads"),
 }
 CONDITION = Column(
-    TEXT, "null: all keys; `sinks_removed`: weights off the declared sinks, renormalised"
+    TEXT,
+    "null: all keys; `sinks_removed`: weights off the declared sinks, renormalised; "
+    "`found_sinks_removed`: off the declared sinks and off those that the weights show, too",
 )
 STATISTICS = {
     "n": Column(INT, "questions with a value"),
@@ -91,7 +93,7 @@ TEXT_INTERVENTIONS = Table("text_interventions", "loss of the right answer while
 
 TEXT_METRICS = Table("text_metrics", "all metrics of one run, text by text", {
     "model": RUN["model"], "checkpoint": WHO["checkpoint"], **HEADS,
-    "condition": Column(TEXT, "null, `sinks_removed`, or the reason of exclusion for `rows_excluded`"),
+    "condition": Column(TEXT, "null, `sinks_removed`, `found_sinks_removed` (of the last row alone: off the declared sinks and off those that the layer's weights show), or the reason of exclusion for `rows_excluded`"),
     "item": ITEM,
     "rows": Column(TEXT, "`last`: the last token's row; `all`: mean over all rows"),
     "target": Column(INT, "key position, lag or other head, where the metric has one"),
@@ -104,7 +106,7 @@ TEXT_METRICS = Table("text_metrics", "all metrics of one run, text by text", {
 
 SEGMENTS = Table("segments", "attention of the last token to named spans, text by text", {
     "model": RUN["model"], "checkpoint": WHO["checkpoint"], **HEADS,
-    "condition": CONDITION,
+    "condition": Column(TEXT, "null: all keys; `sinks_removed`: weights off the declared sinks, renormalised; `found_sinks_removed`: off those that the layer's weights show, too, as means over heads"),
     "item": ITEM,
     "span": SPAN,
     "occurrence": Column(INT, "which of several, from 0; null: their sum"),
@@ -130,7 +132,7 @@ TEXT_SUMMARY = Table("text_summary", "metrics over questions", {
 
 SEGMENT_SUMMARY = Table("segment_summary", "attention of the last token to named spans, over questions", {
     **WHO, "variant": VARIANT, **HEADS,
-    "condition": CONDITION, "span": SPAN,
+    "condition": SEGMENTS.columns["condition"], "span": SPAN,
     "occurrence": SEGMENTS.columns["occurrence"],
     "measure": Column(TEXT, "`mass`, `mass_per_token`, `mass_relative` or `as_published`"),
     "n_matches": Column(REAL, "mean over questions of the spans found"),
@@ -143,7 +145,7 @@ TEXT_CONTRASTS = Table("text_contrasts", "differences between variants, paired o
     "family": Column(TEXT, "what is asked: `steps` (think step by step against plain), `examples` (the examples' answers against uniform), `shots` (more examples against fewer), `sensitivity` (distance between variants on shared spans), `correct` (right against wrong answers)"),
     **HEADS,
     "span": SPAN,
-    "measure": Column(TEXT, "what is compared"),
+    "measure": Column(TEXT, "what is compared; ends in `_sinks_removed` or `_found_sinks_removed` where sinks were"),
     "a": Column(TEXT, "variant, or group; `with examples`: the mean over all variants with examples, question by question"),
     "b": Column(TEXT, "what it is compared with"),
     **STATISTICS,
@@ -221,7 +223,8 @@ SINKS = Table("sinks", "keys that the weights show to be sinks: they receive mor
 })  # fmt: skip
 
 HEAD_DISTANCES = Table("head_distances", "distance between heads over the same rows", {
-    **WHO, "condition": CONDITION,
+    **WHO,
+    "condition": Column(TEXT, "null: all keys; `sinks_removed`: weights off the declared sinks, renormalised; `found_sinks_removed`: off those that the weights of any layer show, too"),
     "layer_a": Column(INT, "layer of the first head"), "head_a": Column(INT, "first head"),
     "layer_b": Column(INT, "layer of the second head"), "head_b": Column(INT, "second head"),
     "distance": Column(REAL, "mean √(JSD/ln 2) over rows, in [0, 1]"),

@@ -11,15 +11,17 @@ from tests.aggregation.text.factory import MODEL, study
 from attnpipe.aggregation.text.derived import derived_segments
 from attnpipe.aggregation.text.items import items_of
 from attnpipe.aggregation.text.shared import shared_tokens
+from attnpipe.measurement.text.found_sinks import FoundSinks
 
 SINKS = ["special", "first"]
+NOTHING = FoundSinks({})
 
 
-def derived(made, sinks=SINKS, item=0):
+def derived(made, sinks=SINKS, item=0, found=NOTHING):
     items = items_of(made.texts, made.run.tokens)
     shared = shared_tokens(items, made.run.tokens, made.spans, sinks)
     frame = derived_segments(
-        MODEL, ["pretrained"], made.run.tokens, shared, made.run.attention, sinks
+        MODEL, ["pretrained"], made.run.tokens, shared, made.run.attention, sinks, found
     )
     return frame.filter(item=item)
 
@@ -72,8 +74,8 @@ def test_rows_with_next_to_nothing_off_the_sinks_are_undefined(plain, left, know
 def test_sinks_are_those_of_the_options(plain):
     none = derived(plain, [])
     for span in ("operands", "intermediate"):
-        a, b = (none.filter(span=span).filter(pl.col("condition").is_null() == flag)["mass"]
-                for flag in (True, False))  # fmt: skip
+        a, b = (none.filter(pl.col("condition").eq_missing(pl.lit(name)), span=span)["mass"]
+                for name in (None, "sinks_removed"))  # fmt: skip
         assert a.to_list() == b.to_list()
     special = derived(plain, ["special"]).filter(span="operands", condition="sinks_removed")
     assert (

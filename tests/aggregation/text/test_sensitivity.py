@@ -117,9 +117,9 @@ def test_a_sink_in_one_variant_is_left_out_of_all():
 def test_questions_of_different_length_are_not_held_against_each_other():
     rng = np.random.default_rng(0)
     rows = rng.uniform(0.1, 1, (2, 4, 3, 2, 5))
-    real = np.ones((4, 5), dtype=bool)
+    real = np.ones((4, 1, 5), dtype=bool)
     rows[:, 1, ..., 4] = 0
-    real[1, 4] = False
+    real[1, 0, 4] = False
     found = spread.distances(rows, real)
     assert np.isnan(found.questions[:, 1]).all()
     assert not np.isnan(found.questions[0][np.ix_([0, 2, 3], [0, 2, 3])][0, 1:]).any()
@@ -131,10 +131,10 @@ def test_questions_of_different_length_are_not_held_against_each_other():
 def test_rows_without_mass_or_with_nan_count_for_nothing():
     rng = np.random.default_rng(1)
     rows = rng.uniform(0.1, 1, (2, 3, 1, 2, 4))
-    whole = spread.distances(rows, np.ones((3, 4), dtype=bool)).variants
+    whole = spread.distances(rows, np.ones((3, 1, 4), dtype=bool)).variants
     rows[0, 0, 0, 0] = np.nan
     rows[1, 1, 0, 1] = 0.0
-    found = spread.distances(rows, np.ones((3, 4), dtype=bool)).variants
+    found = spread.distances(rows, np.ones((3, 1, 4), dtype=bool)).variants
     assert found[0, 0] == pytest.approx(far(rows[0, 0, 0, 1], rows[1, 0, 0, 1]))
     assert found[1, 0] == pytest.approx(far(rows[0, 1, 0, 0], rows[1, 1, 0, 0]))
     assert found[2, 0] == whole[2, 0]
@@ -143,7 +143,7 @@ def test_rows_without_mass_or_with_nan_count_for_nothing():
 def test_neighbours_bound_the_comparisons(monkeypatch):
     rows = np.random.default_rng(2).uniform(0.1, 1, (2, 9, 1, 1, 4))
     monkeypatch.setattr(spread, "NEIGHBOURS", 2)
-    known = ~np.isnan(spread.distances(rows, np.ones((9, 4), dtype=bool)).questions[0])
+    known = ~np.isnan(spread.distances(rows, np.ones((9, 1, 4), dtype=bool)).questions[0])
     assert known.sum(axis=1).tolist() == [4] * 9
     assert np.array_equal(known, known.T)
 
@@ -156,7 +156,7 @@ def test_intervals_of_distances_cover():
         rows = np.exp(
             rng.normal(0, 0.7, (2, count, 1, 1, 5)) + rng.normal(0, 0.7, (1, count, 1, 1, 5))
         )
-        return spread.distances(rows, np.ones((count, 5), dtype=bool))
+        return spread.distances(rows, np.ones((count, 1, 5), dtype=bool))
 
     truth = np.mean([np.nanmean(draw(150).questions[0]) for _ in range(10)])
     covered = []

@@ -10,6 +10,7 @@ from tests.aggregation.text.naive import entropy
 from attnpipe.aggregation.text.items import items_of
 from attnpipe.aggregation.text.sinks import sink_keys
 from attnpipe.aggregation.text.split import COLUMNS, last_row_splits
+from attnpipe.measurement.text.found_sinks import FoundSinks
 from attnpipe.schema.analysis import MetricsSpec
 
 
@@ -48,10 +49,12 @@ def test_texts_of_different_length_and_single_ones_have_none():
     items, sinks = items_of(made.texts, made.run.tokens), sink_keys(made.run.tokens, ["special"])
     uneven = items.with_columns(even=pl.col("variant") != "plain")
     attention, metrics = made.run.attention, MetricsSpec()
-    found = last_row_splits(["pretrained"], uneven, attention, metrics, sinks)
+    found = last_row_splits(["pretrained"], uneven, attention, metrics, sinks, FoundSinks({}))
     assert set(found["variant"]) == {"cot", "1_shot", "2_shot"}
     alone = items.filter(question=0).with_columns(texts=pl.lit(1, pl.Int64))
-    assert last_row_splits(["pretrained"], alone, attention, metrics, sinks).is_empty()
+    assert last_row_splits(
+        ["pretrained"], alone, attention, metrics, sinks, FoundSinks({})
+    ).is_empty()
 
 
 def test_uniform_rows_have_no_share():
@@ -59,7 +62,7 @@ def test_uniform_rows_have_no_share():
     for (checkpoint, item), full in made.run.attention.full_of.items():
         arrays.full_of[checkpoint, item] = np.full_like(full, 1 / full.shape[-1])
     items, sinks = items_of(made.texts, made.run.tokens), sink_keys(made.run.tokens, ["special"])
-    found = last_row_splits(["pretrained"], items, arrays, MetricsSpec(), sinks)
+    found = last_row_splits(["pretrained"], items, arrays, MetricsSpec(), sinks, FoundSinks({}))
     assert found["content_share"].null_count() == found.height
     assert float(found.select(pl.max_horizontal(*COLUMNS[:2]).abs().max()).item()) < 1e-9
 
@@ -76,7 +79,7 @@ def test_rollout_goes_through_all_layers(made, tables, first):
         total = (mean + np.eye(len(total))) / 2 @ total
     wanted = np.full((size, size), np.nan)
     wanted[first:, first:] = total
-    own = pl.col("condition").is_null() if first == 0 else pl.col("condition").is_not_null()
+    own = pl.col("condition").eq_missing(pl.lit("sinks_removed" if first else None))
     shown = tables.maps.filter(own, model=MODEL, item=text.item, view="rollout")
     found = shown.sort("query", "key")["value"].fill_null(np.nan).to_numpy()
     np.testing.assert_allclose(found, wanted.ravel(), atol=1e-6)

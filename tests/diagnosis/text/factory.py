@@ -23,7 +23,11 @@ MEASURES = ("mass", "mass_per_token", "mass_relative")
 
 @dataclass(frozen=True)
 class Plan:
-    """What the made-up study looks like; effects are means over questions and their half-widths."""
+    """What the made-up study looks like; effects are means over questions and their half-widths.
+
+    `found`: family → effect without the sinks that the weights show, where it is another;
+    `undeclared`: variants with such a sink.
+    """
 
     models: tuple[str, ...] = (MODEL,)
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -41,6 +45,8 @@ class Plan:
     draw: tuple[float, float] = (0.8, 0.2)
     shots: tuple[float, float] = (0.06, 0.01)
     sensitive: frozenset[int] = frozenset({1, 2})
+    found: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    undeclared: tuple[str, ...] = ("cot",)
     accuracies: Mapping[str, int] = field(
         default_factory=lambda: {"plain": 4, "1_shot": 16, "2_shot": 20, "cot": 8}
     )
@@ -101,7 +107,7 @@ def _metrics(plan: Plan, checkpoint: str, variant: str) -> Iterator[dict[str, ob
         where = {"metric": metric, "rows": "last"} | cells
         return where | statistics(plan, mean, half)
 
-    for condition, shift in ((None, 0.0), ("sinks_removed", 0.2)):
+    for condition, shift in ((None, 0.0), ("sinks_removed", 0.2), ("found_sinks_removed", 0.3)):
         yield row("entropy_normalized", min(entropy + shift, 0.999), condition=condition)
     yield row("sink_mass", 0.45 if trained else 0.05)
     last = plan.layers - 1
@@ -158,6 +164,11 @@ def segment_summary(plan: Plan) -> pl.DataFrame:
     return schema.SEGMENT_SUMMARY.frame(rows)
 
 
+def measures(name: str) -> tuple[str, str, str]:
+    """A measure with all keys, and without either kind of sinks."""
+    return name, f"{name}_sinks_removed", f"{name}_found_sinks_removed"
+
+
 def _contrasts(plan: Plan) -> Iterator[dict[str, object]]:
     """Yield rows of `text_contrasts` of one model, as aggregation makes them."""
 
@@ -165,7 +176,7 @@ def _contrasts(plan: Plan) -> Iterator[dict[str, object]]:
         family: str, a: str, b: str | None, span: str | None, measure: str,
         effect: tuple[float, float], layers: bool = True,
     ) -> Iterator[dict[str, object]]:  # fmt: skip
-        mean, half = effect
+        mean, half = plan.found.get(family, effect) if "_found_" in measure else effect
         p = 0.0001 if abs(mean) > half else 0.4
         row = {"family": family, "a": a, "b": b, "span": span, "measure": measure}
         row |= statistics(plan, mean, half)
@@ -178,22 +189,22 @@ def _contrasts(plan: Plan) -> Iterator[dict[str, object]]:
         for span in SPANS:
             for measure in MEASURES:
                 effect = plan.relative if measure == "mass_relative" else plan.steps
-                for name in (measure, f"{measure}_sinks_removed"):
+                for name in measures(measure):
                     yield from both("steps", "cot", "plain", span, name, effect)
     together = ("with examples",) if len(plan.shot_variants) > 1 else ()
     for variant in (*plan.shot_variants, *together):
         for b in ("uniform", "examples_questions"):
-            for name in ("mass_relative", "mass_relative_sinks_removed"):
+            for name in measures("mass_relative"):
                 yield from both("examples", variant, b, "examples_answers", name, plan.draw)
     for fewer, more in pairwise(plan.shot_variants):
         for measure in MEASURES:
-            for name in (measure, f"{measure}_sinks_removed"):
+            for name in measures(measure):
                 yield from both("shots", more, fewer, "examples_answers", name, plan.shots)
     for variant, right in plan.accuracies.items():
         if variant in plan.shown and 0.2 <= right / plan.questions <= 0.8:
             groups = (f"{variant}: right", f"{variant}: wrong")
             for span in ("question", "operands"):
-                for name in ("mass", "mass_sinks_removed"):
+                for name in measures("mass"):
                     yield from both("correct", *groups, span, name, plan.correct)
             yield from both("correct", *groups, None, "entropy", plan.correct)
     if len(plan.shown) > 1:
@@ -201,7 +212,7 @@ def _contrasts(plan: Plan) -> Iterator[dict[str, object]]:
 
 
 def _sensitivity(plan: Plan) -> Iterator[dict[str, object]]:
-    for end in ("", "_sinks_removed"):
+    for end in ("", "_sinks_removed", "_found_sinks_removed"):
         for layer in (None, *range(plan.layers)):
             at = {"family": "sensitivity", "span": "question", "layer": layer}
             high = layer in plan.sensitive
@@ -216,6 +227,9 @@ def _sensitivity(plan: Plan) -> Iterator[dict[str, object]]:
                 p = 0.001 if high else 0.5
                 versus = {"a": "layer", "b": "other_layers", "measure": f"distance_vs_others{end}"}
                 mean = 0.05 + 0.01 * layer if high else -0.01 * layer
+                mean = (
+                    plan.found.get(f"layer {layer}", (mean, 0.0))[0] if "_found_" in end else mean
+                )
                 yield at | versus | statistics(plan, mean, 0.02) | {"p": p, "p_bh": p, "p_by": p}
 
 
@@ -306,7 +320,7 @@ def sinks(plan: Plan) -> pl.DataFrame:
             for layer in (None, *range(plan.layers)):
                 at = own | first | {"layer": layer, "layers": plan.layers, "ratio": 9.0}
                 rows.append(at | statistics(plan, 0.45, 0.02))
-            if variant == "cot":
+            if variant in plan.undeclared:
                 stop = {"position": 4, "token": ".", "token_share": 1.0, "declared": False}
                 at = own | stop | {"layers": 2, "ratio": 5.0}
                 rows.append(at | statistics(plan, 0.12, 0.02))

@@ -209,9 +209,9 @@ def rows_of(tables: Tables, evidence: Evidence) -> pl.DataFrame:
 DECIDE = {
     "runs": r"run\.",
     "capture": r"run\.",
-    "steps": r".*\.shared\.mass_sinks",
-    "examples": r".*_relative_sinks_removed",
-    "shots": r".*\.examples_answers\.mass_sinks",
+    "steps": r".*\.shared\.mass_(found_)?sinks",
+    "examples": r".*_relative_(found_)?sinks_removed",
+    "shots": r".*\.examples_answers\.mass_(found_)?sinks",
     "correctness": r"contrast\.",
     "untrained": r"metric\.",
     "published": r"last_layer\.",

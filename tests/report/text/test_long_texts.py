@@ -16,6 +16,7 @@ from attnpipe.figures.context import FigureContext
 from attnpipe.figures.registry import FIGURES, NEEDS, TEXTS
 from attnpipe.io.seal import write_seal
 from attnpipe.io.weights import open_text_weights, write_text_weights
+from attnpipe.measurement.text.found_sinks import FoundSinks
 from attnpipe.measurement.text.run import measure_texts
 from attnpipe.pretrained.load import load_model
 from attnpipe.report.run import render
@@ -64,7 +65,8 @@ def run_study(folder, dense_limit):
     write_text_weights(path, captured.arrays, captured.checkpoints)
     write_seal("job", "job", "{}", [path])
     with open_text_weights(path) as weights:
-        measured = measure_texts(weights, "m", texts, options.sinks)
+        found_sinks = FoundSinks.of(captured.metrics.lazy())
+        measured = measure_texts(weights, "m", texts, options.sinks, found_sinks)
         metrics = pl.concat([captured.metrics, measured.metrics]).lazy()
         segments = measured.segments.lazy()
         run = TextRun(captured.tokens, captured.answers, metrics, segments, weights)

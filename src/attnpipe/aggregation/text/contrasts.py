@@ -13,6 +13,7 @@ from attnpipe.aggregation.text.segments import question_masses
 from attnpipe.aggregation.text.sensitivity import sensitivity
 from attnpipe.aggregation.text.shared import SharedTokens
 from attnpipe.aggregation.text.steps import steps
+from attnpipe.measurement.text.found_sinks import FoundSinks
 from attnpipe.schema.analysis import TextSpec
 
 
@@ -24,6 +25,7 @@ def text_contrasts(
     shared: Mapping[int, SharedTokens],
     checkpoints: Sequence[str],
     options: TextSpec,
+    found: FoundSinks,
 ) -> pl.DataFrame:
     """Return the contrasts of all families that the study's variants allow.
 
@@ -43,6 +45,8 @@ def text_contrasts(
         Of the run.
     options
         Range of accuracy.
+    found
+        Sinks that the weights show.
     """
     masses = question_masses(segments, items)
     right = right_against_wrong(
@@ -55,7 +59,7 @@ def text_contrasts(
     paired = [steps(masses), examples(masses), shots(masses, items)]
     families = [
         *(paired_rows(differences) for differences in paired),
-        sensitivity(checkpoints, shared, run.attention),
+        sensitivity(checkpoints, shared, run.attention, found),
         right,
     ]
     return adjusted(pl.concat(families)).with_columns(model=pl.lit(model))

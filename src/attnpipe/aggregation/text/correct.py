@@ -5,8 +5,9 @@ import polars as pl
 
 from attnpipe.aggregation.text.differences import TEST, difference, matrix, rows_of
 from attnpipe.aggregation.text.levels import Series, by_question
-from attnpipe.aggregation.text.names import OPERANDS
+from attnpipe.aggregation.text.names import OPERANDS, measure_name
 from attnpipe.aggregation.text.segments import with_condition_in_measure
+from attnpipe.aggregation.text.sinks import CONDITIONS
 from attnpipe.aggregation.text.unpaired import welch_differences
 from attnpipe.tables.text import TEXT_CONTRASTS
 from attnpipe.text.names import QUESTION
@@ -56,7 +57,7 @@ def right_against_wrong(
         Least and greatest share of right answers, both included.
     """
     spans = pl.col("span").is_in([QUESTION, OPERANDS])
-    of_mass = pl.col("measure").is_in(["mass", "mass_sinks_removed"])
+    of_mass = pl.col("measure").is_in([measure_name("mass", c) for c in CONDITIONS])
     columns = ["checkpoint", "variant", "question", "layer", "span", "measure", "value"]
     values = pl.concat([masses.filter(spans & of_mass).select(columns), entropies.select(columns)])
     values = values.filter(pl.col("checkpoint") == checkpoint)

@@ -8,15 +8,17 @@ from jaxtyping import Bool, Float, Int
 
 from attnpipe.aggregation.text.names import INTERMEDIATE, SHARED, SINKS_REMOVED, UNIONS
 from attnpipe.aggregation.text.run import StoredAttention
-from attnpipe.aggregation.text.shared import SharedTokens
-from attnpipe.metrics.reduce import divide
+from attnpipe.aggregation.text.shared import SharedTokens, found_in_any
+from attnpipe.measurement.text.found_sinks import FoundSinks
+from attnpipe.metrics.reduce import divide, mean_of_known
+from attnpipe.metrics.tokens.data_sinks import FOUND_SINKS_REMOVED
 from attnpipe.metrics.tokens.sinks import LEAST_LEFT
 from attnpipe.metrics.tokens.texts import declared
 from attnpipe.tables.text import SEGMENTS
 from attnpipe.text.names import QUESTION
 
 Rows = Float[np.ndarray, "layer head key"]
-Members = Bool[np.ndarray, "span key"]
+Members = Bool[np.ndarray, "_ span key"]
 
 
 def derived_segments(
@@ -26,6 +28,7 @@ def derived_segments(
     shared: Mapping[int, SharedTokens],
     attention: StoredAttention,
     sinks: Sequence[str],
+    found: FoundSinks,
 ) -> pl.DataFrame:
     """Return rows of `tables.SEGMENTS` for spans that are made of others.
 
@@ -33,7 +36,9 @@ def derived_segments(
     question's tokens before the text's last one; ``shared``: those that all variants of
     the question have and that are a sink in none. Masses are defined as for declared spans:
     relative to the share of visible keys, and with sinks removed p / (1 − sink) on the
-    other keys. A text without such spans has no row.
+    other keys. A text without such spans has no row. Without the sinks that the weights
+    show there are means over heads alone, as of declared spans; ``shared`` is then also
+    without the tokens that are such a sink of the layer in any variant.
 
     Parameters
     ----------
@@ -49,9 +54,12 @@ def derived_segments(
         Its last rows.
     sinks
         Roles of sinks, as `metrics.tokens.texts.declared` takes them.
+    found
+        Sinks that the weights show.
     """
     frames = [SEGMENTS.frame()]
     common = _common_places(shared)
+    questions = {item: own for own in shared.values() for item in own.items.values()}
     for (item,), text in tokens.sort("position").partition_by("item", as_dict=True).items():
         members, matches = _members(text)
         if item in common:
@@ -59,12 +67,24 @@ def derived_segments(
             matches[SHARED] = 1
         if not members:
             continue
-        chosen = np.stack(list(members.values()))
+        chosen = np.stack(list(members.values()))[None]
         removed = declared(text["special"].to_numpy(), list(sinks))
         for checkpoint in checkpoints:
             rows = attention.last(checkpoint, int(item)).astype(np.float64)
-            for condition, kept in ((None, np.ones_like(removed)), (SINKS_REMOVED, ~removed)):
-                frame = _frame(rows, chosen, list(members), kept)
+            gone = found.with_declared(checkpoint, int(item), removed, len(rows))
+            fewer = np.repeat(chosen, len(rows), axis=0)
+            if SHARED in members:
+                own = questions[int(item)]
+                variant = next(name for name, of in own.items.items() if of == item)
+                anywhere = found_in_any(own, found, checkpoint, len(rows))
+                of_span = fewer[:, list(members).index(SHARED)]
+                of_span[:, own.places[variant]] &= ~anywhere
+            for condition, kept, spans in (
+                (None, np.ones_like(removed)[None], chosen),
+                (SINKS_REMOVED, ~removed[None], chosen),
+                (FOUND_SINKS_REMOVED, ~gone, fewer),
+            ):
+                frame = _frame(rows, spans, list(members), kept, condition == FOUND_SINKS_REMOVED)
                 frames.append(
                     SEGMENTS.conform(
                         frame.with_columns(
@@ -114,26 +134,36 @@ def _members(text: pl.DataFrame) -> tuple[dict[str, Bool[np.ndarray, " key"]], d
 
 
 def _frame(
-    rows: Rows, members: Members, names: list[str], kept: Bool[np.ndarray, " key"]
+    rows: Rows,
+    members: Members,
+    names: list[str],
+    kept: Bool[np.ndarray, "_ key"],
+    over_heads: bool,
 ) -> pl.DataFrame:
-    """Return the masses of one text, layer by layer, head by head."""
+    """Return the masses of one text, layer by layer, head by head or of their mean.
+
+    `members` and `kept` are those of each layer, or the same ones of all.
+    """
     visible = (rows > 0).any(axis=1) & kept  # 0 stands for a masked key alone
-    weights = rows * kept
+    weights = rows * kept[:, None]
     left = weights.sum(axis=-1, keepdims=True)
     if not kept.all():
         weights = divide(weights, np.where(left >= LEAST_LEFT, left, np.nan))
-    mass = weights @ members.T.astype(np.float64)
-    chance = divide(
-        visible @ members.T.astype(np.float64), visible.sum(axis=-1, keepdims=True).astype(float)
-    )[:, None, :]
-    length = members.sum(axis=1)
+    inside = members.swapaxes(1, 2).astype(np.float64)
+    mass = weights @ inside
+    if over_heads:
+        mass = mean_of_known(np.moveaxis(mass, 1, -1))[:, None]
+    seen = (visible[:, None] @ inside)[:, 0]
+    chance = divide(seen, visible.sum(axis=-1, keepdims=True).astype(float))[:, None, :]
     layers, heads, spans = mass.shape
+    length = np.broadcast_to(members.sum(axis=-1)[:, None], mass.shape)
+    of_heads = np.tile(np.repeat(np.arange(heads), spans), layers)
     return pl.DataFrame(
         {
             "layer": np.repeat(np.arange(layers), heads * spans),
-            "head": np.tile(np.repeat(np.arange(heads), spans), layers),
+            "head": pl.Series([None] * mass.size, dtype=pl.Int64) if over_heads else of_heads,
             "span": names * (layers * heads),
-            "n_tokens": np.tile(length, layers * heads),
+            "n_tokens": length.ravel(),
             "mass": mass.ravel(),
             "mass_per_token": divide(mass, length.astype(np.float64)).ravel(),
             "mass_relative": divide(mass, chance).ravel(),

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from attnpipe.aggregation.text.levels import with_intervals
-from attnpipe.aggregation.text.metrics import FOUND_SINK
 from attnpipe.aggregation.text.sinks import Keys
+from attnpipe.measurement.text.found_sinks import FOUND_SINK
 from attnpipe.tables.text import SINKS
 
 VARIANT = ["checkpoint", "variant"]

@@ -1,13 +1,12 @@
 """Weights between tokens as pictures show them → table `maps`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from attnpipe.aggregation.text.names import SINKS_REMOVED
 from attnpipe.aggregation.text.sinks import Keys, off_sinks
 from attnpipe.core.errors import UserError
 from attnpipe.metrics.reduce import mean_of_known
@@ -20,9 +19,11 @@ Map = Float[np.ndarray, "query key"]
 
 def maps(
     model: str, checkpoint: str, variant: str, item: int, full: Full, views: Sequence[str],
-    sinks: Keys,
+    sinks: Mapping[str | None, Bool[np.ndarray, "layer key"]],
 ) -> pl.DataFrame:  # fmt: skip
     """Return the views of one text, all queries and keys, with and without its sinks.
+
+    Rollout goes through all layers: a sink of any layer is none of its tokens.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ def maps(
     views
         As in ``analysis.text.views``.
     sinks
-        Which of its tokens are declared sinks.
+        Condition → which of its tokens are taken out in each layer.
 
     Raises
     ------
@@ -41,10 +42,14 @@ def maps(
         When a view names a layer or a head that the model does not have.
     """
     frames = [MAPS.frame()]
-    for condition, removed in ((None, None), (SINKS_REMOVED, sinks)):
-        weights = full.astype(np.float64) if removed is None else off_sinks(full, removed)
+    for condition, removed in sinks.items():
+        anywhere = np.asarray(removed.any(axis=0))
+        weights = off_sinks(full, removed[:, None, None]) if condition else full.astype(np.float64)
         for view in views:
-            shown = view_of(weights, view, removed)
+            if condition and view == "rollout":
+                shown = view_of(off_sinks(full, anywhere), view, anywhere)
+            else:
+                shown = view_of(weights, view)
             queries, keys = shown.shape
             frames.append(
                 MAPS.conform(

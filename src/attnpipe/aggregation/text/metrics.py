@@ -3,12 +3,11 @@
 import polars as pl
 
 from attnpipe.aggregation.text.levels import Series, over_questions
+from attnpipe.measurement.text.found_sinks import FOUND_SINK
 from attnpipe.tables.text import TEXT_SUMMARY
 
 SERIES = Series(keys=("checkpoint", "condition", "rows", "target", "metric"), extras=("chance",))
 BETWEEN_HEADS = "head_distance"
-FOUND_SINK = "data_sink_mass"
-"""Has a table of its own."""
 
 
 def text_summary(model: str, metrics: pl.LazyFrame, items: pl.DataFrame) -> pl.DataFrame:
@@ -18,6 +17,7 @@ def text_summary(model: str, metrics: pl.LazyFrame, items: pl.DataFrame) -> pl.D
     mean would be over other questions than its neighbour's. Shares of keys are left out
     where texts differ in length, as the same position then means something else.
     Distances between heads become, with heads averaged, the mean over pairs of the layer.
+    Sinks that the weights show have a table of their own.
 
     Parameters
     ----------

@@ -16,10 +16,11 @@ from attnpipe.aggregation.text.metrics import text_summary
 from attnpipe.aggregation.text.run import TextModelTables, TextRun
 from attnpipe.aggregation.text.segments import segment_summary
 from attnpipe.aggregation.text.shared import shared_tokens
-from attnpipe.aggregation.text.sinks import CONDITIONS, sink_keys
+from attnpipe.aggregation.text.sinks import CONDITIONS, sink_keys, sinks_by_condition
 from attnpipe.aggregation.text.split import last_row_splits
 from attnpipe.core.errors import UserError
 from attnpipe.core.outcome import Outcome
+from attnpipe.measurement.text.found_sinks import FoundSinks
 from attnpipe.schema.analysis import MetricsSpec, TextSpec
 from attnpipe.tables.text import ANSWERS, HEAD_DISTANCES, MAPS, TEXT_TABLES, TOKENS
 
@@ -72,18 +73,28 @@ def aggregate_text(
     shown = _representative(items, run.answers, options)
     sinks = sink_keys(run.tokens, options.sinks)
     shared = shared_tokens(items, run.tokens, spans, options.sinks)
-    derived = derived_segments(model, checkpoints, run.tokens, shared, run.attention, options.sinks)
+    found = FoundSinks.of(run.metrics)
+    derived = derived_segments(
+        model, checkpoints, run.tokens, shared, run.attention, options.sinks, found
+    )
     segments = pl.concat([run.segments, derived.lazy()])
     summary = text_summary(model, run.metrics, items)
-    splits = last_row_splits(checkpoints, items, run.attention, metrics, sinks)
+    splits = last_row_splits(checkpoints, items, run.attention, metrics, sinks, found)
 
     clusters, distances, pictures = {}, [HEAD_DISTANCES.frame()], [MAPS.frame()]
     for checkpoint in checkpoints if shown else ():
         full = [run.attention.full(checkpoint, item) for _, item in shown]
-        removed = [sinks[item] for _, item in shown]
         layers, per_layer = full[0].shape[:2]
-        for condition, gone in zip(CONDITIONS, (None, removed), strict=True):
-            far = model_distances(full, gone)
+        removed = [
+            {name: gone[0] for name, gone in of.items()}
+            for of in (
+                sinks_by_condition(checkpoint, [item], layers, sinks, found) for _, item in shown
+            )
+        ]
+        for condition in CONDITIONS:
+            # Heads of different layers are compared on the same keys.
+            anywhere = [of[condition].any(axis=0) for of in removed]
+            far = model_distances(full, anywhere if condition else None)
             table = head_distances(model, checkpoint, condition, far, per_layer, len(full))
             distances.append(table)
             labels = head_clusters(far, min(options.clusters, layers * per_layer))
@@ -96,7 +107,9 @@ def aggregate_text(
         inventory=listed,
         text_summary=summary,
         segment_summary=segment_summary(model, segments, items, texts),
-        text_contrasts=text_contrasts(model, run, segments, items, shared, checkpoints, options),
+        text_contrasts=text_contrasts(
+            model, run, segments, items, shared, checkpoints, options, found
+        ),
         text_effects=answer_effects(model, run.replaced),
         accuracy=accuracy(model, run.answers),
         heads=heads(model, summary, run.metrics, run.tokens, items, clusters, splits),

@@ -38,9 +38,9 @@ def segment_summary(
     def prepare(frame: pl.DataFrame) -> pl.DataFrame:
         return _of_all_texts(_with_operands(frame, texts), items)
 
-    per_head = segments.filter(pl.col("head").is_not_null())
+    of_layers = segments.filter(pl.col("layer").is_not_null())
     columns = ("layer", "head", "item", *SERIES.keys, *SERIES.numbers)
-    found = over_questions(per_head.select(columns), items, SERIES, prepare=prepare)
+    found = over_questions(of_layers.select(columns), items, SERIES, prepare=prepare)
     published = _published(_with_operands(_published_rows(segments), texts), items)
     both = pl.concat([found, published.select(found.columns)], how="vertical_relaxed")
     of_variant = items.select("variant", "texts").unique()
@@ -58,10 +58,11 @@ def question_masses(segments: pl.LazyFrame, items: pl.DataFrame) -> pl.DataFrame
     -------
     DataFrame
         ``checkpoint``, ``variant``, ``question``, ``layer`` (null: mean over layers),
-        ``span``, ``measure`` (with ``_sinks_removed``) and ``value``; means over heads.
+        ``span``, ``measure`` (with ``_sinks_removed`` or ``_found_sinks_removed``) and
+        ``value``; means over heads.
     """
     wanted = (
-        pl.col("head").is_not_null()
+        pl.col("layer").is_not_null()
         & pl.col("occurrence").is_null()
         & pl.col("span").is_in([*ASKED, ANSWERS, QUESTIONS])
     )

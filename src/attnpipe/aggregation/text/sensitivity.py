@@ -10,8 +10,10 @@ from scipy.special import stdtr
 from attnpipe.aggregation.text.differences import paired_rows
 from attnpipe.aggregation.text.names import SINKS_REMOVED, measure_name
 from attnpipe.aggregation.text.run import StoredAttention
-from attnpipe.aggregation.text.shared import SharedTokens
+from attnpipe.aggregation.text.shared import SharedTokens, found_in_any
 from attnpipe.aggregation.text.spread import Distances, distances, shared_rows
+from attnpipe.measurement.text.found_sinks import FoundSinks
+from attnpipe.metrics.tokens.data_sinks import FOUND_SINKS_REMOVED
 from attnpipe.stats.confidence import NAN
 from attnpipe.stats.estimate import Estimate
 from attnpipe.stats.jackknife import pairwise_mean
@@ -23,7 +25,10 @@ MEASURES = ("distance", "null_distance", "distance_excess", "distance_vs_others"
 
 
 def sensitivity(
-    checkpoints: Sequence[str], shared: Mapping[int, SharedTokens], attention: StoredAttention
+    checkpoints: Sequence[str],
+    shared: Mapping[int, SharedTokens],
+    attention: StoredAttention,
+    found: FoundSinks,
 ) -> pl.DataFrame:
     """Return how far apart variants lie, layer by layer.
 
@@ -40,13 +45,16 @@ def sensitivity(
         As of `shared.shared_tokens`.
     attention
         Last rows.
+    found
+        Sinks that the weights show.
 
     Returns
     -------
     DataFrame
         `tables.TEXT_CONTRASTS`, family ``sensitivity``, empty for a single variant. The
-        measures, each also with ``_sinks_removed`` (without tokens that are a sink in any
-        variant):
+        measures, each also with ``_sinks_removed`` (without tokens that are a declared sink in
+        any variant) and ``_found_sinks_removed`` (and without those that the weights of the
+        layer show to be one in any):
 
         - ``distance`` between ``variants``: not tested, as it cannot be below 0;
         - ``null_distance`` between ``questions`` of one variant, in the same way;
@@ -58,13 +66,19 @@ def sensitivity(
     """
     frames = [TEXT_CONTRASTS.frame()]
     if len({variant for tokens in shared.values() for variant in tokens.items}) > 1:
-        sink = _filled([tokens.sink for tokens in shared.values()])
+        sink = _filled([tokens.sink[None] for tokens in shared.values()])
         for checkpoint in checkpoints:
             rows, real = shared_rows(checkpoint, shared, attention)
-            frames.append(_contrasts(checkpoint, None, list(shared), distances(rows, real)))
-            rows = np.where(sink[:, None, None, :], 0.0, rows)
-            found = distances(rows, real & ~sink)
-            frames.append(_contrasts(checkpoint, SINKS_REMOVED, list(shared), found))
+            layers = rows.shape[2]
+            anywhere = [found_in_any(t, found, checkpoint, layers) for t in shared.values()]
+            for condition, gone in (
+                (None, np.zeros_like(sink)),
+                (SINKS_REMOVED, sink),
+                (FOUND_SINKS_REMOVED, sink | _filled(anywhere)),
+            ):
+                left = np.where(gone[:, :, None, :], 0.0, rows)
+                apart = distances(left, real & ~gone)
+                frames.append(_contrasts(checkpoint, condition, list(shared), apart))
     return pl.concat(frames)
 
 
@@ -147,9 +161,12 @@ def _p(estimate: Estimate) -> float:
     return float(2 * stdtr(estimate.df, -abs(estimate.value) / np.sqrt(estimate.variance)))
 
 
-def _filled(flags: Sequence[Bool[np.ndarray, " token"]]) -> Bool[np.ndarray, "question token"]:
+def _filled(
+    flags: Sequence[Bool[np.ndarray, "layer _"]],
+) -> Bool[np.ndarray, "question layer token"]:
     """Return rows of one length, filled with False."""
-    filled = np.zeros((len(flags), max(map(len, flags))), dtype=bool)
+    most = max(own.shape[1] for own in flags)
+    filled = np.zeros((len(flags), len(flags[0]), most), dtype=bool)
     for row, own in zip(filled, flags, strict=True):
-        row[: len(own)] = own
+        row[:, : own.shape[1]] = own
     return filled

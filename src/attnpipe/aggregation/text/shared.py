@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Int
 
+from attnpipe.measurement.text.found_sinks import FoundSinks
 from attnpipe.metrics.tokens.texts import declared
 from attnpipe.text.names import QUESTION
 
@@ -71,6 +72,21 @@ def shared_tokens(
         if asked:
             found[int(question)] = _common(asked)
     return found
+
+
+def found_in_any(
+    shared: SharedTokens, found: FoundSinks, checkpoint: str, layers: int
+) -> Bool[np.ndarray, "layer token"]:
+    """Return which shared tokens the weights show to be a sink of a layer in any variant.
+
+    A token that is compared must be there on both sides.
+    """
+    sinks = np.zeros((layers, len(shared.sink)), dtype=bool)
+    for variant, item in shared.items.items():
+        places = shared.places[variant]
+        none = np.zeros(1 + places.max(initial=0), dtype=bool)
+        sinks |= found.with_declared(checkpoint, item, none, layers)[:, places]
+    return sinks
 
 
 def _asked(item: int, text: pl.DataFrame, start: int, end: int, sinks: Sequence[str]) -> _Asked:

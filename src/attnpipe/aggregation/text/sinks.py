@@ -7,14 +7,17 @@ import polars as pl
 from jaxtyping import Bool, Float
 
 from attnpipe.aggregation.text.names import SINKS_REMOVED
+from attnpipe.measurement.text.found_sinks import FoundSinks
 from attnpipe.metrics.reduce import divide
+from attnpipe.metrics.tokens.data_sinks import FOUND_SINKS_REMOVED
 from attnpipe.metrics.tokens.sinks import LEAST_LEFT
 from attnpipe.metrics.tokens.texts import declared
 
-CONDITIONS = (None, SINKS_REMOVED)
-"""All keys, and weights off the declared sinks."""
+CONDITIONS = (None, SINKS_REMOVED, FOUND_SINKS_REMOVED)
+"""All keys; weights off the declared sinks; and off those that a layer's weights show, too."""
 
 Keys = Bool[np.ndarray, " key"]
+LayerKeys = Bool[np.ndarray, "item layer _"]
 
 
 def sink_keys(tokens: pl.DataFrame, sinks: Sequence[str]) -> Mapping[int, Keys]:
@@ -34,11 +37,42 @@ def sink_keys(tokens: pl.DataFrame, sinks: Sequence[str]) -> Mapping[int, Keys]:
     }
 
 
+def sinks_by_condition(
+    checkpoint: str,
+    items: Sequence[int],
+    layers: int,
+    declared_sinks: Mapping[int, Keys],
+    found: FoundSinks,
+) -> dict[str | None, LayerKeys]:
+    """Return condition → which keys of texts of one length are taken out in each layer.
+
+    Parameters
+    ----------
+    checkpoint, items, layers
+        Of which texts, and of how many layers.
+    declared_sinks
+        As of `sink_keys`.
+    found
+        Sinks that the weights show.
+    """
+    own = [declared_sinks[item] for item in items]
+    removed = np.stack([np.tile(keys, (layers, 1)) for keys in own])
+    both = [
+        found.with_declared(checkpoint, i, keys, layers) for i, keys in zip(items, own, strict=True)
+    ]
+    return {
+        None: np.zeros_like(removed),
+        SINKS_REMOVED: removed,
+        FOUND_SINKS_REMOVED: np.stack(both),
+    }
+
+
 def off_sinks(
-    weights: Float[np.ndarray, "*rows key"], sinks: Keys
+    weights: Float[np.ndarray, "*rows key"], sinks: Bool[np.ndarray, "..."]
 ) -> Float[np.ndarray, "*rows key"]:
     """Return p / (1 − sink) on the other keys, 0 on sinks, in float64.
 
+    `sinks` broadcasts against the weights: sinks of a text, or of each of its layers.
     Rows with less than 1e-3 off the sinks are NaN: what is left of them is mostly rounding
     (as `metrics.tokens.sinks.without`).
     """

@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 
 from attnpipe.aggregation.text.run import StoredAttention
-from attnpipe.aggregation.text.sinks import CONDITIONS, Keys
+from attnpipe.aggregation.text.sinks import Keys, sinks_by_condition
 from attnpipe.core.block import Block
+from attnpipe.measurement.text.found_sinks import FoundSinks
 from attnpipe.metrics.profile import ProfileSums, Split
 from attnpipe.metrics.rows import Rows
 from attnpipe.metrics.tokens.sinks import without
@@ -22,6 +23,7 @@ def last_row_splits(
     attention: StoredAttention,
     options: MetricsSpec,
     sinks: Mapping[int, Keys],
+    found: FoundSinks,
 ) -> pl.DataFrame:
     """Return the split of the divergence from uniform of every head's last row.
 
@@ -41,6 +43,8 @@ def last_row_splits(
         Tolerance of rows.
     sinks
         As of `sinks.sink_keys`.
+    found
+        Sinks that the weights show.
 
     Returns
     -------
@@ -53,12 +57,11 @@ def last_row_splits(
     for checkpoint in checkpoints:
         for (variant,), own in alike.group_by("variant", maintain_order=True):
             rows = np.stack([attention.last(checkpoint, item) for item in own["item"]])
-            removed = np.stack([sinks[item] for item in own["item"]])
-            for condition in CONDITIONS:
-                gone = removed & (condition is not None)
+            gone_of = sinks_by_condition(checkpoint, list(own["item"]), rows.shape[1], sinks, found)
+            for condition, gone in gone_of.items():
                 for layer in range(rows.shape[1]):
-                    found = _split(rows[:, layer], gone, options)
-                    frames.append(_frame(checkpoint, str(variant), condition, layer, found))
+                    split = _split(rows[:, layer], gone[:, layer], options)
+                    frames.append(_frame(checkpoint, str(variant), condition, layer, split))
     return pl.concat(frames)
 
 

@@ -17,7 +17,7 @@ NEIGHBOURS = 16
 """So many questions on either side are compared with each; all of them for up to 33."""
 
 Rows = Float[np.ndarray, "variant question layer head token"]
-Real = Bool[np.ndarray, "question token"]
+Real = Bool[np.ndarray, "question _ token"]
 Index = int | slice | tuple[slice, np.ndarray]
 
 
@@ -49,9 +49,9 @@ def shared_rows(
     variants = list(dict.fromkeys(name for tokens in shared.values() for name in tokens.items))
     most = max(len(tokens.sink) for tokens in shared.values())
     rows: Rows | None = None
-    real = np.zeros((len(shared), most), dtype=bool)
+    real = np.zeros((len(shared), 1, most), dtype=bool)
     for place, tokens in enumerate(shared.values()):
-        real[place, : len(tokens.sink)] = True
+        real[place, 0, : len(tokens.sink)] = True
         for variant, item in tokens.items.items():
             last = attention.last(checkpoint, item)
             if rows is None:
@@ -71,7 +71,7 @@ def distances(rows: Rows, real: Real) -> Distances:
     rows
         Weights on the same tokens; rows with NaN, or without mass there, count for nothing.
     real
-        Which tokens each question has.
+        Which tokens each question has, in each layer or in all alike.
     """
     total = rows.sum(axis=-1, keepdims=True)
     p = np.nan_to_num(divide(rows, total), nan=0.0)
@@ -91,7 +91,7 @@ def distances(rows: Rows, real: Real) -> Distances:
         other = np.roll(np.arange(count), -shift)
         found = far(slice(None), (slice(None), other))
         mean = mean_of_known(np.moveaxis(found, 0, -1))
-        mean[(real != real[other]).any(axis=1)] = np.nan
+        mean = np.where((real != real[other]).any(axis=-1), np.nan, mean)
         questions[:, np.arange(count), other] = questions[:, other, np.arange(count)] = mean.T
     return Distances(
         np.column_stack([variants, variants.mean(axis=1)]),

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from attnpipe.aggregation.text.names import PRETRAINED, SINKS_REMOVED
+from attnpipe.aggregation.text.names import PRETRAINED
 from attnpipe.diagnosis.book import Book
 from attnpipe.diagnosis.collect import Tables, runs
 from attnpipe.diagnosis.compression import compressed
@@ -86,7 +86,7 @@ def _metrics(summary: pl.DataFrame) -> Iterator[Evidence]:
     wanted = summary.filter(pl.col("metric").is_in(list(METRICS)) & pl.col("layer").is_null())
     for row in wanted.iter_rows(named=True):
         at = key(before("metric", row), row["variant"], row["rows"], row["metric"])
-        off = f".{SINKS_REMOVED}" if row["condition"] == SINKS_REMOVED else ""
+        off = f".{row['condition']}" if row["condition"] else ""
         yield _evidence(row, at + off, WHERE, METRICS[row["metric"]])
 
 

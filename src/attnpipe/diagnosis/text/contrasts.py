@@ -5,9 +5,10 @@ from typing import Any
 
 import polars as pl
 
-from attnpipe.aggregation.text.names import PRETRAINED
+from attnpipe.aggregation.text.names import PRETRAINED, SINKS_REMOVED
 from attnpipe.diagnosis.schema import Cell, Evidence
 from attnpipe.diagnosis.text.names import key
+from attnpipe.metrics.tokens.data_sinks import FOUND_SINKS_REMOVED
 
 SENSITIVITY = "sensitivity"
 """Family whose single layers are evidence of their own; those of others are counted."""
@@ -59,9 +60,16 @@ def _evidence(row: Mapping[str, Any], facts: Mapping[str, Cell]) -> Evidence:
         lo95=row["lo95"],
         hi95=row["hi95"],
         n_units=row["n"],
-        unit=UNITS.get(row["measure"].removesuffix("_sinks_removed"), ""),
+        unit=UNITS.get(_bare(row["measure"]), ""),
         facts={"lo90": low, "hi90": high, **facts},
     )
+
+
+def _bare(measure: str) -> str:
+    """Return a measure without what tells which sinks were removed."""
+    for condition in (FOUND_SINKS_REMOVED, SINKS_REMOVED):
+        measure = measure.removesuffix(f"_{condition}")
+    return measure
 
 
 def ninety(

@@ -58,6 +58,10 @@ class WeightStore:
                 for rows in row_blocks(queries - first, _ROWS):
                     self.observe(layer, own.block(slice(rows.start + first, rows.stop + first)))
 
+    def last_of(self, item: int, layer: int) -> Float32[np.ndarray, "head key"]:
+        """Return the last token's row of a text in one layer."""
+        return self._last[item, layer]
+
     def last(self, item: int) -> Float32[np.ndarray, "layer head key"]:
         """Return the last token's row of a text."""
         layers = sorted(layer for i, layer in self._last if i == item)

@@ -116,6 +116,8 @@ def capture_texts(
         _read(model, texts, folds, store)
         for layer, battery in sorted(folds.folds.items()):
             table.add(checkpoint, layer, battery)
+            last = {item: store.last_of(item, layer) for item in lengths}
+            table.add_without_found(checkpoint, layer, battery, last)
         arrays |= {f"{checkpoint}/last/{i}": store.last(i) for i in lengths}
         arrays |= {f"{checkpoint}/full/{i}": store.full(i) for i in whole}
     speaker = model if task == "causal_lm" else None

@@ -7,10 +7,17 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from attnpipe.extraction.text.found_sinks import (
+    Row,
+    fold_last_rows,
+    sinks_by_variant,
+    with_declared,
+)
 from attnpipe.metrics.reduce import mean_of_known
+from attnpipe.metrics.row_means import RowMeans
 from attnpipe.metrics.rows import REASONS
 from attnpipe.metrics.tokens.battery import TokenBattery
-from attnpipe.metrics.tokens.data_sinks import data_sinks
+from attnpipe.metrics.tokens.data_sinks import FOUND_SINKS_REMOVED
 from attnpipe.metrics.tokens.masses import mass_on
 from attnpipe.metrics.tokens.scores import SCORES
 from attnpipe.metrics.tokens.view import View
@@ -55,7 +62,7 @@ class TextMetricTable:
         self._validity(where, battery)
         for view in battery.views.values():
             at = where | {"condition": view.condition, "rows": view.which}
-            self._means(at, view)
+            self._means(at, view.means)
             self._sinks(at, view, battery)
             if view.which == "all":
                 self._scores(at, view)
@@ -64,6 +71,30 @@ class TextMetricTable:
                 self._variation(at, view)
                 if view.condition is None:
                     self._data_sinks(at, view)
+
+    def add_without_found(
+        self, checkpoint: str, layer: int, battery: TokenBattery, last: Mapping[int, Row]
+    ) -> None:
+        """Add the row metrics of a layer's last rows off declared and found sinks.
+
+        Which keys the weights show to be sinks is known once all rows were seen, and rows are
+        seen once: what is not stored cannot be folded again without them.
+
+        Parameters
+        ----------
+        checkpoint, layer
+            Whose they are.
+        battery
+            Of that layer.
+        last
+            Item → its stored last row.
+        """
+        found = sinks_by_variant(battery.views["all", None].incoming, self._variants)
+        sinks = with_declared(found, self._variants, battery.texts)
+        means = RowMeans(battery.options)
+        fold_last_rows(means, last, sinks, battery.options.row_tolerance)
+        at = {"checkpoint": checkpoint, "layer": layer, "condition": FOUND_SINKS_REMOVED}
+        self._means(at | {"rows": "last"}, means)
 
     def _validity(self, where: dict, battery: TokenBattery) -> None:
         found, at = battery.validity, where | {"rows": "all"}
@@ -74,10 +105,10 @@ class TextMetricTable:
             if count.any():
                 self._put(at | {"condition": reason}, "rows_excluded", count, samples, total)
 
-    def _means(self, at: dict, view: View) -> None:
-        rows, samples = view.means.rows, view.means.samples
-        for metric in view.means.metrics:
-            of = view.means.means(metric)
+    def _means(self, at: dict, means: RowMeans) -> None:
+        rows, samples = means.rows, means.samples
+        for metric in means.metrics:
+            of = means.means(metric)
             value, count, left_out = of.item_mean, of.item_count, rows - of.item_count
             if metric in self._per_head:
                 self._put(at, metric, value, samples, count, excluded=left_out)
@@ -102,8 +133,9 @@ class TextMetricTable:
 
     def _data_sinks(self, at: dict, view: View) -> None:
         """Add the mass on keys that the weights show to be sinks of this layer."""
-        for items in self._variants.values():
-            for key in data_sinks(view.incoming, samples=items).tolist():
+        for name, places in sinks_by_variant(view.incoming, self._variants).items():
+            items = self._variants[name]
+            for key in places.tolist():
                 for sample in sorted(items.intersection(view.incoming.samples.tolist())):
                     received = view.incoming.of(sample)
                     if key in received.keys:

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float
 
+from attnpipe.metrics.tokens.data_sinks import FOUND_SINKS_REMOVED
 from attnpipe.metrics.tokens.sinks import LEAST_LEFT
 from attnpipe.tables.text import TEXT_METRICS
 
@@ -18,16 +19,25 @@ def focus(
     item: int,
     rows: Float[np.ndarray, "layer head key"],
     sinks: Bool[np.ndarray, " key"],
+    found: Bool[np.ndarray, "layer key"],
 ) -> pl.DataFrame:
     """Return the position of each head's largest weight, the first if tied; and off the sinks.
 
-    Null where less than 1e-3 of the weight lies off the sinks.
+    Off the declared ones (`sinks`), and off those of each layer that the weights show, too
+    (`found`). Null where less than 1e-3 of the weight lies off the sinks.
     """
     layers, heads, _ = rows.shape
-    off = np.where(sinks, -1.0, rows)  # a weight of 0 elsewhere comes before any sink
-    sunk = np.where(sinks, 0.0, rows).sum(axis=-1) < LEAST_LEFT
-    found = {None: rows.argmax(axis=-1), SINKS_REMOVED: off.argmax(axis=-1)}
-    undefined = {None: np.zeros_like(sunk), SINKS_REMOVED: sunk}
+    removed = {
+        None: np.zeros((1, 1, rows.shape[-1]), dtype=bool),
+        SINKS_REMOVED: sinks[None, None],
+        FOUND_SINKS_REMOVED: found[:, None],
+    }
+    # A weight of 0 elsewhere comes before any sink.
+    largest = {name: np.where(gone, -1.0, rows).argmax(axis=-1) for name, gone in removed.items()}
+    undefined = {
+        name: (np.where(gone, 0.0, rows).sum(axis=-1) < LEAST_LEFT) & (name is not None)
+        for name, gone in removed.items()
+    }
     frames = [
         pl.DataFrame(
             {
@@ -46,7 +56,7 @@ def focus(
             rows=pl.lit("last"),
             metric=pl.lit("focus_position"),
         )
-        for condition, places in found.items()
+        for condition, places in largest.items()
     ]
     return TEXT_METRICS.conform(pl.concat(frames))
 

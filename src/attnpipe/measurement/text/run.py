@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from attnpipe.io.weights import TextWeights
+from attnpipe.measurement.text.found_sinks import FoundSinks
 from attnpipe.measurement.text.last_row import focus, published_layer_entropy
 from attnpipe.measurement.text.segments import published_keywords, segments
 from attnpipe.metrics.tokens.texts import declared
@@ -26,7 +27,11 @@ class Measured:
 
 
 def measure_texts(
-    weights: TextWeights, model: str, texts: Sequence[ModelText], sinks: Sequence[str]
+    weights: TextWeights,
+    model: str,
+    texts: Sequence[ModelText],
+    sinks: Sequence[str],
+    found_sinks: FoundSinks,
 ) -> Measured:
     """Return what the stored last rows say, text by text.
 
@@ -40,6 +45,8 @@ def measure_texts(
         Its texts, with their spans.
     sinks
         Roles of sinks, as `metrics.tokens.texts.declared` takes them.
+    found_sinks
+        Those that the weights show.
     """
     metrics, found = [TEXT_METRICS.frame()], [SEGMENTS.frame()]
     for checkpoint in weights.checkpoints:
@@ -48,8 +55,9 @@ def measure_texts(
             words = document3_words(text)
             where = (model, checkpoint, text.item, rows)
             removed = declared(text.tokens.special, list(sinks))
-            metrics += [focus(*where, removed), published_layer_entropy(*where)]
-            found.append(segments(model, checkpoint, text, rows, removed))
+            shown = found_sinks.with_declared(checkpoint, text.item, removed, len(rows))
+            metrics += [focus(*where, removed, shown), published_layer_entropy(*where)]
+            found.append(segments(model, checkpoint, text, rows, removed, shown))
             if words:
                 found.append(published_keywords(model, checkpoint, text, rows, words))
     return Measured(*(pl.concat(f).sort("checkpoint", "layer", "item") for f in (metrics, found)))

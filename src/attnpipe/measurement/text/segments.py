@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float, Int64
 
-from attnpipe.metrics.reduce import divide
+from attnpipe.metrics.reduce import divide, mean_of_known
+from attnpipe.metrics.tokens.data_sinks import FOUND_SINKS_REMOVED
 from attnpipe.metrics.tokens.sinks import LEAST_LEFT
 from attnpipe.tables.text import SEGMENTS
 from attnpipe.text.reading import ModelText
@@ -40,9 +41,17 @@ def parts(text: ModelText) -> Iterator[Part]:
 
 
 def segments(
-    model: str, checkpoint: str, text: ModelText, rows: Rows, sinks: Bool[np.ndarray, " key"]
+    model: str,
+    checkpoint: str,
+    text: ModelText,
+    rows: Rows,
+    sinks: Bool[np.ndarray, " key"],
+    found: Bool[np.ndarray, "layer key"],
 ) -> pl.DataFrame:
     """Return rows of `SEGMENTS` of one text: per layer and head, with and without sinks.
+
+    Without the sinks that the weights show there are means over heads alone: contrasts rest
+    on these, and one row per head would make the largest table of a run half as large again.
 
     Mass is raw, per token of the span, and relative to its exposure: what uniform weights
     on the same visible keys would give, so that spans of any length compare and 1 is chance.
@@ -53,12 +62,24 @@ def segments(
         The last token's row of every layer and head; sums are 1.
     sinks
         Keys that are left out under ``sinks_removed``.
+    found
+        Keys of each layer that are left out under ``found_sinks_removed``.
     """
     layers, heads, _ = rows.shape
+    every = {
+        "layer": np.repeat(np.arange(layers), heads),
+        "head": np.tile(np.arange(heads), layers),
+    }
+    means = {"layer": np.arange(layers), "head": pl.Series([None] * layers, dtype=pl.Int64)}
     # By `WeightStore` only a masked key has weight 0; masks are those of a layer.
     visible = np.asarray((rows > 0).any(axis=1, keepdims=True))
     frames = []
-    for condition, kept in ((None, None), ("sinks_removed", ~sinks)):
+    for condition, kept in (
+        (None, None),
+        ("sinks_removed", ~sinks),
+        (FOUND_SINKS_REMOVED, ~found[:, None, :]),
+    ):
+        over_heads = condition == FOUND_SINKS_REMOVED
         weights, seen = rows, visible
         if kept is not None:
             left = (rows * kept).sum(axis=-1, keepdims=True)
@@ -67,6 +88,7 @@ def segments(
         n = seen.sum(axis=-1)
         for part in parts(text):
             mass = weights[..., part.tokens].sum(axis=-1)
+            mass = mean_of_known(mass)[:, None] if over_heads else mass
             chance = divide(seen[..., part.tokens].sum(axis=-1).astype(float), n.astype(float))
             length = len(part.tokens)
             some = part.matches > 0
@@ -74,8 +96,7 @@ def segments(
             frames.append(
                 pl.DataFrame(
                     {
-                        "layer": np.repeat(np.arange(layers), heads),
-                        "head": np.tile(np.arange(heads), layers),
+                        **(means if over_heads else every),
                         "mass": mass.ravel(),
                         "mass_per_token": (mass / length if some else blank).ravel(),
                         "mass_relative": (
@@ -92,9 +113,9 @@ def segments(
             )
     if not frames:
         return SEGMENTS.frame()
-    found = pl.concat(frames).with_columns(pl.col(pl.Float64).fill_nan(None))
+    table = pl.concat(frames).with_columns(pl.col(pl.Float64).fill_nan(None))
     return SEGMENTS.conform(
-        found.with_columns(
+        table.with_columns(
             model=pl.lit(model), checkpoint=pl.lit(checkpoint), item=pl.lit(text.item)
         )
     )

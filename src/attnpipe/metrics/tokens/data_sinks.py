@@ -8,6 +8,9 @@ from jaxtyping import Int
 from attnpipe.metrics.reduce import mean_of_known
 from attnpipe.metrics.tokens.incoming import Incoming
 
+FOUND_SINKS_REMOVED = "found_sinks_removed"
+"""Condition of what is taken off the declared sinks and off those that are found here."""
+
 THRESHOLD = 4.0
 """Ratio above which a key is a sink: twice what a head can give by looking nearby.
 

@@ -1,9 +1,12 @@
 """How often the answers are right, and whether attention has to do with it."""
 
+from functools import partial
+
 from attnpipe.aggregation.text.names import OPERANDS
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Evidence, Finding
 from attnpipe.diagnosis.text.decide import any_of, changed, units_needed
+from attnpipe.diagnosis.text.found import agreed, one_answer, turned, twin, undeclared, without
 from attnpipe.diagnosis.text.names import key
 from attnpipe.diagnosis.text.words import sample, signed, size
 from attnpipe.diagnosis.words import count, estimate, listed, percent
@@ -44,7 +47,8 @@ def correctness(case: Case) -> Finding | None:
     """YES or NO at the practical margin of mass on the question and its operands.
 
     Undecided unless accuracy lies in the declared range: near 0 and 1 one of the groups is
-    too small to be compared.
+    too small to be compared. Where the weights show sinks that nobody declared, the answer
+    must be the same without them.
     """
     if case.texts.kind != "prompts":
         return None
@@ -64,7 +68,10 @@ def correctness(case: Case) -> Finding | None:
     if absent:
         return case.lacking("Not all groups were compared.", absent, [*middling, *contrasts])
     margin, thing = case.texts.mass_margin, case.texts.unit
-    judged = [(e, changed(e, margin)) for e in contrasts]
+    judge = partial(changed, margin=margin)
+    sinks = undeclared(case, [str(e.row["variant"]) for e in middling])
+    judged = [(e, agreed(case, sinks, e, judge)) for e in contrasts]
+    turning = [e for e in contrasts if turned(case, sinks, e, judge)]
     status = any_of(answer for _, answer in judged)
     largest = max(contrasts, key=lambda e: abs(e.estimate or 0.0))
     shown = [_name(e) for e, answer in judged if answer == "YES"]
@@ -78,11 +85,17 @@ def correctness(case: Case) -> Finding | None:
         f"differs most for {_name(largest)}: {signed(largest)} {sample(largest, thing)}, of "
         f"{count(len(contrasts), 'comparison')}: {end}."
     )
+    if sinks:
+        turn = f": {listed([_name(e) for e in turning])} turns on these sinks." if turning else "."
+        sentence += without(case, sinks, [largest]) + turn
     open_ = [e for e, answer in judged if answer not in ("YES", "NO")]
     missing = []
     if status in ("INCONCLUSIVE", "DESCRIPTIVE"):
-        missing = units_needed(open_[0], thing, margin, -margin)
-    return case.answer(status, sentence, [*middling, *contrasts], effect=largest, missing=missing)
+        more = units_needed(open_[0], thing, margin, -margin)
+        missing = [one_answer(sinks)] if open_[0] in turning else more
+    twins = [e for e in (twin(case, one) for one in contrasts) if e is not None] if sinks else []
+    evidence = [*middling, *contrasts, *twins, *sinks]
+    return case.answer(status, sentence, evidence, effect=largest, missing=missing)
 
 
 def _contrasts(case: Case) -> list[Evidence]:

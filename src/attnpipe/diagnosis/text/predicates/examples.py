@@ -1,11 +1,13 @@
 """Whether worked examples draw attention to their answers, and more examples more."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from attnpipe.aggregation.text.names import ANSWERS, EXAMPLES, QUESTIONS
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
 from attnpipe.diagnosis.text.decide import above_zero, any_of, changed, units_needed
+from attnpipe.diagnosis.text.found import agreed, one_answer, turned, twin, undeclared, without
 from attnpipe.diagnosis.text.names import UNIFORM
 from attnpipe.diagnosis.text.words import (
     between,
@@ -28,6 +30,8 @@ def examples(case: Case) -> Finding | None:
     Compared is relative mass without sinks, over all layers and heads. What decides is
     declared beforehand: each question's mean over all numbers of examples. Single variants
     are told beside it; where some show the opposite of others, that is described instead.
+    Where the weights show sinks that nobody declared, each comparison must come out the same
+    without them.
     """
     if case.texts.kind != "prompts":
         return None
@@ -42,7 +46,8 @@ def examples(case: Case) -> Finding | None:
     plain = [e for e in _family(case, "examples") if e.row["measure"] == "mass_relative"]
     raw = [e for e in plain if e.row["b"] == UNIFORM]
     known = [e for pair in (decisive, *pairs.values()) for e in pair if e is not None]
-    answers = {variant: _drawn(*pair) for variant, pair in pairs.items()}
+    sinks = undeclared(case, pairs)
+    answers = {variant: _drawn(case, sinks, *pair) for variant, pair in pairs.items()}
     absent = [
         f"{variant} against {name}"
         for variant, pair in (pairs | ({EXAMPLES: decisive} if several else {})).items()
@@ -54,18 +59,27 @@ def examples(case: Case) -> Finding | None:
         sentence = "Not every comparison of the examples’ answers is known."
         return case.lacking(sentence, absent, [*known, *raw])
     opposed = {"YES", "NO"} <= set(answers.values())
-    status: Status = "DESCRIPTIVE" if opposed else _drawn(uniform, questions)
+    status: Status = "DESCRIPTIVE" if opposed else _drawn(case, sinks, uniform, questions)
     sentence = (
         "Relative mass on the examples’ answers (sinks left out), less the 1 of uniform attention: "
         f"{signed(uniform)}; less that on the examples’ questions: {signed(questions)} "
         f"({count(uniform.n_units or 0, case.texts.unit)}{_over(pairs)}): {_told(answers, status)}."
     )
+    turning = [
+        name
+        for name, e in (("uniform attention", uniform), ("the examples’ questions", questions))
+        if turned(case, sinks, e, above_zero)
+    ]
+    sentence += _without_found(case, sinks, [uniform, questions], turning)
     sentence += _by_variant(pairs) + _with_sinks(raw) + by_layer(uniform)
     missing = []
     if status in ("INCONCLUSIVE", "DESCRIPTIVE") and not opposed:
-        undecided = next(e for e in decisive if e is not None and above_zero(e) != "YES")
-        missing = units_needed(undecided, case.texts.unit, 0.0)
-    return case.answer(status, sentence, [*known, *raw], effect=uniform, missing=missing)
+        open_ = [e for e in (uniform, questions) if above_zero(e) not in ("YES", "NO")]
+        missing = [one_answer(sinks)] if turning else units_needed(open_[0], case.texts.unit, 0.0)
+    twins = [e for e in (twin(case, one) for one in known) if e is not None] if sinks else []
+    return case.answer(
+        status, sentence, [*known, *twins, *raw, *sinks], effect=uniform, missing=missing
+    )
 
 
 def _family(case: Case, family: str) -> list[Evidence]:
@@ -89,11 +103,27 @@ def _against_both(case: Case) -> dict[str, Pair]:
     return {v: (by.get((v, UNIFORM)), by.get((v, QUESTIONS))) for v in variants}
 
 
-def _drawn(uniform: Evidence | None, questions: Evidence | None) -> Status:
+def _without_found(
+    case: Case, sinks: Sequence[Evidence], pair: Sequence[Evidence], turning: list[str]
+) -> str:
+    """Tell the two differences without found sinks, and which of them turns on these."""
+    told = without(case, sinks, pair)
+    if not told:
+        return ""
+    return (
+        f"{told}: what is said against {listed(turning)} turns on these sinks."
+        if turning
+        else f"{told}."
+    )
+
+
+def _drawn(
+    case: Case, sinks: Sequence[Evidence], uniform: Evidence | None, questions: Evidence | None
+) -> Status:
     """Return YES if both are shown, NO if the opposite of one is, else what is not settled."""
     if uniform is None or questions is None:
         return "INCONCLUSIVE"
-    answers = [above_zero(uniform), above_zero(questions)]
+    answers = [agreed(case, sinks, e, above_zero) for e in (uniform, questions)]
     if "NO" in answers:
         return "NO"
     if answers == ["YES", "YES"]:
@@ -154,7 +184,10 @@ def _range(evidence: list[Evidence]) -> str:
 
 
 def shots(case: Case) -> Finding | None:
-    """YES: some step to more examples changes the mass on all their answers beyond the margin."""
+    """YES: some step to more examples changes the mass on all their answers beyond the margin.
+
+    Without the sinks that the weights show, too.
+    """
     if case.texts.kind != "prompts":
         return None
     steps, relative, raw = (
@@ -166,13 +199,20 @@ def shots(case: Case) -> Finding | None:
             ["variants with different numbers of worked examples"],
         )
     margin, thing = case.texts.mass_margin, case.texts.unit
-    answers = [changed(e, margin) for e in steps]
+    judge = partial(changed, margin=margin)
+    sinks = undeclared(case, {str(e.row[side]) for e in steps for side in ("a", "b")})
+    answers = [agreed(case, sinks, e, judge) for e in steps]
+    turning = [e for e in steps if turned(case, sinks, e, judge)]
     status = any_of(answers)
     told = "; ".join(
         f"{e.row['a']} against {e.row['b']} {signed(e)} {sample(e, thing)}{_meant(a, e)}"
         for e, a in zip(steps, answers, strict=True)
     )
     sentence = f"Mass on all examples’ answers together, of the weight off the sinks: {told}."
+    if sinks:
+        turn = [f"{e.row['a']} against {e.row['b']}" for e in turning]
+        sentence += without(case, sinks, steps)
+        sentence += f": {listed(turn)} turns on these sinks." if turn else "."
     if relative:
         sentence += f" Relative to uniform attention it changes by {_range(relative)}."
     if raw:
@@ -180,9 +220,12 @@ def shots(case: Case) -> Finding | None:
     open_ = [e for e, a in zip(steps, answers, strict=True) if a not in ("YES", "NO")]
     missing = []
     if status in ("INCONCLUSIVE", "DESCRIPTIVE"):
-        missing = units_needed(open_[0], thing, margin, -margin)
+        more = units_needed(open_[0], thing, margin, -margin)
+        missing = [one_answer(sinks)] if open_[0] in turning else more
     largest = max(steps, key=lambda e: abs(e.estimate or 0.0))
-    return case.answer(status, sentence, [*steps, *relative, *raw], effect=largest, missing=missing)
+    twins = [e for e in (twin(case, one) for one in steps) if e is not None] if sinks else []
+    evidence = [*steps, *twins, *relative, *raw, *sinks]
+    return case.answer(status, sentence, evidence, effect=largest, missing=missing)
 
 
 def _meant(answer: Status, evidence: Evidence) -> str:

@@ -5,6 +5,8 @@ from attnpipe.diagnosis.gates import DESCRIBE, ENOUGH, replicates
 from attnpipe.diagnosis.schema import Evidence, Finding
 from attnpipe.diagnosis.text.contrasts import ALPHA, SENSITIVITY
 from attnpipe.diagnosis.text.decide import units_needed
+from attnpipe.diagnosis.text.found import named as named_sinks
+from attnpipe.diagnosis.text.found import twin, undeclared
 from attnpipe.diagnosis.text.words import sample, signed
 from attnpipe.diagnosis.words import count, estimate, named
 
@@ -16,22 +18,25 @@ def sensitive_layers(case: Case) -> Finding | None:
     """YES: of some layers, the interval of their distance lies above the mean of the others.
 
     Distance between the variants' rows on the question's tokens, sinks left out; p is
-    adjusted over layers by Benjamini and Hochberg: layers are explored.
+    adjusted over layers by Benjamini and Hochberg: layers are explored. Where the weights show
+    sinks that nobody declared, a layer must stand out without them, too.
     """
     if case.texts.kind != "prompts" or len(case.texts.variants) < 2:
         return None
-    layers = sorted(_of(case, "distance_vs_others").values(), key=lambda e: -(e.estimate or 0.0))
+    layers = _by_distance(case)
     if not layers:
         missing = ["distances between variants in several layers"]
         return case.lacking("Single layers cannot be compared.", missing)
-    out = standing_out(layers)
+    out = _standing_out(case, layers)
     top = (out or layers)[:SHOWN]
     of_named = [e for m in ("distance", "null_distance") for e in _named(case, m, top)]
     whole = [e for m in ("distance", "distance_excess") for e in _whole(case, m)]
-    evidence = [*layers, *of_named, *whole]
+    sinks = undeclared(case, case.texts.variants)
+    twins = [e for e in (twin(case, one) for one in layers) if e is not None] if sinks else []
+    evidence = [*layers, *twins, *of_named, *whole, *sinks]
     thing = case.texts.unit
     told = "; ".join(_told(case, e) for e in top)
-    of_all = "".join(_of_all(e) for e in whole)
+    of_all = "".join(_of_all(e) for e in whole) + _without_found(case, layers)
     n = min(replicates(e) for e in layers)
     if n < DESCRIBE:
         return case.answer(
@@ -71,9 +76,52 @@ def standing_out(layers: list[Evidence]) -> list[Evidence]:
 
 def most_sensitive(case: Case) -> str:
     """Return the layers that are shown to lie farthest above the others, and how many do."""
-    layers = sorted(_of(case, "distance_vs_others").values(), key=lambda e: -(e.estimate or 0.0))
-    out = [str(e.row["layer"]) for e in standing_out(layers)]
+    layers = _by_distance(case)
+    out = [str(e.row["layer"]) for e in _standing_out(case, layers)]
     return f"{named('layer', out[:SHOWN])} most ({len(out)} of {len(layers)} stand out)"
+
+
+def _twins(case: Case, layers: list[Evidence]) -> dict[str, Evidence] | None:
+    """Return a layer's id → the same without found sinks; None if there are no such sinks."""
+    if not undeclared(case, case.texts.variants):
+        return None
+    twins = {e.id: twin(case, e) for e in layers}
+    return {name: e for name, e in twins.items() if e is not None}
+
+
+def _by_distance(case: Case) -> list[Evidence]:
+    """Return the layers, farthest above the others first, by the lesser of both numbers."""
+    layers = list(_of(case, "distance_vs_others").values())
+    twins: dict[str, Evidence] = _twins(case, layers) or {}
+    lesser = {e.id: min(one.estimate or 0.0 for one in (e, twins.get(e.id, e))) for e in layers}
+    return sorted(layers, key=lambda e: -lesser[e.id])
+
+
+def _standing_out(case: Case, layers: list[Evidence]) -> list[Evidence]:
+    """Return the layers that stand out, with and without found sinks."""
+    out, twins = standing_out(layers), _twins(case, layers)
+    if twins is None:
+        return out
+    return [e for e in out if e.id in twins and standing_out([twins[e.id]])]
+
+
+def _without_found(case: Case, layers: list[Evidence]) -> str:
+    """Say which layers stand out off the declared sinks alone, and what is left of these."""
+    sinks = undeclared(case, case.texts.variants)
+    if not sinks:
+        return ""
+    kept = {e.id for e in _standing_out(case, layers)}
+    lost = [e for e in standing_out(layers) if e.id not in kept]
+    told = [
+        f"{e.row['layer']} ({signed(e)} becomes {'unknown' if other is None else signed(other)})"
+        for e in lost[:SHOWN]
+        for other in [twin(case, e)]
+    ]
+    says = f" Without the sinks that the weights show, too ({named_sinks(sinks)}), "
+    if not lost:
+        return says + "the same layers stand out." if kept else ""
+    more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+    return says + f"{count(len(lost), 'layer')} no longer stand out: {', '.join(told)}{more}."
 
 
 def _of(case: Case, measure: str) -> dict[object, Evidence]:

@@ -7,12 +7,14 @@ from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import DESCRIBE, ENOUGH, replicates
 from attnpipe.diagnosis.schema import Evidence, Finding
 from attnpipe.diagnosis.text.decide import units_needed
+from attnpipe.diagnosis.text.found import undeclared
 from attnpipe.diagnosis.text.heads import SCORES
 from attnpipe.diagnosis.text.names import key
 from attnpipe.diagnosis.text.readable import visible
 from attnpipe.diagnosis.text.sinks import KIND
 from attnpipe.diagnosis.text.words import extent, size
 from attnpipe.diagnosis.words import count, listed, number
+from attnpipe.metrics.tokens.data_sinks import FOUND_SINKS_REMOVED
 
 MUCH = 0.3
 """Mass on sinks above which the study is flagged."""
@@ -56,7 +58,12 @@ def sinks(case: Case) -> Finding:
         f"ln n is {extent(entropy)} with them and {extent(without)} on the other tokens alone."
     )
     found = case.of_model(KIND)
-    return case.answer("DESCRIPTIVE", sentence + _found(found), [*evidence, *found], **size(mass))
+    sentence += _found(found)
+    if undeclared(case, case.texts.variants):
+        rest = _of(case, "entropy_normalized", off=FOUND_SINKS_REMOVED)
+        evidence += rest
+        sentence += f" Off these, too, the entropy over ln n is {extent(rest)}." if rest else ""
+    return case.answer("DESCRIPTIVE", sentence, [*evidence, *found], **size(mass))
 
 
 def _found(sinks: Sequence[Evidence]) -> str:

@@ -1,9 +1,12 @@
 """Whether "think step by step" changes what the last token attends to."""
 
+from functools import partial
+
 from attnpipe.aggregation.text.names import PLAIN, SHARED, STEPS
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
 from attnpipe.diagnosis.text.decide import changed, clear, significant, units_needed
+from attnpipe.diagnosis.text.found import agreed, one_answer, turned, twin, undeclared, without
 from attnpipe.diagnosis.text.names import key
 from attnpipe.diagnosis.text.words import by_layer, direction, sample, signed
 from attnpipe.diagnosis.words import number
@@ -16,6 +19,7 @@ def steps(case: Case) -> Finding | None:
 
     Sinks are left out: the plain question may begin with one. What a longer prompt does to
     any token shows in relative mass, which is told beside it. Single layers are counted only.
+    Where the weights show sinks that nobody declared, the answer must be the same without them.
     """
     if case.texts.kind != "prompts":
         return None
@@ -29,24 +33,35 @@ def steps(case: Case) -> Finding | None:
             evidence,
         )
     margin = case.texts.mass_margin
-    status = changed(mass, margin)
+    judge = partial(changed, margin=margin)
+    sinks = undeclared(case, (STEPS, PLAIN))
+    turns = turned(case, sinks, mass, judge)
+    status = agreed(case, sinks, mass, judge)
     sentence = (
         "Beside the plain question, “think step by step” changes what the last token gives to the "
         f"question’s other tokens by {signed(mass)} of its weight off the sinks "
-        f"{sample(mass, case.texts.unit)}: {_meaning(status, mass, margin)}."
+        f"{sample(mass, case.texts.unit)}: {_meaning(changed(mass, margin), mass, margin)}."
     )
+    if sinks:
+        evidence += [*sinks, *(e for e in [twin(case, mass)] if e is not None)]
+        sentence += without(case, sinks, [mass]) + (": it turns on these sinks." if turns else ".")
     if relative is not None and relative.estimate is not None:
         sentence += f" Relative to uniform attention: {signed(relative)}{_length(mass, relative)}."
     if raw is not None and raw.estimate is not None:
         sentence += f" With sinks: {signed(raw)}."
     undecided = status in ("INCONCLUSIVE", "DESCRIPTIVE")
+    more = units_needed(mass, case.texts.unit, margin, -margin)
+    missing = [one_answer(sinks)] if turns else more
     return case.answer(
         status,
         sentence + by_layer(mass),
         evidence,
         effect=mass,
-        sensitivity={f"{m:g}": changed(mass, m) for m in (margin / 2, margin, 2 * margin)},
-        missing=units_needed(mass, case.texts.unit, margin, -margin) if undecided else [],
+        sensitivity={
+            f"{m:g}": agreed(case, sinks, mass, partial(changed, margin=m))
+            for m in (margin / 2, margin, 2 * margin)
+        },
+        missing=missing if undecided else [],
     )
 
 
