@@ -1,6 +1,7 @@
 """A tiny language model reads texts: its tables against its own eager attention."""
 
 from itertools import product
+from statistics import multimode
 
 import numpy as np
 import polars as pl
@@ -161,6 +162,42 @@ def test_row_metrics_of_last_rows_are_also_given_off_the_sinks_that_the_weights_
     ours, theirs = (both[c].fill_null(np.nan).to_numpy() for c in ("value", "value_right"))
     np.testing.assert_allclose(theirs, ours, rtol=1e-3, atol=1e-4)
     assert metrics.filter(rows="all", condition="found_sinks_removed").is_empty()
+
+
+@pytest.mark.parametrize("condition", [None, "sinks_removed"])
+@pytest.mark.parametrize("rows", ["last", "all"])
+def test_peaks_are_those_of_eager_rows(read, condition, rows):
+    """By loops; a row without a choice counts for nothing."""
+    _, texts, captured, eager = read
+    text = texts[1]
+    first = 1 if condition else 0
+    at = {"checkpoint": "pretrained", "item": text.item, "rows": rows, "condition": condition}
+    for layer, head in product(range(2), range(4)):
+        able, lags = 0, []
+        queries = eager[text.item][0][layer, head]
+        for q in range(len(queries)) if rows == "all" else [len(queries) - 1]:
+            row = queries[q, first : q + 1]
+            if len(row) < 2:
+                continue
+            able += 1
+            largest, second = sorted(row / row.sum(), reverse=True)[:2]
+            if largest - second > MetricsSpec().peak_tolerance:
+                lags.append(q - first - int(row.argmax()))
+        found = {
+            name: values(captured.metrics, metric=f"peak_{name}", layer=layer, head=head, **at)
+            for name in ("resolved_share", "lag_mode", "lag_median", "lag_iqr")
+        }
+        share = found.pop("resolved_share").row(0, named=True)
+        assert (share["value"], share["n_rows"]) == (len(lags) / able, able)
+        if rows == "last":
+            assert all(frame.is_empty() for frame in found.values())
+            continue
+        low, median, high = np.quantile(lags, [0.25, 0.5, 0.75])
+        got = {name: frame["value"].item() for name, frame in found.items()}
+        assert got["lag_mode"] == min(multimode(lags))
+        assert (got["lag_median"], got["lag_iqr"]) == pytest.approx((median, high - low))
+        assert found["lag_mode"]["n_rows"].item() == len(lags)
+        assert found["lag_mode"]["n_excluded"].item() == able - len(lags)
 
 
 def off_sinks(weights):

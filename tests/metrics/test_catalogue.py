@@ -11,6 +11,8 @@ def test_metrics_of_texts_have_meanings():
     found = token_catalogue(options)
     assert set(row_metrics(options)) | set(SCORES) < set(found)
     assert "top_mass_3" in found
+    assert "peak_lag_iqr" in found
+    assert "peak_count" not in found
     assert all(found.values())
 
 

@@ -22,6 +22,8 @@ PEAKS = {
     "peak_lag_median": "median lag of resolved peaks",
     "peak_lag_iqr": "interquartile range of that lag",
 }
+OF_WINDOWS = ("peak_count",)
+"""Not told of texts: a number per text, head and lag would be as many as there are rows."""
 PROFILES = {
     "profile": "mean weight on the key position in `target`",
     "profile_published": "the same of the last query alone, where document 0's rules go by it",
@@ -97,7 +99,8 @@ def token_catalogue(options: MetricsSpec) -> dict[str, str]:
     """Return name → meaning of every metric of texts, streamed or dense."""
     rows = {name: _first_line(metric) for name, metric in row_metrics(options).items()}
     lags = {"lag_profile": PROFILES["lag_profile"]}
-    return rows | SCORES | TOKENS | lags | SPLIT | DENSE | ROWS
+    peaks = {name: meaning for name, meaning in PEAKS.items() if name not in OF_WINDOWS}
+    return rows | peaks | SCORES | TOKENS | lags | SPLIT | DENSE | ROWS
 
 
 def _first_line(metric: Callable) -> str:

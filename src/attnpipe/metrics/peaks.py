@@ -3,10 +3,18 @@
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from attnpipe.metrics.row_fold import RowFold, heads
 from attnpipe.metrics.rows import Rows, to_numpy
+
+Lags = Int[np.ndarray, " lag"]
+Counts = Float[np.ndarray, "*groups lag"]
+PerRow = tuple[
+    Bool[np.ndarray, "head sample query"],
+    Bool[np.ndarray, "head sample query"],
+    Int[np.ndarray, "head sample query"],
+]
 
 
 class Peaks(RowFold):
@@ -22,25 +30,19 @@ class Peaks(RowFold):
 
     def add(self, rows: Rows) -> None:
         """Take in checked rows."""
-        xp, heads_, keys = rows.xp, heads(rows), rows.weights.shape[-1]
-        eligible = rows.valid & (rows.n > 1)
-        ascending = rows.ascending
-        second = ascending[..., -2] if keys > 1 else xp.zeros_like(ascending[..., -1])
-        resolved = eligible & (ascending[..., -1] - second > self.options.peak_tolerance)
-        key = rows.key_positions[to_numpy(xp.argmax(rows.weights, axis=-1))]
-        lag = rows.query_positions - key
-        chosen = to_numpy(resolved)
-        lags, place = np.unique(lag[chosen], return_inverse=True)
-        head = np.nonzero(chosen)[0]
-        count = np.bincount(head * len(lags) + place, minlength=len(heads_) * len(lags))
+        eligible, resolved, lag = resolved_peaks(rows, self.options.peak_tolerance)
+        lags, place = np.unique(lag[resolved], return_inverse=True)
+        shape = (len(eligible), len(lags))
+        cell = np.nonzero(resolved)[0] * len(lags) + place
+        count = np.bincount(cell, minlength=int(np.prod(shape)))
         self.tally.add(
-            (heads_, lags),
-            count=count.reshape(len(heads_), len(lags)).astype(np.float64),
-            rows=to_numpy(xp.sum(xp.astype(eligible, xp.float64), axis=(1, 2))),
+            (heads(rows), lags),
+            count=count.reshape(shape).astype(np.float64),
+            rows=eligible.sum(axis=(1, 2)).astype(np.float64),
         )
 
     @property
-    def lags(self) -> Int[np.ndarray, " lag"]:
+    def lags(self) -> Lags:
         """Lags at which a resolved peak occurred, ascending."""
         return self.tally.labels("lag")
 
@@ -56,16 +58,55 @@ class Peaks(RowFold):
 
     def mode(self, head: int) -> float:
         """Return the most frequent lag, the smallest of them if tied; NaN without a peak."""
-        count = self.count[head]
-        return float(self.lags[np.argmax(count)]) if count.sum() else np.nan
+        return float(mode(self.lags, self.count[head]))
 
     def quantile(self, head: int, q: float) -> float:
         """Return a quantile of the lag, interpolated as `numpy.quantile`; NaN without a peak."""
-        cumulative = np.cumsum(self.count[head])
-        if not len(cumulative) or cumulative[-1] == 0:
-            return np.nan
-        place = q * (cumulative[-1] - 1)
-        below, above = self.lags[
-            np.searchsorted(cumulative, [np.floor(place), np.ceil(place)], side="right")
-        ]
-        return float(below + (above - below) * (place - np.floor(place)))
+        return float(quantile(self.lags, self.count[head], q))
+
+
+def resolved_peaks(rows: Rows, tolerance: float) -> PerRow:
+    """Return which rows could have a peak, which have a resolved one, and its lag.
+
+    The lag of the first key with the largest weight; it says nothing where that is not resolved.
+    """
+    xp, keys = rows.xp, rows.weights.shape[-1]
+    eligible = rows.valid & (rows.n > 1)
+    ascending = rows.ascending
+    second = ascending[..., -2] if keys > 1 else xp.zeros_like(ascending[..., -1])
+    resolved = eligible & (ascending[..., -1] - second > tolerance)
+    key = rows.key_positions[to_numpy(xp.argmax(rows.weights, axis=-1))]
+    return to_numpy(eligible), to_numpy(resolved), rows.query_positions - key
+
+
+def mode(lags: Lags, count: Counts) -> Float[np.ndarray, "*groups"]:
+    """Return the most frequent lag of each group, the smallest if tied; NaN without any."""
+    if not len(lags):
+        return np.full(count.shape[:-1], np.nan)
+    found = lags[count.argmax(axis=-1)].astype(np.float64)
+    return np.where(count.sum(axis=-1) > 0, found, np.nan)
+
+
+def quantile(lags: Lags, count: Counts, q: float) -> Float[np.ndarray, "*groups"]:
+    """Return a quantile of each group's lags, interpolated as `numpy.quantile`; NaN without any.
+
+    Parameters
+    ----------
+    lags
+        Ascending.
+    count
+        How often each occurs.
+    q
+        In [0, 1].
+    """
+    if not len(lags):
+        return np.full(count.shape[:-1], np.nan)
+    cumulative = np.cumsum(count, axis=-1)
+    total = cumulative[..., -1]
+    place = np.maximum(q * (total - 1), 0.0)
+    below, above = (
+        lags[np.minimum((cumulative <= end[..., None]).sum(axis=-1), len(lags) - 1)]
+        for end in (np.floor(place), np.ceil(place))
+    )
+    between = below + (above - below) * (place - np.floor(place))
+    return np.where(total > 0, between, np.nan)

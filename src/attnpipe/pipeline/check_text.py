@@ -19,8 +19,11 @@ from attnpipe.text.conditions import conditions, variant_label
 BY_KEYS = ("layer_entropy", "segment_mass", "few_shot")
 """Figures whose view says with which keys."""
 OF_LAST = ("focus_position",)
-OF_ALL = (*SCORES, "rows_valid", "query_variation", "lag_variation")
-OF_BOTH = ("sink_mass",)
+OF_ALL = (
+    *SCORES, "rows_valid", "query_variation", "lag_variation",
+    "peak_lag_mode", "peak_lag_median", "peak_lag_iqr",
+)  # fmt: skip
+OF_BOTH = ("sink_mass", "peak_resolved_share")
 """What is known of single heads beside the metrics of their rows."""
 WITH_SINKS = ("sink_mass", "rows_valid")
 """What there is not without sinks."""

@@ -202,6 +202,7 @@ HEAD_TABLE = Table("heads", "what single heads do with the last token's row", {
     "focus_position": Column(INT, "most frequent position of the largest weight"),
     "focus_token": Column(TEXT, "most frequent token there"),
     "focus_share": Column(REAL, "share of questions whose largest weight lies on that token"),
+    "focus_resolved": Column(REAL, "share of questions whose largest weight stands out: it exceeds the second by more than `analysis.metrics.peak_tolerance`; else its place is noise"),
     "focused_rank": Column(INT, "1: the most focused head of the model in this variant and condition (lowest normalised entropy)"),
     "published_rank": Column(INT, "the same by raw entropy, as document 3 ranks"),
     "cluster": Column(INT, "cluster of alike heads, from 0"),

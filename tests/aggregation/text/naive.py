@@ -15,12 +15,19 @@ def removed(row, sinks=(0,)):
     return rest / rest.sum()
 
 
+def resolved(row):
+    """Whether the largest weight stands out from the second."""
+    first, second = sorted([*row, 0.0], reverse=True)[:2]
+    return float(first - second > 0.05)
+
+
 def row_values(row, n):
     h = entropy(row)
     return {
         "entropy": h,
         "entropy_normalized": h / np.log(n) if n > 1 else None,
         "max_weight": float(row.max()),
+        "peak_resolved_share": resolved(row),
     }
 
 

@@ -36,6 +36,23 @@ def test_entropies_are_those_of_single_rows(made, tables):
     assert row["entropy_lo95"] < row["entropy"] < row["entropy_hi95"]
 
 
+@pytest.mark.parametrize("condition", [None, "sinks_removed"])
+def test_whether_the_focus_stands_out_is_told_beside_it(made, tables, condition):
+    shares = set()
+    for layer in range(2):
+        for head in range(2):
+            rows = [
+                made.run.attention.last("pretrained", t.item)[layer, head].astype(float)
+                for t in made.own if t.variant == "plain"
+            ]  # fmt: skip
+            kept = [removed(row) if condition else row for row in rows]
+            gaps = [np.partition(row, -2)[-1] - np.partition(row, -2)[-2] for row in kept]
+            row = one(tables.heads, variant="plain", layer=layer, head=head, condition=condition)
+            assert row["focus_resolved"] == pytest.approx(np.mean([gap > 0.05 for gap in gaps]))
+            shares.add(row["focus_resolved"])
+    assert len(shares) > 1
+
+
 def test_focus_is_the_most_frequent_word_not_the_word_at_the_most_frequent_place(aggregate):
     made = study(questions=5, variants=("sentences",))  # every other one is longer
     for text in made.own:

@@ -16,6 +16,7 @@ from attnpipe.metrics.tokens.battery import TokenBattery
 from attnpipe.metrics.tokens.head_distances import HeadDistances
 from attnpipe.metrics.tokens.incoming import Incoming
 from attnpipe.metrics.tokens.lags import LagProfile
+from attnpipe.metrics.tokens.peaks import SamplePeaks
 from attnpipe.metrics.tokens.scores import HeadScores
 from attnpipe.metrics.tokens.texts import Texts
 from attnpipe.metrics.tokens.validity import SampleValidity
@@ -23,7 +24,7 @@ from attnpipe.metrics.tokens.variation import PrefixVariation
 from attnpipe.schema.analysis import MetricsSpec
 
 OPTIONS = MetricsSpec(top_k=[2], recent_k=[3], row_tolerance=1e-6)
-PLAIN = (Incoming, LagProfile, SampleValidity)
+PLAIN = (Incoming, LagProfile, SampleValidity, SamplePeaks)
 FOLDS = (
     *PLAIN,
     HeadScores,

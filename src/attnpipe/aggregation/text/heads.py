@@ -11,6 +11,7 @@ from attnpipe.tables.text import HEAD_TABLE
 HEAD = ["checkpoint", "variant", "condition", "layer", "head"]
 OF_MODEL = [column for column in HEAD if column != "variant"]
 FOCUS = "focus_position"
+RESOLVED = "peak_resolved_share"
 
 
 def heads(
@@ -24,7 +25,7 @@ def heads(
 ) -> pl.DataFrame:
     """Return entropy, focus, rank and cluster of every head, variant by variant.
 
-    With all keys, and off the sinks.
+    With all keys, and off the sinks; the focus with the share of questions in which it stands out.
 
     Parameters
     ----------
@@ -53,6 +54,8 @@ def heads(
         rows.filter(pl.col("metric") == metric).select(*HEAD, pl.col("mean").alias(metric))
         for metric in ("entropy_normalized", "max_weight")
     ]
+    resolved = rows.filter(pl.col("metric") == RESOLVED)
+    parts.append(resolved.select(*HEAD, focus_resolved="mean"))
     parts += [_focus(metrics, tokens, items), _clusters(clusters), splits]
     for part in parts:
         keys = [column for column in HEAD if column in part.columns]

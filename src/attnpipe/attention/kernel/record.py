@@ -10,11 +10,11 @@ from jaxtyping import Bool, Float, Int
 from attnpipe.attention.kernel.seen import Seen
 from attnpipe.attention.kernel.sums import Sums
 from attnpipe.attention.kernel.table import Table
-from attnpipe.metrics.peaks import Peaks
 from attnpipe.metrics.row_means import RowMeans
 from attnpipe.metrics.rows import REASONS
 from attnpipe.metrics.tokens.incoming import Incoming
 from attnpipe.metrics.tokens.lags import LagProfile
+from attnpipe.metrics.tokens.peaks import SamplePeaks
 from attnpipe.metrics.tokens.validity import SampleValidity
 
 _PADDING, _NOT_FINITE = (1 + REASONS.index(reason) for reason in ("padding", "not_finite"))
@@ -106,7 +106,7 @@ class Folds(Protocol):
     means: RowMeans
     incoming: Incoming
     lags: LagProfile
-    peaks: Peaks
+    peaks: SamplePeaks
 
 
 def record(
@@ -153,13 +153,15 @@ def record(
         entropy=_stack(found, "entropy"),
         log_n=_stack(found, "log_n"),
     )
-    peaks = [np.concatenate([one.peaks[head] for one in found]) for head in heads]
-    labels = np.unique(np.concatenate(peaks))
-    counts = [np.bincount(np.searchsorted(labels, own), minlength=len(labels)) for own in peaks]
+    peaks = np.unique(np.concatenate([own for one in found for own in one.peaks]))
+    counts = [
+        [np.bincount(np.searchsorted(peaks, own), minlength=len(peaks)) for own in one.peaks]
+        for one in found
+    ]
     folds.peaks.tally.add(
-        (heads, labels),
-        count=np.stack(counts).astype(np.float64),
-        rows=np.sum([one.several for one in found], axis=0),
+        (heads, samples, peaks),
+        count=np.stack(counts, axis=1).astype(np.float64),
+        rows=_stack(found, "several"),
     )
 
 

@@ -2,12 +2,12 @@
 
 from attnpipe.core.block import Block
 from attnpipe.core.fold import State
-from attnpipe.metrics.peaks import Peaks
 from attnpipe.metrics.row_fold import RowFold
 from attnpipe.metrics.row_means import RowMeans
 from attnpipe.metrics.rows import Rows
 from attnpipe.metrics.tokens.incoming import Incoming
 from attnpipe.metrics.tokens.lags import LagProfile
+from attnpipe.metrics.tokens.peaks import SamplePeaks
 from attnpipe.metrics.tokens.validity import SampleValidity
 from attnpipe.schema.analysis import MetricsSpec
 
@@ -25,7 +25,7 @@ class StreamingBattery:
     validity
         Rows that count, and why others do not, per head and sample.
     peaks
-        Resolved peaks by lag, per head.
+        Resolved peaks by lag, per head and sample.
     incoming
         What each key receives, and would receive from uniform attention.
     lags
@@ -36,7 +36,7 @@ class StreamingBattery:
         self.options = options
         self.means = RowMeans(options)
         self.validity = SampleValidity(options)
-        self.peaks = Peaks(options)
+        self.peaks = SamplePeaks(options)
         self.incoming = Incoming(options)
         self.lags = LagProfile(options)
 

@@ -1,6 +1,6 @@
 """The last token's row without the sinks that a layer's own weights show."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -41,13 +41,13 @@ def with_declared(
 
 
 def fold_last_rows(
-    fold: RowFold, rows: Mapping[int, Row], sinks: Mapping[int, Keys], tolerance: float
+    folds: Sequence[RowFold], rows: Mapping[int, Row], sinks: Mapping[int, Keys], tolerance: float
 ) -> None:
-    """Show a fold the stored last rows of a layer, off the sinks.
+    """Show folds the stored last rows of a layer, off the sinks.
 
     Parameters
     ----------
-    fold
+    folds
         What takes them in.
     rows
         Item → weights; by `observers.WeightStore` 0 where a key is masked and nowhere else.
@@ -69,4 +69,6 @@ def fold_last_rows(
             np.array(items),
         )
         gone = np.stack([sinks[item] for item in items])
-        fold.add(without(Rows.from_block(block, tolerance), gone))
+        checked = without(Rows.from_block(block, tolerance), gone)
+        for fold in folds:
+            fold.add(checked)

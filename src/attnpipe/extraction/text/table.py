@@ -19,6 +19,7 @@ from attnpipe.metrics.rows import REASONS
 from attnpipe.metrics.tokens.battery import TokenBattery
 from attnpipe.metrics.tokens.data_sinks import FOUND_SINKS_REMOVED
 from attnpipe.metrics.tokens.masses import mass_on
+from attnpipe.metrics.tokens.peaks import SamplePeaks
 from attnpipe.metrics.tokens.scores import SCORES
 from attnpipe.metrics.tokens.view import View
 from attnpipe.tables.text import ALWAYS_PER_HEAD, TEXT_METRICS
@@ -63,6 +64,7 @@ class TextMetricTable:
         for view in battery.views.values():
             at = where | {"condition": view.condition, "rows": view.which}
             self._means(at, view.means)
+            self._peaks(at, view.peaks)
             self._sinks(at, view, battery)
             if view.which == "all":
                 self._scores(at, view)
@@ -75,7 +77,7 @@ class TextMetricTable:
     def add_without_found(
         self, checkpoint: str, layer: int, battery: TokenBattery, last: Mapping[int, Row]
     ) -> None:
-        """Add the row metrics of a layer's last rows off declared and found sinks.
+        """Add the row metrics and peaks of a layer's last rows off declared and found sinks.
 
         Which keys the weights show to be sinks is known once all rows were seen, and rows are
         seen once: what is not stored cannot be folded again without them.
@@ -91,10 +93,11 @@ class TextMetricTable:
         """
         found = sinks_by_variant(battery.views["all", None].incoming, self._variants)
         sinks = with_declared(found, self._variants, battery.texts)
-        means = RowMeans(battery.options)
-        fold_last_rows(means, last, sinks, battery.options.row_tolerance)
+        means, peaks = RowMeans(battery.options), SamplePeaks(battery.options)
+        fold_last_rows([means, peaks], last, sinks, battery.options.row_tolerance)
         at = {"checkpoint": checkpoint, "layer": layer, "condition": FOUND_SINKS_REMOVED}
         self._means(at | {"rows": "last"}, means)
+        self._peaks(at | {"rows": "last"}, peaks)
 
     def _validity(self, where: dict, battery: TokenBattery) -> None:
         found, at = battery.validity, where | {"rows": "all"}
@@ -117,6 +120,24 @@ class TextMetricTable:
                     at, metric, mean_of_known(value.T), count.sum(axis=0), item=samples,
                     head=np.array(np.nan), excluded=left_out.sum(axis=0),
                 )  # fmt: skip
+
+    def _peaks(self, at: dict, peaks: SamplePeaks) -> None:
+        """Add how many rows have a resolved peak, and of all rows at which lags.
+
+        The lag of a single row is told by `focus_position`.
+        """
+        samples, resolved = peaks.samples, peaks.resolved
+        self._put(at, "peak_resolved_share", peaks.share, samples, peaks.rows)
+        if at["rows"] != "all":
+            return
+        low, median, high = (peaks.quantile(q) for q in (0.25, 0.5, 0.75))
+        open_ = peaks.rows - resolved
+        for metric, value in (
+            ("peak_lag_mode", peaks.mode()),
+            ("peak_lag_median", median),
+            ("peak_lag_iqr", high - low),
+        ):
+            self._put(at, metric, value, samples, resolved, excluded=open_)
 
     def _sinks(self, at: dict, view: View, battery: TokenBattery) -> None:
         if view.condition is not None:

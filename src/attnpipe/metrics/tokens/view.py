@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from attnpipe.metrics.peaks import Peaks
 from attnpipe.metrics.row_fold import RowFold
 from attnpipe.metrics.row_means import RowMeans
 from attnpipe.metrics.rows import Rows
 from attnpipe.metrics.tokens.head_distances import HeadDistances
 from attnpipe.metrics.tokens.incoming import Incoming
 from attnpipe.metrics.tokens.lags import LagProfile
+from attnpipe.metrics.tokens.peaks import SamplePeaks
 from attnpipe.metrics.tokens.scores import HeadScores
 from attnpipe.metrics.tokens.texts import Texts
 from attnpipe.metrics.tokens.variation import PrefixVariation
@@ -46,7 +46,7 @@ class View:
         self.means = RowMeans(options)
         self.incoming = Incoming(options)
         self.lags = LagProfile(options)
-        self.peaks = Peaks(options)
+        self.peaks = SamplePeaks(options)
         self.scores = HeadScores(options, texts)
         self.distances = HeadDistances(options, texts, distance_rows)
         self.variation = PrefixVariation(options, texts, int(condition is not None))

@@ -17,6 +17,7 @@ COLUMNS = {
     "on token": "focus_token",
     "share": "focus_share",
     "position": "focus_position",
+    "resolved": "focus_resolved",
     "published": "published_rank",
     "n": "n",
 }
@@ -46,8 +47,10 @@ def head_listings(tables: Mapping[str, pl.DataFrame], variant: str) -> list[List
         ordered = shown.sort("focused_rank", descending=last).head(SHOWN).drop("focused_rank")
         text = (
             f"By entropy of the last token’s row over ln n, mean over questions, of {own.height} "
-            "heads. Share: of questions whose largest weight lies on that token. Published: rank "
-            "by raw entropy."
+            "heads. Share: of questions whose largest weight lies on that token. Resolved: of "
+            "those whose largest weight exceeds the second by more than "
+            "analysis.metrics.peak_tolerance; where few do, the token is noise. Published: rank by "
+            "raw entropy."
         )
         found.append(listing(title, "heads.csv", text, ordered))
     return found
