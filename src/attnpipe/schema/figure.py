@@ -52,7 +52,7 @@ class FigureOptions(Section):
     tokens: Annotated[int, Field(ge=-200, le=200)] | None = None
     """Tokens that `prompt_maps` shows: the first so many, or the last if negative; null: the first 20."""
     view: Annotated[str, Field(min_length=1)] | None = None
-    """What is shown of several. `prompt_maps`: one of `analysis.text.views` (null: `last_layer`). `keywords`: `last_layer` (null), `mean`, or one head as `l3h2`. `head_atlas`: a variant (null: the first). `layer_entropy`, `segment_mass`, `few_shot`: `all_keys` or `sinks_removed` (null: `all_keys`; `segment_mass`: `sinks_removed`)."""
+    """What is shown of several. `prompt_maps`: one of `analysis.text.views` (null: `last_layer`). `keywords`: `last_layer` (null), `mean`, or one head as `l3h2`. `head_atlas`: a variant (null: the first). `layer_entropy`, `segment_mass`, `few_shot`: `all_keys`, `sinks_removed` or `found_sinks_removed` (null: `all_keys`; `segment_mass`: `sinks_removed`)."""
     log: bool | None = None
     """Whether the colours of `prompt_maps` and `head_atlas` are on a logarithmic scale; null: no."""
     metrics: Annotated[list[str], Field(min_length=1, max_length=24)] | None = None

@@ -269,7 +269,7 @@ def text_contrasts(plan: Plan) -> pl.DataFrame:
         return schema.TEXT_CONTRASTS.frame()
     for k, model in enumerate(plan.working):
         rng = np.random.default_rng([k, 11])
-        for end, scale in (("", 0.8), ("_sinks_removed", 1.0)):
+        for end, scale in (("", 0.8), ("_sinks_removed", 1.0), ("_found_sinks_removed", 0.9)):
             distance = scale * (0.2 + 0.25 * np.sin(np.linspace(0, 3, plan.layers)) ** 2)
             distance += rng.uniform(0, 0.03, plan.layers)
             for layer, d in [*enumerate(distance.tolist()), (None, float(distance.mean()))]:

@@ -108,7 +108,7 @@ def test_prompt_sensitivity_draws_the_null_and_marks_layers_that_stand_out(
 ) -> None:
     figure = draw("prompt_sensitivity")
     table = text_factory.study()["text_contrasts"].filter(pl.col("layer").is_not_null())
-    for ax, end in zip(figure.axes, ("", "_sinks_removed"), strict=True):
+    for ax, end in zip(figure.axes, ("", "_sinks_removed", "_found_sinks_removed"), strict=True):
         values = {
             name: table.filter(pl.col("measure") == name + end).sort("layer")
             for name in ("distance", "null_distance", "distance_vs_others")
@@ -126,7 +126,7 @@ def test_the_most_sensitive_layers_are_named_in_their_order(
 ) -> None:
     said = " ".join(t.get_text() for t in draw("prompt_sensitivity").texts)
     table = text_factory.study()["text_contrasts"].filter(
-        pl.col("layer").is_not_null() & (pl.col("measure") == "distance_sinks_removed")
+        pl.col("layer").is_not_null() & (pl.col("measure") == "distance_found_sinks_removed")
     )
     first, second = table.sort("mean", descending=True)["layer"].to_list()[:2]
     assert f"layers {first} (" in said

@@ -75,7 +75,7 @@ def test_a_view_of_keywords_that_is_not_there_is_refused(draw: Draw) -> None:
 
 @pytest.mark.parametrize("name", ["layer_entropy", "segment_mass", "few_shot"])
 def test_an_unknown_condition_is_refused_with_those_there_are(draw: Draw, name: str) -> None:
-    with pytest.raises(UserError, match=r"there is all_keys, sinks_removed"):
+    with pytest.raises(UserError, match=r"there is all_keys, sinks_removed, found_sinks_removed"):
         draw(name, view="without")
 
 

@@ -18,7 +18,7 @@ from attnpipe.figures.text import shorten
 from attnpipe.figures.texts.curves import draw_curve, layer_axis, layers_in
 from attnpipe.figures.texts.parts import answers_only
 from attnpipe.figures.texts.selection import (
-    OFF_SINKS,
+    OFF,
     absence_notes,
     by_layer,
     condition_of,
@@ -53,7 +53,7 @@ def draw(
     words = Words(
         title="Does the last token attend to the examples' answers?",
         subtitle="Attention to each example's answer, mean over heads and questions"
-        f"{', ' + OFF_SINKS if condition else ''}. Uniform attention gives mass / uniform = 1, "
+        f"{OFF.get(condition or '', '')}. Uniform attention gives mass / uniform = 1, "
         f"however long the prompt is. Bars and bands: {PERCENT} intervals over questions.",
         notes=[
             *cut_note(len(models), frame["model"].n_unique()),

@@ -14,7 +14,7 @@ from attnpipe.figures.selection import Tables
 from attnpipe.figures.style import QUIET, RULE, SMALL, Look, styled
 from attnpipe.figures.texts.curves import LAYERS, draw_curve, layer_axis, layers_in
 from attnpipe.figures.texts.selection import (
-    OFF_SINKS,
+    OFF,
     UNTRAINED,
     absence_notes,
     by_layer,
@@ -48,7 +48,7 @@ def draw(
     words = Words(
         title="How distributed is the last token's attention? Entropy by layer",
         subtitle=f"Left: of each head's row over ln of its n keys, then averaged over heads"
-        f"{'' if condition is None else ', ' + OFF_SINKS}; 0 = one token, 1 = uniform. Right: of "
+        f"{OFF.get(condition or '', '')}; 0 = one token, 1 = uniform. Right: of "
         "the row averaged over heads first, as published; it grows with the length of the "
         f"text and with heads that differ. Bands: {PERCENT} intervals over questions or sentences.",
         xlabel=LAYERS,

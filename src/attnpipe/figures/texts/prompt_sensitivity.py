@@ -24,8 +24,13 @@ from attnpipe.schema.figure import FigureOptions
 
 MOST = 6
 """Models on one sheet."""
-PANELS = {"": "all keys", "_sinks_removed": "without sinks"}
-"""Ending of the measures → title."""
+FOUND = "_found_sinks_removed"
+PANELS = {
+    "": "all keys",
+    "_sinks_removed": "without declared sinks",
+    FOUND: "without found sinks, too",
+}
+"""Ending of the measures → title; the last is left out where no sinks were looked for."""
 NULL = Look(QUIET, "", "--")
 LEVEL = 0.05
 NAMED = 3
@@ -68,13 +73,15 @@ def draw(
                label=f"above the mean of the other layers (BH-adjusted p < {LEVEL:g})"),
     ]  # fmt: skip
     figure = sheet(context, words, [2.3 if len(models) == 1 else 1.6] * len(models), legend)
-    axes = figure.subplots(len(models), len(PANELS), squeeze=False, sharey="row", sharex="row")
+    known = frame["measure"].unique()
+    panels = {e: title for e, title in PANELS.items() if e != FOUND or f"distance{e}" in known}
+    axes = figure.subplots(len(models), len(panels), squeeze=False, sharey="row", sharex="row")
     for line, model in zip(axes, models, strict=True):
         mine = frame.filter(pl.col("model") == model)
-        for ax, (end, title) in zip(line, PANELS.items(), strict=True):
+        for ax, (end, title) in zip(line, panels.items(), strict=True):
             _panel(ax, mine, end, _look(context, model, options))
             layer_axis(ax, layers_in(mine))
-            room = sheet_width(context) / len(PANELS) - 0.4
+            room = sheet_width(context) / len(panels) - 0.4
             if not mine.filter(pl.col("measure") == f"distance{end}").height:
                 absent(ax, f"no {VALUES} {title}", room)
             ax.set_title(panel_title(context, model, title, room))

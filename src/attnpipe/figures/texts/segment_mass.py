@@ -19,7 +19,7 @@ from attnpipe.figures.style import GRID, MARKERS, RULE, SINK, SMALL, Look, style
 from attnpipe.figures.texts.curves import LAYERS, draw_curve, layer_axis
 from attnpipe.figures.texts.parts import PARTS
 from attnpipe.figures.texts.selection import (
-    OFF_SINKS,
+    OFF,
     absence_notes,
     by_layer,
     condition_of,
@@ -61,7 +61,7 @@ def draw(
         title="What does the last token attend to? Mass on the parts of the prompt",
         subtitle="Above: weights of the last token's row, mean over heads and questions; they add "
         "up to 1. Below: the same over what uniform attention would give to as many tokens"
-        f"{', ' + OFF_SINKS if condition else ''} (logarithmic; 1 = uniform), with {PERCENT} "
+        f"{OFF.get(condition or '', '')} (logarithmic; 1 = uniform), with {PERCENT} "
         "intervals over questions.",
         xlabel=LAYERS,
         notes=[

@@ -14,9 +14,19 @@ from attnpipe.figures.style import SMALL, TEXT
 from attnpipe.figures.text import shorten
 
 PRETRAINED, UNTRAINED = "pretrained", "untrained"
-CONDITIONS = {"all_keys": None, "sinks_removed": "sinks_removed"}
+CONDITIONS = {
+    "all_keys": None,
+    "sinks_removed": "sinks_removed",
+    "found_sinks_removed": "found_sinks_removed",
+}
 """View → condition in the tables."""
 OFF_SINKS = "without sinks, the rest rescaled to 1"
+OFF = {
+    "sinks_removed": f", {OFF_SINKS}",
+    "found_sinks_removed": ", without declared sinks and those that the weights show, the rest "
+    "rescaled to 1",
+}
+"""Condition → how a subtitle says it."""
 MAPS, DISTANCES = DENSE = ("maps of attention", "distances between heads")
 """What texts of too many tokens do not have."""
 
