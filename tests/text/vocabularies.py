@@ -1,8 +1,9 @@
 """Small tokenizers of the kinds that pretrained models have."""
 
+import re
 from functools import lru_cache
 
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 LINES = [
     "What is 15 plus 27? What is 3 plus 4? What is 10 plus 5?",
@@ -31,6 +32,18 @@ def byte_level() -> Tokenizer:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A", special_tokens=[("<s>", tokenizer.token_to_id("<s>"))]
     )
+    return tokenizer
+
+
+@lru_cache
+def whole_numbers() -> Tokenizer:
+    """Whole words and numbers, each sign and space alone: a number is one token."""
+    words = dict.fromkeys(piece for line in LINES for piece in re.findall(r"\w+|\W", line))
+    numbers = [str(number) for number in range(100)]
+    vocabulary = dict.fromkeys(["[UNK]", *words, *numbers])
+    ids = {word: number for number, word in enumerate(vocabulary)}
+    tokenizer = Tokenizer(models.WordLevel(ids, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\w+|\W"), "isolated")
     return tokenizer
 
 

@@ -131,22 +131,27 @@ def published_keywords(
     """Return the mass of keywords by document 3's rule, as rows without layer and head.
 
     Last layer, mean over heads; a token counts when the keyword is a substring of its
-    characters, whatever the case; tokens that read alike share one entry, the last one's. So
-    a 7 is found in 27, and a number that is split into digits is not found at all.
+    characters, whatever the case. Its table is keyed by word and token: tokens that read alike
+    share one entry, the last one's, and a token has an entry for each word that it holds. So a
+    7 is found in 27, a 17 counts for 7 and for 17, and a number that is split into digits is
+    not found at all. ``n_matches`` is the number of entries, ``n_tokens`` that of hits before
+    tokens that read alike fall together.
 
     Parameters
     ----------
     words
-        Name of the row → words of which a token counts for any.
+        Name of the row → words that are looked for; one that is given twice counts once.
     """
     mean = rows[-1].mean(axis=0)
     pieces = [text.tokens.text[a:b] for a, b in text.tokens.offsets.tolist()]
     found = []
     for name, wanted in words.items():
-        hits = {piece: weight for piece, weight in zip(pieces, mean, strict=True)
-                if any(word.lower() in piece.lower() for word in wanted)}  # fmt: skip
+        hits = [(word, place) for word in dict.fromkeys(wanted)
+                for place, piece in enumerate(pieces) if word.lower() in piece.lower()]  # fmt: skip
+        entries = {(word, pieces[place]): mean[place] for word, place in hits}
         found.append(
             {"model": model, "checkpoint": checkpoint, "item": text.item, "span": name,
-             "n_matches": len(hits), "as_published": float(sum(hits.values()))}
+             "n_matches": len(entries), "n_tokens": len(hits),
+             "as_published": float(sum(entries.values()))}
         )  # fmt: skip
     return SEGMENTS.frame(found)
