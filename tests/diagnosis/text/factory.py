@@ -154,7 +154,8 @@ def segment_summary(plan: Plan) -> pl.DataFrame:
                 )  # fmt: skip
                 rows.append(
                     span
-                    | {"measure": "as_published", "n_matches": 0.0 if absent else found}
+                    | {"measure": "as_published"}
+                    | dict.fromkeys(("n_matches", "n_tokens"), 0.0 if absent else found)
                     | statistics(plan, 0.0 if absent or not found else 0.06, 0.001)
                 )
             for layer in (None, *range(plan.layers)):

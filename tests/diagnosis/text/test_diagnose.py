@@ -365,14 +365,33 @@ def test_overlapping_intervals_do_not_make_entropies_equal(
     assert finding(judged(factory, plan, *edits), "published").status == status
 
 
-def test_collapsed_tokens_are_the_reason_where_fewer_are_found(factory: ModuleType) -> None:
-    where = {"span": "keyword: plus", "variant": "plain", "measure": "mass"}
-    said = finding(
-        judged(factory, factory.Plan(), put("segment_summary", where, n_matches=3.0, mean=0.5)),
-        "published",
-    ).sentence
-    assert "‘plus’ in plain: 0.060 [0.059, 0.061] instead of 0.500 [0.019, 0.021]" in said
-    assert "tokens that read alike are counted once" in said
+PLUS_IN_PLAIN = {"span": "keyword: plus", "variant": "plain"}
+ALIKE, SPLIT = "tokens that read alike are counted once", "where a number is split into digits"
+
+
+@pytest.mark.parametrize(
+    ("real", "tokens", "entries", "told"),
+    [
+        (3.0, 3.0, 1.0, f"; {ALIKE}, 1 in place of 3."),
+        (1.0, 0.53125, 0.53125, f"; only 0.531 of 1 times a token holds all of it: it is not "
+         f"found where it is split, as {SPLIT}."),
+        (2.0, 1.5, 0.5, f"; only 1.5 of 2 times a token holds all of it: it is not found where "
+         f"it is split, as {SPLIT}; {ALIKE}, 0.5 in place of 1.5."),
+        (2.0, 0.0, 0.0, f"; no token holds all of it, as {SPLIT}."),
+        (2.0, 2.5, 1.5, f"; {ALIKE}, 1.5 in place of 2.5."),
+        (1.0, 3.0, 2.0, "; as a substring it is found 2 times, not 1."),
+        (1.0, 1.0, 1.0, "; it counts other tokens."),
+    ],
+)  # fmt: skip
+def test_the_reason_is_the_one_that_matches_and_tokens_show(
+    factory: ModuleType, real: float, tokens: float, entries: float, told: str
+) -> None:
+    edits = [
+        put("segment_summary", PLUS_IN_PLAIN | {"measure": "mass"}, n_matches=real, mean=0.5),
+        put("segment_summary", PLUS_IN_PLAIN | PUBLISHED, n_matches=entries, n_tokens=tokens),
+    ]
+    said = finding(judged(factory, factory.Plan(), *edits), "published").sentence
+    assert f"‘plus’ in plain: 0.060 [0.059, 0.061] instead of 0.500 [0.019, 0.021]{told}" in said
 
 
 def test_causal_questions_name_the_interventions_that_are_missing(factory: ModuleType) -> None:

@@ -44,5 +44,10 @@ def keywords(summary: pl.DataFrame) -> Iterator[Evidence]:
             hi95=row["hi95"],
             n_units=row["n"],
             unit="of the weight",
-            facts={"n_matches": row["n_matches"], "word": word, "variant": row["variant"]},
+            facts={
+                "n_matches": row["n_matches"],
+                "n_tokens": row["n_tokens"],
+                "word": word,
+                "variant": row["variant"],
+            },
         )

@@ -17,6 +17,8 @@ WHY_ENTROPY = (
     "tokens have a flat mean"
 )
 
+SPLIT = "as where a number is split into digits"
+
 
 def published(case: Case) -> Finding:
     """NO: the entropy of the head-mean row, or a keyword's mass, is another by its rule.
@@ -83,14 +85,33 @@ def _gap(pair: Pair) -> float:
 
 
 def _told(ours: Evidence, theirs: Evidence) -> str:
-    """Say how a keyword's masses differ, and why, as far as the matches show it."""
+    """Say how a keyword's masses differ, and why."""
     word, variant = visible(str(ours.facts["word"])), ours.facts["variant"]
-    real, found = (float(str(e.facts["n_matches"] or 0)) for e in (ours, theirs))
-    why = "tokens that read alike are counted once"
+    said = f"‘{word}’ in {variant}: {estimate(theirs)} instead of {estimate(ours)}"
+    return f"{said}; {_why(ours, theirs)}."
+
+
+def _why(ours: Evidence, theirs: Evidence) -> str:
+    """Return the reasons, as far as mean numbers of matches and of tokens show them."""
+    real, found = (_number(e, "n_matches") for e in (ours, theirs))
+    tokens = _number(theirs, "n_tokens")
     if found > real:
-        why = f"as a substring it is found {found:.3g} times, not {real:.3g}"
-    elif found == 0 and real > 0:
-        why = "no token holds all of it, as where a number is split into digits"
-    elif found == real:
-        why = "it counts other tokens"
-    return f"‘{word}’ in {variant}: {estimate(theirs)} instead of {estimate(ours)}; {why}."
+        return f"as a substring it is found {found:.3g} times, not {real:.3g}"
+    reasons = []
+    if found == 0 and real > 0:
+        reasons.append(f"no token holds all of it, {SPLIT}")
+    elif tokens < real:
+        reasons.append(
+            f"only {tokens:.3g} of {real:.3g} times a token holds all of it: it is not found "
+            f"where it is split, {SPLIT}"
+        )
+    if found < tokens:
+        reasons.append(
+            f"tokens that read alike are counted once, {found:.3g} in place of {tokens:.3g}"
+        )
+    return "; ".join(reasons) or "it counts other tokens"
+
+
+def _number(evidence: Evidence, fact: str) -> float:
+    value = evidence.facts[fact]
+    return float(value) if isinstance(value, int | float) else 0.0
