@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attnpipe.text.arithmetic import Question
-from attnpipe.text.scoring import extract_answer, is_correct
+from attnpipe.text.scoring import extract_answer, reading
 
 SUM = Question(15, "plus", 27)
 DIFFERENCE = Question(3, "minus", 12)
@@ -46,6 +46,8 @@ PRODUCT = Question(120, "times", 95)
         ("15 + 27 = 42, and 3 + 4 = 7", 42),
         ("15 + 27 = (15 + 25) + 2 = 40 + 2 = 42.", 42),
         ("15 + 27 =\n42", 42),
+        ("15 + 27 = 40 + 2\n= 42", 42),
+        ("15 + 27 = 42\n\n15 + 27 = 43", 42),
         ("What is 15 plus 27?\nAnswer: 42", 42),
         ("\\boxed{42}", 42),
         ("$42", 42),
@@ -74,7 +76,58 @@ PRODUCT = Question(120, "times", 95)
 )
 def test_by_hand(continuation, answer):
     assert extract_answer(continuation, SUM) == answer
-    assert is_correct(continuation, SUM) == (answer == 42)
+    told = "right" if answer == 42 else "wrong"
+    without = "none" if continuation else "empty"
+    assert reading(continuation, SUM) == (without if answer is None else told)
+
+
+CUT = Question(18, "plus", 5)
+
+
+@pytest.mark.parametrize(
+    ("continuation", "answer", "if_finished"),
+    [
+        # Operands of a sentence that goes on are no answers …
+        ("\n\nFirst, we need to find 18 + 5.\n\nFirst, we add 18", None, 18),
+        ("\n\nFirst, we add 18 to", None, 18),
+        ("\n\nTo find 18 plus 5, we need to add 18 to itself five times.\n\n", None, 18),
+        ("\n\nFirst, we need to find the sum of 18 and 5.\n\nWe add 1", None, 1),
+        ("5 apples and", None, 5),
+        # … unless they are said to be, or stand alone.
+        (" 18\n\nThis", 18, 18),
+        (" **18**.\n", 18, 18),
+        ("The answer is 18.\n\nThe answer", 18, 18),
+        ("18 + 5 = 18.\n\nSo", 18, 18),
+        (" 18 apples\n\nA: 23 and", 18, 18),
+        (" 18 apples\n\nQ: What is 3 plus 4?\nA:", 18, 18),
+        # A number at the cut may go on.
+        ("18 + 5 = 2", None, 2),
+        ("18 + 5 = 1,02", None, 1),
+        ("The answer is 2", None, 2),
+        ("The answer is 23.\n\nThe answer is 2", 23, 23),
+        ("18 + 5 = 23\n\n18 + 5 = 2", 23, 23),
+        (" 23\n\nA: 2", 23, 23),
+        (" 23\n\nQ: What is 3 plus 4?\nA: 7", 23, 23),
+        ("23", None, 23),
+        # So may a sum.
+        ("18 + 5 = 20 + 3", None, 20),
+        ("18 + 5 = 20 +", None, 20),
+        ("18 + 5 = 20 + 3 =", None, 20),
+        ("18 + 5 = 20 + 3 = 23, as", 23, 23),
+        # The rest is read as in a text that was ended.
+        ("18 and 5 are 23 to", 23, 23),
+        ("First, 17. Then", 17, 17),
+        ("We add 18 to", None, 18),
+        ("\n\nWe add", None, None),
+        (" \n", None, None),
+    ],
+)
+def test_a_text_that_was_cut_off(continuation, answer, if_finished):
+    assert extract_answer(continuation, CUT, finished=False) == answer
+    assert extract_answer(continuation, CUT) == if_finished
+    told = reading(continuation, CUT, finished=False)
+    without = "unfinished" if continuation.strip() else "empty"
+    assert told == (without if answer is None else "right" if answer == 23 else "wrong")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +154,7 @@ def test_other_questions(question, continuation, answer):
 def test_any_text_has_an_integer_or_none(text):
     answer = extract_answer(text, SUM)
     assert answer is None or isinstance(answer, int)
-    assert is_correct(text, SUM) == (answer == 42)
+    assert (reading(text, SUM) == "right") == (answer == 42)
 
 
 @given(
@@ -112,6 +165,12 @@ def test_an_answer_stands_in_the_text(text):
     if answer is not None:
         bare = "".join(c for c in text if c not in ", ")
         assert str(abs(answer)) in bare
+
+
+@given(st.text(alphabet="0123456789.,-−+  \nQA:=plus15 27answer is", max_size=60), st.booleans())
+def test_what_is_written_on_changes_no_answer_that_a_cut_text_has_by_its_equation(text, more):
+    start = f"15 + 27 = 41.\n{text}"
+    assert extract_answer(start + "A" * more, SUM, finished=False) == 41
 
 
 @given(

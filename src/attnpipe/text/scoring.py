@@ -19,14 +19,16 @@ _SIGNS: Mapping[str, str] = {
     "minus": r"-|\u2212|minus",
     "times": r"\*|×|x|times|multiplied\s+by",
 }
-_EQUALS = r"\s*(?:=|equals|is|makes|gives)\s*(?:[0-9\s()+*×\u2212-]+=\s*)*"
-_NO_TERM = r"(?!\s*[+*×\u2212-]\s*[0-9])"
+_EQUALS = r"\s*(?:=|equals|is|makes|gives)\s*(?:[0-9 \t()+*×\u2212-]+\s*=\s*)*"
+_NO_TERM = r"(?!\s*[+*×\u2212-]\s*(?:[0-9]|\Z))"
+_NO_STEP = rf"{_NO_TERM}(?!\s*=)"
+_AT_THE_END = re.compile(rf"[0-9](?:[0-9.{_SEPARATORS}]*[0-9])?\Z")
 _MOST_DIGITS = 18
 _BETWEEN = 20
 """Most characters between two operands for them to be the question over again."""
 
 
-def extract_answer(continuation: str, question: Question) -> int | None:
+def extract_answer(continuation: str, question: Question, *, finished: bool = True) -> int | None:
     """Return the integer that a continuation gives as its answer, None where it gives none.
 
     What follows a new line with ``Q:`` or ``Question:`` is another question and is cut off. The
@@ -45,27 +47,69 @@ def extract_answer(continuation: str, question: Question) -> int | None:
     A number with decimals other than zeros, or of more than 18 digits, is no integer, so that
     the answer is None.
 
+    Where the text was cut off, a number right before the cut may go on, and is left out. In the
+    part that was cut, a first number that is one of the operands (``First, we add 18``) is no
+    answer, unless it stands alone on its line or behind ``answer is``; nor is one that the text
+    goes on to reckon with (``20 + 3 =``).
+
     Parameters
     ----------
     continuation
         What the model wrote behind the prompt.
     question
         The question it was asked.
+    finished
+        Whether the model ended the text; False: it was cut off.
     """
-    text = _NEXT_QUESTION.split(continuation, maxsplit=1)[0]
-    for section in _NEXT_ANSWER.split(text):
-        cue = _CUE.search(section)
-        for part in (section[cue.end() :] if cue else "", section):
-            equation = _equation(question).search(part)
-            found = equation or re.search(_NUMBER, _restated(question).sub(" ", part))
-            if found is not None:
-                return _integer(found)
+    text, *others = _NEXT_QUESTION.split(continuation, maxsplit=1)
+    cut = not finished and not others
+    sections = _NEXT_ANSWER.split(_AT_THE_END.sub("", text) if cut else text)
+    for place, section in enumerate(sections, start=1):
+        found = _found(section, question, cut=cut and place == len(sections))
+        if found is not None:
+            return _integer(found)
     return None
 
 
-def is_correct(continuation: str, question: Question) -> bool:
-    """Whether a continuation gives the right answer, by the rule of `extract_answer`."""
-    return extract_answer(continuation, question) == question.answer
+def reading(continuation: str, question: Question, *, finished: bool = True) -> str:
+    """Return how a continuation is to be read, by the rule of `extract_answer`.
+
+    Returns
+    -------
+    str
+        ``right`` or ``wrong``. Where there is no answer: ``empty`` if nothing but white space was
+        written, ``unfinished`` if the text was cut off, else ``none``.
+    """
+    given = extract_answer(continuation, question, finished=finished)
+    if given is not None:
+        return "right" if given == question.answer else "wrong"
+    if not continuation.strip():
+        return "empty"
+    return "none" if finished else "unfinished"
+
+
+def _found(section: str, question: Question, *, cut: bool) -> re.Match[str] | None:
+    """Return the number that one section gives."""
+    cue = _CUE.search(section)
+    for part, told in ((section[cue.end() :] if cue else "", True), (section, False)):
+        equation = _equation(question).search(part)
+        rest = _restated(question).sub(" ", part)
+        found = equation or re.search(_NUMBER + (_NO_STEP if cut else ""), rest)
+        if found is not None:
+            operand = cut and not equation and not told and _is_operand(found, question)
+            return None if operand and not _alone(found) else found
+    return None
+
+
+def _is_operand(found: re.Match[str], question: Question) -> bool:
+    return _integer(found) in (question.first, question.second)
+
+
+def _alone(found: re.Match[str]) -> bool:
+    """Whether there is neither a word nor another number on the same line."""
+    before = found.string[: found.start()].rpartition("\n")[2]
+    after = found.string[found.end() :].partition("\n")[0]
+    return not re.search(r"\w", before + after)
 
 
 def _equation(question: Question) -> re.Pattern[str]:
