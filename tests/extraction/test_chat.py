@@ -19,8 +19,9 @@ from attnpipe.text.study import study_texts
 from attnpipe.text.tokens import load_tokenizer
 
 CHAT = PromptsData(
-    kind="prompts", name="chat", questions=2, shots=[0, 1], template="chat", system="Be brief."
-)
+    kind="prompts", name="chat", questions=2, shots=[0, 1], template="chat", system="Be brief.",
+    max_new_tokens=3,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def chat(tmp_path_factory):
     texts = model_texts("m", study.texts, study.spans, tokenizer)
     captured = capture_texts(
         lambda _: load_model(folder, "causal_lm"), "m", "causal_lm", texts, tokenizer,
-        MetricsSpec(top_k=[2], recent_k=[2]), TextSpec(), new_tokens=3,
+        MetricsSpec(top_k=[2], recent_k=[2]), TextSpec(),
     )  # fmt: skip
     exact = load_model(folder, "causal_lm", "float64")
     exact.set_attn_implementation("eager")

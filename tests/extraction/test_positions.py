@@ -26,11 +26,10 @@ def gpt2(folder, positions):
     return folder
 
 
-def captured(spec, folder, texts):
+def captured(folder, texts):
     return capture_texts(
         lambda _: load_model(folder, "causal_lm"), "m", "causal_lm", texts,
         load_tokenizer(folder), MetricsSpec(top_k=[2], recent_k=[2]), TextSpec(),
-        new_tokens=spec.max_new_tokens,
     )  # fmt: skip
 
 
@@ -40,7 +39,9 @@ def test_answers_behind_the_last_position_are_refused_before_a_model_reads(
 ):
     monkeypatch.setattr("attnpipe.text.arithmetic.POOL", 100)
     spec = PromptsData(
-        kind="prompts", name="p", questions=2, shots=[0], max_new_tokens=new_tokens
+        kind="prompts", name="p", questions=2, shots=[0], max_new_tokens=new_tokens,
+        variants={"plain": {}, "long": {"prefix": "Now, ", "max_new_tokens": new_tokens + 1}},
+        few_shot=[],
     )  # fmt: skip
     free = gpt2(tmp_path / "free", 512)
     study = study_texts(spec, {"m": free}, {"m": None})
@@ -48,13 +49,14 @@ def test_answers_behind_the_last_position_are_refused_before_a_model_reads(
     texts = model_texts("m", study.texts, study.spans, tokenizer)
     right = [len(tokenizer.encode(f" {t.asked.answer}", add_special_tokens=False)) for t in texts]
     needed = max(
-        len(t.tokens.ids) + max(new_tokens, own) for t, own in zip(texts, right, strict=True)
+        len(t.tokens.ids) + max(new_tokens + (t.variant == "long"), own)
+        for t, own in zip(texts, right, strict=True)
     )
     enough = gpt2(tmp_path / "enough", needed)
     assert study_texts(spec, {"m": enough}, {"m": None}).texts.height == len(texts)
-    assert captured(spec, enough, texts).answers["generated"].null_count() == 0
+    assert captured(enough, texts).answers["generated"].null_count() == 0
     short = gpt2(tmp_path / "short", needed - 2)
     with pytest.raises(UserError, match=f"the model has {needed - 2} positions; shorten"):
         study_texts(spec, {"m": short}, {"m": None})
     with pytest.raises(IndexError):
-        captured(spec, short, texts)
+        captured(short, texts)

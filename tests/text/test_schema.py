@@ -64,6 +64,15 @@ def test_a_config_as_yaml_gives_it():
         ({"match": "stem"}, "'word', 'prefix' or 'substring'"),
         ({"variants": {}}, "at least 1 item"),
         ({"variants": {"a": {}, "b": {}}, "few_shot": []}, "'a' and 'b' are the same"),
+        (
+            {"variants": {"a": {}, "b": {"max_new_tokens": 9}}, "few_shot": []},
+            "'a' and 'b' are the same",
+        ),
+        ({"max_new_tokens": 2, "min_new_tokens": 3}, "max_new_tokens is 2 and min_new_tokens 3"),
+        (
+            {"min_new_tokens": 3, "variants": {"a": {"max_new_tokens": 2}}, "few_shot": []},
+            "variants.a.max_new_tokens is 2 and min_new_tokens 3; raise variants.a",
+        ),
         ({"variants": {"a b": {}}, "few_shot": []}, "match pattern"),
         ({"variants": {"a": {"sufix": "x"}}, "few_shot": []}, "Extra inputs"),
         ({"example": {"suffix": "\n"}}, "match pattern"),

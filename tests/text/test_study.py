@@ -135,7 +135,9 @@ def test_a_model_with_too_few_positions_is_refused(tmp_path):
 def test_prompts_leave_room_for_what_is_written_and_for_the_right_answer(
     tmp_path, new_tokens, room
 ):
-    spec = PROMPTS.model_copy(update={"max_new_tokens": new_tokens})
+    plain = {"max_new_tokens": None}
+    variants = {n: v.model_copy(update=plain) for n, v in PROMPTS.variants.items()}
+    spec = PROMPTS.model_copy(update={"max_new_tokens": new_tokens, "variants": variants})
     free = folder(tmp_path / "free", byte_level())
     study = prepared({"free": free}, spec)
     tokenizer = load_tokenizer(free)
@@ -151,6 +153,27 @@ def test_prompts_leave_room_for_what_is_written_and_for_the_right_answer(
     sentence = rf"tokens and its answer up to \d+, the model has {needed - 1} positions; shorten"
     with pytest.raises(UserError, match=sentence):
         prepared({"m": short}, spec)
+
+
+def test_examples_shorten_answers_and_variants_may_lengthen_them(models):
+    variants = {"plain": {"max_new_tokens": 40}, "cot": {"instruction": "Think."}}
+    spec = PromptsData.model_validate(
+        PROMPTS.model_dump() | {"variants": variants, "max_new_tokens": 9, "min_new_tokens": 2}
+    )
+    study = prepared(models, spec)
+    most = {"plain": 40, "1_shot": 9, "2_shot": 9, "cot": 9}
+    assert dict(study.texts.select("variant", "max_new_tokens").unique().iter_rows()) == most
+    assert set(study.texts["min_new_tokens"]) == {2}
+    tokenizer = load_tokenizer(models["words"])
+    for text in model_texts("words", study.texts, study.spans, tokenizer):
+        assert (text.least, text.most) == (2, most[text.variant])
+
+
+def test_the_longest_answer_of_a_variant_must_have_room(tmp_path):
+    spec = PROMPTS.model_copy(update={"max_new_tokens": 8})
+    sentence = r"its answer up to 80, the model has 90 positions; shorten"
+    with pytest.raises(UserError, match=sentence):
+        prepared({"m": folder(tmp_path / "m", byte_level(), n_positions=90)}, spec)
 
 
 @pytest.mark.parametrize(

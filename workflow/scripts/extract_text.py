@@ -36,7 +36,7 @@ with job(snakemake) as ctx:
         capture_texts, load, name, task, model_texts(name, *texts, tokenizer), tokenizer,
         MetricsSpec.model_validate(ctx.spec["metrics"]),
         TextSpec.model_validate(ctx.spec["text"]),
-        untrained=spec["untrained"], new_tokens=ctx.spec["max_new_tokens"],
+        untrained=spec["untrained"],
     )  # fmt: skip
     found = ctx.attempt(work, Captured(TOKENS.frame(), ANSWERS.frame(), TEXT_METRICS.frame()))
     write_table(ctx.write.tokens, found.tokens, TOKENS)

@@ -47,7 +47,6 @@ class TextParams(StudyParams):
             "spec": {key: spec[key] for key in READING},
             "metrics": self._config["analysis"]["metrics"],
             "text": self._text("sinks", "representative_question", "dense_limit", "head_metrics"),
-            "max_new_tokens": self._config["data"].get("max_new_tokens", 0),
         }
 
     def _measure_text(self, model: str, seed: str) -> Values:

@@ -10,6 +10,7 @@ from attnpipe.schema.base import Name, Section
 Operation = Literal["plus", "minus", "times"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Keyword = Annotated[str, Field(pattern=r"\S", max_length=64)]
+NewTokens = Annotated[int, Field(ge=1, le=512)]
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
@@ -23,6 +24,8 @@ class VariantSpec(Section):
     """Text right before the question."""
     suffix: str = ""
     """Text right behind the question; without white space at its ends it is the answer cue."""
+    max_new_tokens: NewTokens | None = None
+    """Most tokens that the model writes where no examples show how an answer looks; null: `max_new_tokens` of the data."""
 
 
 class ExampleSpec(Section):
@@ -40,9 +43,9 @@ class ExampleSpec(Section):
 
 def _variants() -> dict[str, VariantSpec]:
     return {
-        "plain": VariantSpec(),
-        "cot": VariantSpec(instruction="Let's think step by step."),
-        "expert": VariantSpec(instruction="You are an expert mathematician."),
+        "plain": VariantSpec(max_new_tokens=80),
+        "cot": VariantSpec(instruction="Let's think step by step.", max_new_tokens=80),
+        "expert": VariantSpec(instruction="You are an expert mathematician.", max_new_tokens=80),
         "structured": VariantSpec(prefix="Question: ", suffix="\nAnswer:"),
     }
 
@@ -89,8 +92,10 @@ class PromptsData(Section):
     """Whether each question's operands are keywords too."""
     match: Literal["word", "prefix", "substring"] = "prefix"
     """`word`: whole words and numbers; `prefix`: a word may go on (math in mathematician), numbers may not; `substring`: anywhere."""
-    max_new_tokens: Annotated[int, Field(ge=1, le=512)] = 16
-    """Tokens that the model writes to answer."""
+    max_new_tokens: NewTokens = 16
+    """Most tokens that the model writes to answer; `variants.<name>.max_new_tokens` overrides it."""
+    min_new_tokens: Annotated[int, Field(ge=0, le=512)] = 1
+    """Tokens before which the model may not end: behind a bare question, chat models end at once."""
 
     @model_validator(mode="after")
     def _question_has_its_fields(self) -> "PromptsData":
@@ -117,13 +122,27 @@ class PromptsData(Section):
             twice = [value for value in values if values.count(value) > 1]
             if twice:
                 raise ValueError(f"{key}: '{twice[0]}' is listed twice; list it once")
-        seen: dict[VariantSpec, str] = {}
+        seen: dict[tuple[str, str, str], str] = {}
         for name, variant in self.variants.items():
-            if variant in seen:
+            texts = (variant.instruction, variant.prefix, variant.suffix)
+            if texts in seen:
                 raise ValueError(
-                    f"variants: '{seen[variant]}' and '{name}' are the same; change or drop one"
+                    f"variants: '{seen[texts]}' and '{name}' are the same; change or drop one"
                 )
-            seen[variant] = name
+            seen[texts] = name
+        return self
+
+    @model_validator(mode="after")
+    def _there_is_room_to_end(self) -> "PromptsData":
+        most = {"max_new_tokens": self.max_new_tokens}
+        for name, variant in self.variants.items():
+            if variant.max_new_tokens is not None:
+                most[f"variants.{name}.max_new_tokens"] = variant.max_new_tokens
+        for key, tokens in most.items():
+            if tokens < self.min_new_tokens:
+                raise ValueError(
+                    f"{key} is {tokens} and min_new_tokens {self.min_new_tokens}; raise {key}"
+                )
         return self
 
     @model_validator(mode="after")

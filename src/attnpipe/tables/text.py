@@ -47,6 +47,8 @@ TEXTS = Table("texts", "the texts that models read", {
     "operation": Column(TEXT, "`plus`, `minus` or `times`"),
     "second": Column(INT, "second operand"),
     "add_special_tokens": Column(FLAG, "whether the tokenizer adds its own special tokens; a chat template has written them"),
+    "min_new_tokens": Column(INT, "tokens of an answer before which the model may not end; null where nothing is asked"),
+    "max_new_tokens": Column(INT, "most tokens of an answer"),
 })  # fmt: skip
 
 SPANS = Table("spans", "named ranges of characters of the texts", {
@@ -79,8 +81,10 @@ ANSWERS = Table("answers", "what the model made of every text", {
     "loss": Column(REAL, "mean negative log-likelihood of the text's tokens, nats; null for encoders"),
     "answer": Column(TEXT, "right answer"),
     "generated": Column(TEXT, "greedy continuation"),
+    "finished": Column(FLAG, "whether the model ended it; else it was cut off after `max_new_tokens`"),
     "given": Column(TEXT, "answer found in it; null if none"),
     "correct": Column(FLAG, "whether it is right; null where there is no right answer"),
+    "reading": Column(TEXT, "`right`, `wrong`; without an answer `none`, `unfinished` (and cut off) or `empty` (nothing was written)"),
     "answer_loss": Column(REAL, "mean negative log-likelihood of the right answer's tokens after the text, nats"),
 })  # fmt: skip
 
@@ -177,7 +181,11 @@ ACCURACY = Table("accuracy", "answers by variant", {
     "model": RUN["model"], "variant": VARIANT,
     "n": Column(INT, "questions"),
     "correct": Column(INT, "right answers"),
-    "accuracy": Column(REAL, "their share"),
+    "wrong": Column(INT, "wrong answers"),
+    "none": Column(INT, "ended texts without an answer"),
+    "unfinished": Column(INT, "texts cut off before an answer"),
+    "empty": Column(INT, "nothing was written"),
+    "accuracy": Column(REAL, "share of right answers, of all questions"),
     "lo95": Column(REAL, "lower end of Wilson's 95 % interval"),
     "hi95": Column(REAL, "its upper end"),
     "loss": Column(REAL, "mean negative log-likelihood of the texts, nats per token"),

@@ -12,6 +12,12 @@ def conditions(spec: PromptsData) -> list[tuple[str, int]]:
     ]
 
 
+def most_new_tokens(spec: PromptsData, variant: str, shots: int) -> int:
+    """Return how many tokens a model may write: examples show how short an answer is."""
+    own = spec.variants[variant].max_new_tokens if shots == 0 else None
+    return spec.max_new_tokens if own is None else own
+
+
 def variant_label(variant: str, shots: int) -> str:
     """Return the name of a variant with examples: ``2_shot``, or ``cot_2_shot``."""
     if shots == 0:

@@ -26,6 +26,8 @@ class ModelText:
         Names of spans that were looked for and not found.
     asked
         The arithmetic question; None where the text asks none.
+    least, most
+        Tokens of an answer before which the model may not end, and after which it is cut off.
     """
 
     item: int
@@ -34,6 +36,8 @@ class ModelText:
     tokens: TokenText
     missed: tuple[str, ...] = ()
     asked: Question | None = None
+    least: int = 0
+    most: int = 0
 
 
 def model_texts(
@@ -52,8 +56,11 @@ def model_texts(
             row["text"], declared, tokenizer, add_special_tokens=row["add_special_tokens"]
         )
         found.append(
-            ModelText(row["item"], row["question"], row["variant"], tokens, tuple(missed), asked)
-        )
+            ModelText(
+                row["item"], row["question"], row["variant"], tokens, tuple(missed), asked,
+                row["min_new_tokens"] or 0, row["max_new_tokens"] or 0,
+            )
+        )  # fmt: skip
     return found
 
 

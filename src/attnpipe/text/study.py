@@ -16,7 +16,7 @@ from attnpipe.tables.text import SPANS, TEXTS
 from attnpipe.text import names
 from attnpipe.text.chat import load_chat_template
 from attnpipe.text.choose import Chosen, choose
-from attnpipe.text.conditions import variant_label
+from attnpipe.text.conditions import most_new_tokens, variant_label
 from attnpipe.text.prompts import PromptItem, prompt_items
 from attnpipe.text.sentences import sentences, source
 from attnpipe.text.tokens import answer_ids, around, load_tokenizer, tokenize
@@ -83,7 +83,7 @@ def study_texts(
                 max_tokens=limit, add_special_tokens=bool(row["add_special_tokens"]),
             )  # fmt: skip
             if isinstance(spec, PromptsData) and positions is not None:
-                _check_room(row, len(tokens.ids), tokenizers[model], spec.max_new_tokens, positions)
+                _check_room(row, len(tokens.ids), tokenizers[model], positions)
             texts.append({"model": model} | row)
             spans += [{"model": model, "item": row["item"]} | r for r in _rows(found, missed)]
     return StudyTexts(
@@ -115,12 +115,12 @@ def _items(
         for model, folder in folders.items()
     }
     return {
-        model: [_prompt(item, chosen) for item in prompt_items(spec, chosen, chat)]
+        model: [_prompt(spec, item, chosen) for item in prompt_items(spec, chosen, chat)]
         for model, chat in chats.items()
     }
 
 
-def _prompt(item: PromptItem, chosen: Chosen) -> Item:
+def _prompt(spec: PromptsData, item: PromptItem, chosen: Chosen) -> Item:
     question = chosen.questions[item.question]
     row: Row = {
         "item": item.item,
@@ -133,6 +133,8 @@ def _prompt(item: PromptItem, chosen: Chosen) -> Item:
         "operation": question.operation,
         "second": question.second,
         "add_special_tokens": item.add_special_tokens,
+        "min_new_tokens": spec.min_new_tokens,
+        "max_new_tokens": most_new_tokens(spec, item.variant, item.shots),
     }
     missed = [names.keyword(word) for word, hits in item.keywords.items() if not hits]
     return row, item.spans, missed
@@ -156,12 +158,11 @@ def spans_of(rows: pl.DataFrame) -> tuple[Sequence[Span], Sequence[str]]:
     return found, missed
 
 
-def _check_room(
-    row: Row, tokens: int, tokenizer: Tokenizer, new_tokens: int, positions: int
-) -> None:
+def _check_room(row: Row, tokens: int, tokenizer: Tokenizer, positions: int) -> None:
     """Refuse a prompt behind which its answer, given or right, has no positions left."""
     text = str(row["text"])
-    answer = max(new_tokens, len(answer_ids(text, row["answer"], tokenizer)))
+    right = len(answer_ids(text, row["answer"], tokenizer))
+    answer = max(int(str(row["max_new_tokens"])), right)
     if tokens + answer > positions:
         raise UserError(
             f"the prompt {around(text, 0, 0)} has {tokens} tokens and its answer up to {answer}, "

@@ -143,6 +143,7 @@ def answer_row(text, rng):
     right = str(sum(text.operands))
     given = right if is_right(text) else "1"
     return where | {
+        "finished": True, "reading": "right" if given == right else "wrong",
         "loss": float(rng.uniform(2, 4)), "answer": right,
         "generated": f" {given}", "given": given, "correct": given == right,
         "answer_loss": float(rng.uniform(0, 2)),

@@ -138,6 +138,27 @@ def test_right_is_held_against_wrong_where_accuracy_allows(made, tables):
     assert entropy["span"].null_count() == 3
 
 
+def test_a_question_without_an_answer_is_neither_right_nor_wrong(made, aggregate):
+    silent = (pl.col("variant") == "plain") & pl.col("question").is_in([1, 3])
+    answers = made.run.answers.with_columns(
+        given=pl.when(~silent).then("given"),
+        reading=pl.when(silent).then(pl.lit("unfinished")).otherwise("reading"),
+    )
+    found = aggregate(replace(made, run=replace(made.run, answers=answers)))
+    counted = one(found.accuracy, variant="plain")
+    assert counted["accuracy"] == 0.5
+    masses = [
+        made.run.attention.last("pretrained", t.item)[..., places(t, "operands")].sum(axis=-1)
+        for t in made.own
+        if t.variant == "plain"
+    ]
+    values = np.array(masses, dtype=float).mean(axis=2)
+    where = {"a": "plain: right", "span": "operands", "measure": "mass", "layer": 0}
+    row = one(found.text_contrasts.filter(family="correct"), **where)
+    assert row["n"] == 4
+    assert row["mean"] == pytest.approx(values[::2, 0].mean() - values[5, 0])
+
+
 def test_accuracy_range_includes_its_ends(made, aggregate):
     narrow = made.options.model_copy(update={"accuracy_range": [0.51, 0.8]})
     assert aggregate(made, narrow).text_contrasts.filter(family="correct").is_empty()

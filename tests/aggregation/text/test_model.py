@@ -9,6 +9,7 @@ import pytest
 from tests.aggregation.text.checks import one
 from tests.aggregation.text.factory import MODEL, study
 
+from attnpipe.aggregation.text.accuracy import accuracy
 from attnpipe.aggregation.text.document3 import document3_export
 from attnpipe.aggregation.text.model import aggregate_text
 from attnpipe.aggregation.text.run import TextModelTables
@@ -123,6 +124,21 @@ def test_accuracy_by_hand(made, tables):
     assert plain["answer_loss"] == pytest.approx(answers["answer_loss"].mean())
     cot = one(tables.accuracy, variant="cot")
     assert (cot["accuracy"], cot["hi95"]) == (1.0, 1.0)
+
+
+def test_what_is_no_answer_is_counted_apart(made, tables):
+    silent = ("none", "unfinished", "empty")
+    for row in tables.accuracy.iter_rows(named=True):
+        assert row["wrong"] == row["n"] - row["correct"]
+        assert [row[name] for name in silent] == [0, 0, 0]
+    readings = {1: "none", 2: "unfinished", 3: "empty", 4: "empty"}
+    own = made.run.answers.filter(variant="cot").with_columns(
+        reading=pl.col("question").replace_strict(readings, default="right"),
+        correct=~pl.col("question").is_in(list(readings)),
+    )
+    row = accuracy("m", own).row(0, named=True)
+    assert [row[n] for n in ("n", "correct", "wrong", *silent)] == [6, 2, 0, 1, 1, 2]
+    assert row["accuracy"] == pytest.approx(1 / 3)
 
 
 # --- document 3 ---------------------------------------------------------------------------

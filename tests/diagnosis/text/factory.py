@@ -50,6 +50,8 @@ class Plan:
     accuracies: Mapping[str, int] = field(
         default_factory=lambda: {"plain": 4, "1_shot": 16, "2_shot": 20, "cot": 8}
     )
+    silent: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Variant → way of not answering → in how many questions."""
     correct: tuple[float, float] = (0.0, 0.004)
     told: tuple[float, float] = (3.0, 0.5)
     shortened: Mapping[str, float] = field(default_factory=lambda: {"2_shot": 0.005})
@@ -284,8 +286,11 @@ def accuracy(plan: Plan) -> pl.DataFrame:
             if right is None:
                 continue
             share = right / plan.questions
+            silent = plan.silent.get(variant, {})
+            wrong = plan.questions - right - sum(silent.values())
             rows.append(
                 {"model": model, "variant": variant, "n": plan.questions, "correct": right,
+                 "wrong": wrong, **dict.fromkeys(("none", "unfinished", "empty"), 0), **silent,
                  "accuracy": share, "lo95": max(0.0, share - 0.1), "hi95": min(1.0, share + 0.1),
                  "loss": 2.5, "answer_loss": 1.25}
             )  # fmt: skip
@@ -359,7 +364,9 @@ def answers(plan: Plan) -> pl.DataFrame:
         {"model": model, "item": item, "question": 0, "variant": variant, "tokens": 6,
          "loss": 2.5 if asked else None, "answer": "42" if asked else None,
          "generated": plan.generated if asked else None, "given": "42" if asked else None,
-         "correct": (item % 2 == 0) if asked else None, "answer_loss": 1.0 if asked else None}
+         "finished": True if asked else None, "correct": (item % 2 == 0) if asked else None,
+         "reading": ("wrong" if item % 2 else "right") if asked else None,
+         "answer_loss": 1.0 if asked else None}
         for model in plan.models
         for item, variant in enumerate(plan.shown)
     ]  # fmt: skip

@@ -80,9 +80,12 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
     ("answers", "DESCRIPTIVE", {}, []),
     ("answers", "INCONCLUSIVE", {"accuracies": {}}, []),
     ("correctness", "YES", {"correct": (0.05, 0.01)}, []),
-    ("correctness", "NO", {}, []),
+    ("correctness", "NO", {"accuracies": {"plain": 7, "cot": 25}}, []),
+    ("correctness", "INCONCLUSIVE", {}, []),  # plain is outside the range
     ("correctness", "INCONCLUSIVE", {"correct": (0.01, 0.02)}, []),
     ("correctness", "INCONCLUSIVE", {"accuracies": {"plain": 1, "cot": 31}}, []),
+    ("correctness", "INCONCLUSIVE", {"accuracies": {"plain": 1, "cot": 16}}, []),
+    ("correctness", "YES", {"accuracies": {"plain": 1, "cot": 16}, "correct": (0.05, 0.01)}, []),
     ("correctness", "INCONCLUSIVE", {"accuracies": {}}, []),
     ("correctness", "INCONCLUSIVE", {}, [drop("text_contrasts", family="correct", a="cot: right")]),
     ("correctness", "DESCRIPTIVE", TWO, []),
@@ -222,7 +225,8 @@ DECIDE = {
 def test_without_any_one_row_that_decides_a_decision_becomes_inconclusive(
     factory: ModuleType,
 ) -> None:
-    plan = factory.Plan()
+    inside = {"plain": 10, "1_shot": 16, "2_shot": 20, "cot": 8}  # of 32
+    plan = factory.Plan(accuracies=inside)
     tables, context = factory.study(plan), factory.diagnosis_context(plan)
     diagnosis = diagnose(tables, context)
     by_id = {e.id: e for e in diagnosis.evidence}
@@ -316,8 +320,47 @@ def test_a_clear_interval_among_many_tests_needs_enough_questions(factory: Modul
 def test_correctness_names_the_range_that_accuracy_misses(factory: ModuleType) -> None:
     plan = factory.Plan(accuracies={"plain": 1, "cot": 31})
     found = finding(judged(factory, plan), "correctness")
-    assert "accuracy is 3 %, 97 %" in found.sentence
-    assert found.missing[0].startswith("an accuracy between 20 % and 80 %")
+    assert found.sentence == (
+        "Right and wrong answers cannot be compared. Inconclusive outside 20 % to 80 % right: "
+        "plain (3 %), cot (97 %)."
+    )
+    assert found.missing == [
+        "an accuracy between 20 % and 80 % in plain, cot (data.smallest, data.largest)"
+    ]
+
+
+@pytest.mark.parametrize("effect", [(0.0, 0.001), (0.05, 0.01)])
+def test_variants_that_cannot_be_judged_are_named_beside_those_that_can(
+    factory: ModuleType, effect: tuple[float, float]
+) -> None:
+    plan = factory.Plan(
+        accuracies={"plain": 0, "cot": 16, "1_shot": 6}, correct=effect,
+        silent={"plain": {"empty": 30, "unfinished": 2}, "cot": {"none": 3}},
+    )  # fmt: skip
+    found = finding(judged(factory, plan), "correctness")
+    assert found.status == ("YES" if effect[0] else "INCONCLUSIVE")
+    assert found.sentence.endswith(
+        "Inconclusive outside 20 % to 80 % right: plain (0 %, cut off before an answer 2, nothing "
+        "written 30), 1_shot (19 %)."
+    )
+    assert "(cot)" in found.sentence
+    assert found.missing == [
+        "an accuracy between 20 % and 80 % in plain, 1_shot (data.smallest, data.largest)"
+    ]
+    assert f"accuracy.{MODEL}.plain" in found.evidence
+
+
+def test_no_answer_is_told_apart_from_a_wrong_one(factory: ModuleType) -> None:
+    plan = factory.Plan(
+        accuracies={"plain": 0, "cot": 16},
+        silent={"plain": {"empty": 32}, "cot": {"none": 3, "unfinished": 2}},
+    )
+    found = finding(judged(factory, plan), "answers")
+    assert found.sentence.endswith(
+        "(Wilson’s intervals). No answer in what was written: cot 3. Cut off before an answer: "
+        "cot 2. Nothing written: plain 32."
+    )
+    assert found.missing[-1] == "longer answers of cot (data.max_new_tokens, of the variant too)"
 
 
 def test_maxima_over_heads_are_called_selected(factory: ModuleType) -> None:

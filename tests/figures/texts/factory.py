@@ -310,9 +310,12 @@ def accuracy(plan: Plan) -> pl.DataFrame:
     for model in plan.working if not plan.encoder else ():
         for v, variant in enumerate(plan.asked()):
             right = min(plan.questions, (v * plan.questions) // 6)
+            empty = plan.questions if v == 0 else 0
             share = right / plan.questions
             rows.append({
                 "model": model, "variant": variant, "n": plan.questions, "correct": right,
+                "wrong": plan.questions - right - empty, "none": 0, "unfinished": 0,
+                "empty": empty,
                 "accuracy": share, "lo95": max(0.0, share - 0.2), "hi95": min(1.0, share + 0.2),
                 "loss": 2.0, "answer_loss": 1.0,
             })  # fmt: skip

@@ -141,6 +141,7 @@ def test_answers_have_their_interval_and_count(text_factory: ModuleType, draw: D
         assert (row["lo95"], row["hi95"]) in lines
         assert (row["accuracy"],) in lines
     said = [t.get_text() for t in ax.texts]
-    assert [f"{c} of 8" for c in table["correct"]] == [t for t in said if " of " in t]
+    counts = [f"{c} of 8" for c in table["correct"]]
+    assert [f"{counts[0]}, 8 no answer", *counts[1:]] == [t for t in said if " of " in t]
     shaded = ax.patches[0].get_extents().transformed(ax.transData.inverted())
     assert (shaded.x0, shaded.x1) == pytest.approx((0.2, 0.8))

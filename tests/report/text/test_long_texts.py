@@ -59,7 +59,7 @@ def run_study(folder, dense_limit):
     options = TextSpec(dense_limit=dense_limit, clusters=2)
     captured = capture_texts(
         lambda _: load_model(folder, "causal_lm"), "m", "causal_lm", texts, tokenizer, METRICS,
-        options, new_tokens=2,
+        options,
     )  # fmt: skip
     path = folder / "attention.safetensors"
     write_text_weights(path, captured.arrays, captured.checkpoints)

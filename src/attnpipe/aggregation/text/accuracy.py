@@ -14,11 +14,17 @@ def accuracy(model: str, answers: pl.DataFrame) -> pl.DataFrame:
     model
         Name of the model.
     answers
-        `tables.ANSWERS`; texts without a right answer count for the losses only.
+        `tables.ANSWERS`; texts without a right answer count for the losses only. A question
+        without an answer is not answered right, but not wrong either: such are counted apart.
     """
+    counts = {
+        reading: (pl.col("reading") == reading).sum().cast(pl.Int64)
+        for reading in ("wrong", "none", "unfinished", "empty")
+    }
     found = answers.group_by("variant", maintain_order=True).agg(
         n=pl.col("correct").count().cast(pl.Int64),
         correct=pl.col("correct").sum().cast(pl.Int64),
+        **counts,
         accuracy=pl.col("correct").mean(),
         loss=pl.col("loss").fill_nan(None).mean(),
         answer_loss=pl.col("answer_loss").fill_nan(None).mean(),

@@ -42,8 +42,9 @@ def right_against_wrong(
     """Return differences between questions answered right and wrong, variant by variant.
 
     Only of variants whose accuracy lies in the range: near 0 and 1 one group is so small
-    that it says nothing. Compared are the masses on the question and on its operands, and
-    the entropy of the last row. Questions are not paired: Welch.
+    that it says nothing. A question without an answer counts for the share of right ones, but
+    is in neither group: nothing wrong was said. Compared are the masses on the question and on
+    its operands, and the entropy of the last row. Questions are not paired: Welch.
 
     Parameters
     ----------
@@ -65,9 +66,10 @@ def right_against_wrong(
     judged = answers.filter(pl.col("correct").is_not_null())
     middling = judged.filter(pl.col("correct").mean().over("variant").is_between(low, high))
     frames = [TEXT_CONTRASTS.frame()]
+    answered = middling.filter(pl.col("reading").is_in(["right", "wrong"]))
     for variant in middling["variant"].unique(maintain_order=True):
         correct = dict(
-            middling.filter(pl.col("variant") == variant).select("question", "correct").rows()
+            answered.filter(pl.col("variant") == variant).select("question", "correct").rows()
         )
         own = values.filter(
             (pl.col("variant") == variant) & pl.col("question").is_in(list(correct))

@@ -31,6 +31,9 @@ METRICS = {
 LAST_LAYER = ("entropy", "published_layer_entropy")
 """Metrics of the last layer's last row: measured per head, and by document 3's rule."""
 
+READINGS = ("correct", "wrong", "none", "unfinished", "empty")
+"""Columns of `accuracy` that count questions."""
+
 
 def collect(tables: Tables) -> Book:
     """Return the evidence that predicates may ask for."""
@@ -114,5 +117,5 @@ def _accuracy(accuracy: pl.DataFrame) -> Iterator[Evidence]:
             hi95=row["hi95"],
             n_units=row["n"],
             unit="share of right answers",
-            facts={"correct": row["correct"], "answer_loss": row["answer_loss"]},
+            facts={name: row[name] for name in (*READINGS, "answer_loss")},
         )

@@ -1,6 +1,7 @@
 """What a language model makes of each text: its likelihood, its answer."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from attnpipe.extraction.text.batches import batches, ids_of
 from attnpipe.tables.text import ANSWERS
 from attnpipe.tasks.answers import answer_batches, answer_losses
 from attnpipe.text.reading import ModelText
-from attnpipe.text.scoring import extract_answer
+from attnpipe.text.scoring import extract_answer, reading
 
 SCORED = 256
 """Tokens whose likelihood is computed at a time."""
@@ -24,7 +25,6 @@ def answers(
     name: str,
     texts: Sequence[ModelText],
     tokenizer: Tokenizer,
-    new_tokens: int,
     dense_limit: int,
 ) -> pl.DataFrame:
     """Return table `ANSWERS`; likelihoods and answers are null for encoders.
@@ -38,9 +38,7 @@ def answers(
     texts
         All texts.
     tokenizer
-        Decodes what was generated.
-    new_tokens
-        Tokens to generate greedily where a question is asked.
+        Decodes what was generated: greedily, where a question is asked.
     dense_limit
         Most tokens of a text whose weights are looked at one by one.
     """
@@ -49,11 +47,12 @@ def answers(
         found = [{} for _ in group] if model is None else _scored(model, group)
         asked = [text for text in group if text.asked is not None]
         if model is not None and asked:
-            written = _continued(model, asked, tokenizer, new_tokens)
+            written = _continued(model, asked, tokenizer)
             losses = _answer_losses(model, asked, tokenizer)
             for text, facts in zip(group, found, strict=True):
                 if text.asked is not None:
-                    facts |= _judged(text, written[text.item]) | {"answer_loss": losses[text.item]}
+                    facts |= _judged(text, *written[text.item])
+                    facts["answer_loss"] = losses[text.item]
         for text, facts in zip(group, found, strict=True):
             rows.append(
                 {
@@ -95,34 +94,53 @@ def _scored(model: Any, group: list[ModelText]) -> list[dict[str, object]]:
 
 
 def _continued(
-    model: Any, group: list[ModelText], tokenizer: Tokenizer, new_tokens: int
-) -> dict[int, str]:
-    """Return item → the greedy continuation."""
-    ids = ids_of(group)
-    end = model.generation_config.eos_token_id
+    model: Any, group: list[ModelText], tokenizer: Tokenizer
+) -> dict[int, tuple[str, bool]]:
+    """Return item → the greedy continuation, and whether the model ended it."""
+    lengths: dict[tuple[int, int], list[ModelText]] = {}
+    for text in group:
+        lengths.setdefault((text.least, text.most), []).append(text)
+    found, ends = {}, _ends(model)
+    for (least, most), alike in lengths.items():
+        for text, tokens in zip(alike, _generated(model, alike, least, most), strict=True):
+            written = list(takewhile(lambda token: token not in ends, tokens))
+            said = tokenizer.decode(written, skip_special_tokens=True)
+            found[text.item] = said, len(written) < len(tokens)
+    return found
+
+
+def _generated(model: Any, group: list[ModelText], least: int, most: int) -> list[list[int]]:
+    """Return the new tokens of each text; shorter ones are padded with the end."""
+    ids, ends = ids_of(group), sorted(_ends(model))
     with torch.inference_mode():
         out = model.generate(
             ids,
             attention_mask=torch.ones_like(ids),
-            max_new_tokens=new_tokens,
+            max_new_tokens=most,
+            min_new_tokens=least if ends else None,
             do_sample=False,
             num_beams=1,
-            pad_token_id=(end[0] if isinstance(end, list) else end) or 0,
+            pad_token_id=ends[0] if ends else 0,
         )
-    new = out[:, ids.shape[1] :].tolist()
-    return {
-        text.item: tokenizer.decode(tokens, skip_special_tokens=True)
-        for text, tokens in zip(group, new, strict=True)
-    }
+    new: list[list[int]] = out[:, ids.shape[1] :].tolist()
+    return new
 
 
-def _judged(text: ModelText, written: str) -> dict[str, object]:
+def _ends(model: Any) -> set[int]:
+    """Return the tokens that end a text; none, if the model does not know any."""
+    end = model.generation_config.eos_token_id
+    return set() if end is None else set(end) if isinstance(end, list) else {end}
+
+
+def _judged(text: ModelText, written: str, finished: bool) -> dict[str, object]:
     assert text.asked is not None  # only such texts are continued
-    given = extract_answer(written, text.asked)
+    given = extract_answer(written, text.asked, finished=finished)
     return {
         "generated": written,
+        "finished": finished,
         "given": None if given is None else str(given),
         "correct": given == text.asked.answer,
+        "reading": reading(written, text.asked, finished=finished),
     }
 
 

@@ -64,7 +64,6 @@ def capture_texts(
     options: TextSpec,
     *,
     untrained: bool = False,
-    new_tokens: int = 0,
 ) -> Captured:
     """Return a model's attention on all texts and what it answers.
 
@@ -88,8 +87,6 @@ def capture_texts(
         What is measured, and what counts as a sink.
     untrained
         Whether the same architecture with random weights reads the texts, too.
-    new_tokens
-        Tokens to generate where a question is asked.
 
     Raises
     ------
@@ -122,7 +119,7 @@ def capture_texts(
         arrays |= {f"{checkpoint}/full/{i}": store.full(i) for i in whole}
     speaker = model if task == "causal_lm" else None
     with deterministic():
-        said = answers(speaker, name, texts, tokenizer, new_tokens, options.dense_limit)
+        said = answers(speaker, name, texts, tokenizer, options.dense_limit)
     return Captured(
         tokens=token_table(name, list(texts), tokenizer),
         answers=said,

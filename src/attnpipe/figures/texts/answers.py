@@ -32,7 +32,8 @@ def draw(
     words = Words(
         title="How often is the answer right?",
         subtitle=f"Greedy answers, with Wilson's {PERCENT} interval over questions. Only where "
-        "some are right and some are wrong (the band) can attention be related to being right.",
+        "some are right and some are wrong (the band) can attention be related to being right. "
+        "No answer: nothing written, cut off before one, or none in what was written.",
         notes=[
             *cut_note(len(models), frame["model"].n_unique()),
             *absence_notes(tables, context, absent, "scored answers"),
@@ -69,11 +70,12 @@ def draw(
 
 def _row(frame: pl.DataFrame, looks: Looks, variant: str) -> Row:
     found = frame.filter(pl.col("variant") == variant).row(0, named=True)
+    silent = sum(found[name] for name in ("none", "unfinished", "empty"))
     return Row(
         variant_name(variant),
         looks[variant],
         mean=found["accuracy"],
         lo=found["lo95"],
         hi=found["hi95"],
-        values=f"{found['correct']} of {found['n']}",
+        values=f"{found['correct']} of {found['n']}" + (f", {silent} no answer" if silent else ""),
     )

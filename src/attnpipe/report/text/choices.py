@@ -40,9 +40,24 @@ def _sinks(frame: pl.DataFrame) -> pl.DataFrame:
 
 CHOICES: dict[str, Choice] = {
     "accuracy": Choice(
-        "Right answers by variant, with Wilson's interval, and the loss of texts and answers.",
+        "Answers by variant: right, wrong, none in what was written, cut off before one, nothing "
+        "written; share of right ones, with Wilson's interval; loss of texts and answers.",
         lambda frame, _: frame,
-        ["model", "variant", "n", "correct", "accuracy", "lo95", "hi95", "loss", "answer_loss"],
+        [
+            "model",
+            "variant",
+            "n",
+            "correct",
+            "wrong",
+            "none",
+            "unfinished",
+            "empty",
+            "accuracy",
+            "lo95",
+            "hi95",
+            "loss",
+            "answer_loss",
+        ],
     ),
     "text_contrasts": Choice(
         "Differences between prompts, paired on questions, over all layers and heads; p by Holm. "

@@ -18,6 +18,15 @@ from attnpipe.report.text.tokens import token_listing
 
 Tables = Mapping[str, pl.DataFrame]
 
+VERDICTS = {
+    "right": ("right", "YES"),
+    "wrong": ("wrong", "NO"),
+    "none": ("no answer found", "INCONCLUSIVE"),
+    "unfinished": ("cut off before an answer", "INCONCLUSIVE"),
+    "empty": ("nothing written", "INCONCLUSIVE"),
+}
+"""Reading of an answer → what is said of it, and how it is marked."""
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -31,8 +40,10 @@ class Prompt:
         What the model read; None if it is not known.
     facts
         Name and value of what there is to say of it in short.
-    right
-        Whether the answer was right; None if nothing was asked.
+    verdict
+        What is to be said of the answer; None if nothing was asked.
+    chip
+        ``YES``, ``NO`` or ``INCONCLUSIVE``: how it is marked.
     generated
         What the model wrote; None if nothing.
     listings
@@ -43,7 +54,8 @@ class Prompt:
     variant: str
     text: str | None
     facts: Sequence[tuple[str, str]]
-    right: bool | None
+    verdict: str | None
+    chip: str
     generated: str | None
     listings: Sequence[Listing]
 
@@ -103,7 +115,8 @@ def _prompt(
     item, variant = row["item"], row["variant"]
     facts = [("tokens", str(row["tokens"])), ("shape", shape(tables, row["tokens"]))]
     if row["answer"] is not None:
-        facts += [("right answer", row["answer"]), ("given", row["given"] or "none found")]
+        given = row["given"] or VERDICTS[row["reading"]][0]
+        facts += [("right answer", row["answer"]), ("given", given)]
     if row["over_limit"] is not None:
         facts.append(("left out of maps and distances between heads", over_limit(row)))
     for name, column in (("loss", "loss"), ("loss of the right answer", "answer_loss")):
@@ -115,12 +128,14 @@ def _prompt(
         keyword_listing(tables, variant),
         *head_listings(tables, variant),
     ]
+    verdict, chip = VERDICTS.get(row["reading"], (None, ""))
     return Prompt(
         anchor=f"{anchor}-{variant}",
         variant=variant,
         text=written.get(item),
         facts=[(name, visible(value)) for name, value in facts if value],
-        right=row["correct"],
+        verdict=verdict,
+        chip=chip,
         generated=None if row["generated"] is None else visible(row["generated"]),
         listings=[listing for listing in listings if listing is not None],
     )
