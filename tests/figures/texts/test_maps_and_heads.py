@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from attnpipe.core.errors import UserError
 from attnpipe.figures.save import save_png
+from attnpipe.figures.texts.head_similarity import spread
 from attnpipe.figures.texts.tokens import BLANK, readable
 from attnpipe.schema.figure import StyleSpec
 
@@ -231,10 +232,47 @@ def test_similar_heads_stand_together(text_factory: ModuleType, draw: Draw, plac
     sizes = clusters.group_by("cluster", maintain_order=True).len()["len"].to_list()
     upright = [x for line in ax.get_lines() if len({*(x := line.get_xdata())}) == 1]
     borders = {float(x[0]) for x in upright}
+    names = [t.get_position()[1] for t in ax.texts]
+    assert np.diff(names).min() >= 0.055 * 18 - 1e-9
     assert borders == {float(sum(sizes[:k])) for k in range(1, len(sizes))}
     assert [t.get_text() for t in ax.texts] == [
         f"cluster {k}, n = {n}" for k, n in enumerate(sizes)
     ]
+
+
+def test_every_cluster_is_named_however_small(text_factory: ModuleType, draw: Draw) -> None:
+    """Sixteen clusters of one head and one of two: all but one of them are named, and that said."""
+    tables = text_factory.study()
+    heads = tables["heads"].with_columns(
+        cluster=(pl.col("layer") * 3 + pl.col("head")).clip(upper_bound=16)
+    )
+    figure = draw("head_similarity", tables=tables | {"heads": heads})
+    for ax in figure.axes[:2]:
+        said = [t.get_text() for t in ax.texts]
+        assert said == [f"cluster {k}, n = {1 + (k == 16)}" for k in [*range(15), 16]]
+        heights = [t.get_position()[1] for t in ax.texts]
+        assert np.diff(heights).min() >= 0.055 * 18 - 1e-9
+        assert heights[-1] <= 18
+        ends = [line.get_xydata() for line in ax.get_lines() if line.get_color() == "#5f5f5f"]
+        assert [float(points[0][1]) for points in ends] == [*(k + 0.5 for k in range(15)), 17.0]
+        assert [float(points[-1][1]) for points in ends] == pytest.approx(heights)
+    assert "Of more than 16 clusters the largest are named." in " ".join(
+        t.get_text() for t in figure.texts
+    )
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        ([], []),
+        ([1.0, 5.0], [1.0, 5.0]),
+        ([1.0, 1.5, 5.0], [1.0, 3.0, 5.0]),
+        ([8.0, 9.0, 10.0], [6.0, 8.0, 10.0]),
+        ([0.0, 9.0, 9.5], [0.0, 8.0, 10.0]),
+    ],
+)
+def test_names_are_moved_apart(places: list[float], expected: list[float]) -> None:
+    assert spread(places, 2.0, 10.0) == pytest.approx(expected)
 
 
 def test_one_condition_of_similar_heads_is_shown_alone(draw: Draw) -> None:

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.layout import Words, absent, sheet, sheet_width
 from attnpipe.figures.selection import Tables
-from attnpipe.figures.style import SMALL, colormap, styled
+from attnpipe.figures.style import QUIET, SMALL, colormap, styled
 from attnpipe.figures.texts.bars import label_bar
 from attnpipe.figures.texts.heads import heads_of
 from attnpipe.figures.texts.selection import (
@@ -40,6 +40,10 @@ LAYERS = "viridis"
 """Colours of layers, unlike those of distances."""
 STRIP = 0.035
 """Width of the strip of layers, over that of the matrix."""
+NAMED = 16
+"""Clusters that are named at the right of a matrix, the largest."""
+GAP = 0.055
+"""Distance between their names, over the height of the matrix."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +77,15 @@ def draw(
         (pl.col("checkpoint") == PRETRAINED) & pl.col("distance").is_finite()
     )
     models, missing = split_models(context, frame, MOST // len(asked))
+    shown = [(model, condition) for model in models for condition in asked]
+    matrices = [_matrix(tables, frame, model, CONDITIONS[name]) for model, name in shown]
     words = Words(
         title="Which heads are alike? Distances between heads over the same rows",
         subtitle="√(JSD / ln 2), mean over rows: 0 = same attention, 1 = nothing in common. Heads "
         "are ordered by cluster (lines), then by layer; the strips at the left and top show each "
-        "head's layer.",
+        "head's layer. Names at the right, in the order of the clusters.",
         notes=[
+            *_unnamed(matrices),
             *cut_note(len(models), frame["model"].n_unique()),
             *_too_long(tables, context, models),
             *absence_notes(tables, context, missing, DISTANCES),
@@ -86,7 +93,6 @@ def draw(
     )
     if not models:
         return nothing(tables, context, words.title, DISTANCES)
-    shown = [(model, condition) for model in models for condition in asked]
     columns = min(2, len(shown))
     rows = -(-len(shown) // columns)
     tall = 4.3 if columns == 1 else 2.9
@@ -94,7 +100,6 @@ def draw(
     spec = figure.add_gridspec(rows, columns)
     axes = [figure.add_subplot(spec[k // columns, k % columns]) for k in range(len(shown))]
     colors = colormap(options.colormap, context.style.sequential)
-    matrices = [_matrix(tables, frame, model, CONDITIONS[name]) for model, name in shown]
     layers = max(int(m.layer.max()) for m in matrices) + 1
     for ax, (model, condition), matrix in zip(axes, shown, matrices, strict=True):
         strip, image = _draw(ax, matrix, colors, layers)
@@ -175,14 +180,39 @@ def _draw(ax: Axes, matrix: Matrix, colors: Colormap, layers: int) -> tuple[Axes
 
 
 def _name_clusters(ax: Axes, matrix: Matrix, borders: list[int]) -> None:
-    """Write the number of each cluster and its heads at the right, where there is room."""
+    """Write the number of each cluster and its heads at the right, with a line to its place."""
     count = len(matrix.layer)
-    last = -1.0
-    for start, end in pairwise(borders):
-        middle, number = (start + end) / 2, matrix.cluster[start]
-        if number < 0 or middle - last < 0.05 * count:
-            continue
-        last = middle
-        ax.text(
-            1.02 * count, middle, f"cluster {number}, n = {end - start}", va="center", size=SMALL,
+    blocks = [(s, e) for s, e in pairwise(borders) if matrix.cluster[s] >= 0]
+    named = sorted(sorted(blocks, key=lambda block: block[0] - block[1])[:NAMED])
+    heights = spread([(start + end) / 2 for start, end in named], GAP * count, float(count))
+    for (start, end), height in zip(named, heights, strict=True):
+        line = ax.plot(
+            [count, 1.02 * count, 1.05 * count], [(start + end) / 2, height, height],
+            color=QUIET, lw=0.5, clip_on=False,
         )  # fmt: skip
+        line[0].set_in_layout(False)
+        ax.text(
+            1.06 * count, height, f"cluster {matrix.cluster[start]}, n = {end - start}",
+            va="center", size=SMALL,
+        )  # fmt: skip
+
+
+def spread(places: Sequence[float], gap: float, end: float) -> list[float]:
+    """Move ascending places apart by at least `gap`, as little as it takes from the first on.
+
+    None lies beyond `end`, unless there are too many for 0 … end: then they begin below 0.
+    """
+    found: list[float] = []
+    for place in places:
+        found.append(max(place, found[-1] + gap) if found else place)
+    limit = end
+    for k in reversed(range(len(found))):
+        found[k] = min(found[k], limit)
+        limit = found[k] - gap
+    return found
+
+
+def _unnamed(matrices: Sequence[Matrix]) -> list[str]:
+    """Say that only the largest clusters are named, if there are more."""
+    most = max((len({*m.cluster.tolist()} - {-1}) for m in matrices), default=0)
+    return [f"Of more than {NAMED} clusters the largest are named."] if most > NAMED else []
