@@ -313,6 +313,7 @@ def test_segments_are_sums_over_the_tokens_of_a_span(read, measured):
     assert missed["mass_relative"].null_count() == 4
 
 
+<<<<<<< HEAD
 def test_spans_are_also_given_off_the_sinks_that_the_weights_show(read, measured):
     """Means over heads; the declared sink is the first token, that of layer 1 another one."""
     _, texts, _, eager = read
@@ -339,6 +340,43 @@ def test_spans_are_also_given_off_the_sinks_that_the_weights_show(read, measured
             else:
                 assert row["mass_relative"] is None
     assert any(inside)
+=======
+@pytest.mark.parametrize("condition", [None, "sinks_removed"])
+def test_all_rows_attend_to_spans_as_far_as_they_can_see_them(read, condition):
+    _, texts, captured, eager = read
+    found = values(captured.segments, checkpoint="pretrained", condition=condition)
+    assert found["head"].null_count() == found.height
+    for text in texts:
+        weights = eager[text.item][0]
+        length = weights.shape[-1]
+        seen = np.tril(np.ones((length, length)))
+        if condition:
+            seen[:, text.tokens.special] = seen[:, 0] = 0
+            weights = weights * seen
+            weights = weights[:, :, 1:] / weights[:, :, 1:].sum(axis=-1, keepdims=True)
+            seen = seen[1:]
+        uniform = seen / seen.sum(axis=-1, keepdims=True)
+        names = {span.span.name for span in text.tokens.spans}
+        own = values(found, item=text.item)
+        assert set(own["span"]) == names | set(text.missed)
+        for name in names:
+            places = [s.tokens for s in text.tokens.spans if s.span.name == name]
+            union = np.unique(np.concatenate(places))
+            per_head = weights[..., union].sum(axis=-1).mean(axis=-1)
+            chance = uniform[:, union].sum(axis=-1).mean()
+            rows = values(own, span=name, occurrence=None).sort("layer")
+            assert rows["n_matches"].to_list() == [len(places)] * 2
+            assert rows["n_tokens"].to_list() == [len(union)] * 2
+            np.testing.assert_allclose(rows["mass"], per_head.mean(axis=-1), atol=1e-5)
+            relative = (per_head / chance).mean(axis=-1)
+            np.testing.assert_allclose(rows["mass_relative"], relative, rtol=1e-4)
+            single = values(own, span=name).filter(pl.col("occurrence").is_not_null())
+            assert single.height == 2 * len(places)
+        for name in text.missed:
+            row = values(own, span=name, layer=0)
+            assert (row["n_matches"].item(), row["mass"].item()) == (0, 0.0)
+            assert row["mass_relative"].item() is None
+>>>>>>> f4ff2ef (Mass on named spans over all rows is reported, not only tested)
 
 
 def test_every_occurrence_is_a_row_beside_their_sum(read, measured):

@@ -29,6 +29,7 @@ with job(snakemake) as ctx:
             answers=read_table(ctx.read.answers, ANSWERS),
             metrics=pl.concat(metrics),
             segments=scan_table(ctx.read.segments, SEGMENTS),
+            row_segments=scan_table(ctx.read.row_segments, SEGMENTS),
             attention=weights,
             replaced=pl.concat(replaced) if replaced else None,
         )

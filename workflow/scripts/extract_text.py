@@ -15,7 +15,7 @@ from attnpipe.pretrained.files import read_object
 from attnpipe.pretrained.load import load_model
 from attnpipe.schema.analysis import MetricsSpec, TextSpec
 from attnpipe.schema.pretrained import Task
-from attnpipe.tables.text import ANSWERS, SPANS, TEXT_METRICS, TEXTS, TOKENS
+from attnpipe.tables.text import ANSWERS, SEGMENTS, SPANS, TEXT_METRICS, TEXTS, TOKENS
 from attnpipe.text.reading import model_texts
 from attnpipe.text.tokens import load_tokenizer
 
@@ -38,10 +38,12 @@ with job(snakemake) as ctx:
         TextSpec.model_validate(ctx.spec["text"]),
         untrained=spec["untrained"],
     )  # fmt: skip
-    found = ctx.attempt(work, Captured(TOKENS.frame(), ANSWERS.frame(), TEXT_METRICS.frame()))
+    nothing = [table.frame() for table in (TOKENS, ANSWERS, TEXT_METRICS, SEGMENTS)]
+    found = ctx.attempt(work, Captured(*nothing))
     write_table(ctx.write.tokens, found.tokens, TOKENS)
     write_table(ctx.write.answers, found.answers, ANSWERS)
     write_table(ctx.write.streamed, found.metrics, TEXT_METRICS)
+    write_table(ctx.write.row_segments, found.segments, SEGMENTS)
     write_text_weights(ctx.write.attention, found.arrays, found.checkpoints)
     ended = "failed" if ctx.failure else "ok"
     write_outcome(ctx.write.outcome, Outcome(ended, ctx.failure, parameters=found.parameters))

@@ -71,6 +71,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "tokens": "runs/{model}/seed-{seed}/tokens.parquet",
         "answers": "runs/{model}/seed-{seed}/answers.parquet",
         "streamed": "runs/{model}/seed-{seed}/streamed.parquet",
+        "row_segments": "runs/{model}/seed-{seed}/row_segments.parquet",
         "attention": "runs/{model}/seed-{seed}/attention.safetensors",
         "outcome": "runs/{model}/seed-{seed}/outcome.json",
     },

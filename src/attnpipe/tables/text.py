@@ -108,7 +108,7 @@ TEXT_METRICS = Table("text_metrics", "all metrics of one run, text by text", {
     "n_excluded": METRIC["n_excluded"],
 })  # fmt: skip
 
-SEGMENTS = Table("segments", "attention of the last token to named spans, text by text", {
+SEGMENTS = Table("segments", "attention to named spans, text by text: of the last token, or in `row_segments` of all", {
     "model": RUN["model"], "checkpoint": WHO["checkpoint"], **HEADS,
     "condition": Column(TEXT, "null: all keys; `sinks_removed`: weights off the declared sinks, renormalised; `found_sinks_removed`: off those that the layer's weights show, too, as means over heads"),
     "item": ITEM,
@@ -134,11 +134,11 @@ TEXT_SUMMARY = Table("text_summary", "metrics over questions", {
     "chance": Column(REAL, "mean over questions of what uniform attention would have"),
 })  # fmt: skip
 
-SEGMENT_SUMMARY = Table("segment_summary", "attention of the last token to named spans, over questions", {
+SEGMENT_SUMMARY = Table("segment_summary", "attention to named spans, of the last token and of all, over questions", {
     **WHO, "variant": VARIANT, **HEADS,
     "condition": SEGMENTS.columns["condition"], "span": SPAN,
     "occurrence": SEGMENTS.columns["occurrence"],
-    "measure": Column(TEXT, "`mass`, `mass_per_token`, `mass_relative` or `as_published`"),
+    "measure": Column(TEXT, "`mass`, `mass_per_token`, `mass_relative` or `as_published` of the last token; the first three with `_all_rows` as means over all tokens that attend and over heads: there a span has no mass in the rows before it, which relative mass makes up for; spans that are put together of others (`operands`, `examples_answers` …) have none"),
     "n_matches": Column(REAL, "mean over questions of the spans found"),
     "n_tokens": Column(REAL, "mean over questions of their tokens"),
     **STATISTICS,

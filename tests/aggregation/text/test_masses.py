@@ -1,5 +1,7 @@
 """Masses on spans over questions, against loops over single rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -66,6 +68,33 @@ def test_occurrences_are_told_apart_where_there_are_several(tables):
     parts = frame.filter(variant="2_shot")
     whole = parts.filter(pl.col("occurrence").is_null())["mean"][0]
     assert parts["mean"].sum() == pytest.approx(2 * whole)
+
+
+def test_masses_over_all_rows_have_measures_of_their_own(made, aggregate):
+    rng = np.random.default_rng(3)
+    known = made.run.segments.filter(pl.col("head") == 0).collect()
+    known = known.with_columns(
+        head=pl.lit(None, pl.Int64),
+        mass=pl.Series(rng.uniform(size=known.height)),
+        mass_relative=pl.Series(rng.uniform(size=known.height)),
+    )
+    run = replace(made.run, row_segments=known.lazy())
+    summary = aggregate(replace(made, run=run)).segment_summary
+    of_cot = [t.item for t in made.own if t.variant == "cot"]
+    for measure in ("mass", "mass_relative"):
+        for layer in (0, 1):
+            rows = known.filter(
+                pl.col("item").is_in(of_cot)
+                & pl.all_horizontal(pl.col("condition", "occurrence").is_null()),
+                span="keyword: plus",
+                layer=layer,
+            )
+            where = {"variant": "cot", "span": "keyword: plus", "measure": f"{measure}_all_rows"}
+            found = summary.filter(pl.col("condition").is_null())
+            check(one(found, **where, layer=layer), rows.sort("item")[measure].to_list())
+    assert summary.filter(pl.col("measure").str.ends_with("_all_rows"))["head"].is_null().all()
+    rest = summary.filter(~pl.col("measure").str.ends_with("_all_rows"))
+    assert rest.equals(aggregate(made).segment_summary)
 
 
 def test_published_masses_are_kept_beside(made, tables):

@@ -106,7 +106,7 @@ def aggregate_text(
     return TextModelTables(
         inventory=listed,
         text_summary=summary,
-        segment_summary=segment_summary(model, segments, items, texts),
+        segment_summary=segment_summary(model, segments, run.row_segments, items, texts),
         text_contrasts=text_contrasts(
             model, run, segments, items, shared, checkpoints, options, found
         ),

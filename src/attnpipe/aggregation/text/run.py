@@ -32,6 +32,8 @@ class TextRun:
         hundred texts, therefore lazy; read layer by layer, cheapest if sorted by layer.
     attention
         The stored weights.
+    row_segments
+        `tables.SEGMENTS` over all rows, means over heads, where they were captured.
     replaced
         `tables.TEXT_INTERVENTIONS`, where attention was replaced.
     """
@@ -41,6 +43,7 @@ class TextRun:
     metrics: pl.LazyFrame
     segments: pl.LazyFrame
     attention: StoredAttention
+    row_segments: pl.LazyFrame | None = None
     replaced: pl.DataFrame | None = None
 
 

@@ -13,10 +13,15 @@ SERIES = Series(
     extras=("n_matches", "n_tokens"),
 )
 PUBLISHED = "as_published"
+ALL_ROWS = "_all_rows"
 
 
 def segment_summary(
-    model: str, segments: pl.LazyFrame, items: pl.DataFrame, texts: pl.DataFrame
+    model: str,
+    segments: pl.LazyFrame,
+    row_segments: pl.LazyFrame | None,
+    items: pl.DataFrame,
+    texts: pl.DataFrame,
 ) -> pl.DataFrame:
     """Return masses on spans over questions, of those spans that all texts of a variant have.
 
@@ -29,6 +34,8 @@ def segment_summary(
         Name of the model.
     segments
         `tables.SEGMENTS` of its run, with derived spans.
+    row_segments
+        The same over all rows, means over heads; None: not captured.
     items
         As of `items.items_of`.
     texts
@@ -42,7 +49,11 @@ def segment_summary(
     columns = ("layer", "head", "item", *SERIES.keys, *SERIES.numbers)
     found = over_questions(of_layers.select(columns), items, SERIES, prepare=prepare)
     published = _published(_with_operands(_published_rows(segments), texts), items)
-    both = pl.concat([found, published.select(found.columns)], how="vertical_relaxed")
+    parts = [found, published.select(found.columns)]
+    if row_segments is not None:
+        rows = over_questions(row_segments.select(columns), items, SERIES, prepare=prepare)
+        parts.append(rows.with_columns(measure=pl.col("measure") + ALL_ROWS))
+    both = pl.concat(parts, how="vertical_relaxed")
     of_variant = items.select("variant", "texts").unique()
     several = pl.col("occurrence").is_null() | (pl.col("n_matches") > 1)
     kept = both.join(of_variant, on="variant", maintain_order="left").filter(

@@ -17,11 +17,13 @@ from attnpipe.extraction.text.answers import answers
 from attnpipe.extraction.text.batches import batches, ids_of
 from attnpipe.extraction.text.masks import check_visible
 from attnpipe.extraction.text.observers import WeightStore
+from attnpipe.extraction.text.spans import span_rows
 from attnpipe.extraction.text.table import TextMetricTable
 from attnpipe.metrics.tokens.texts import Texts
 from attnpipe.models.determinism import deterministic
 from attnpipe.schema.analysis import MetricsSpec, TextSpec
 from attnpipe.schema.pretrained import Task
+from attnpipe.tables.text import SEGMENTS
 from attnpipe.text.reading import ModelText, token_table
 
 PRETRAINED, UNTRAINED = "pretrained", "untrained"
@@ -38,6 +40,8 @@ class Captured:
     ----------
     tokens, answers, metrics
         Tables `TOKENS`, `ANSWERS`, `TEXT_METRICS`.
+    segments
+        Table `SEGMENTS` over all rows.
     arrays
         ``<checkpoint>/last/<item>`` and ``<checkpoint>/full/<item>``: stored weights.
     checkpoints
@@ -49,6 +53,7 @@ class Captured:
     tokens: pl.DataFrame
     answers: pl.DataFrame
     metrics: pl.DataFrame
+    segments: pl.DataFrame
     parameters: int | None = None
     checkpoints: list[str] = field(default_factory=list)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
@@ -103,6 +108,7 @@ def capture_texts(
     for text in texts:
         variants.setdefault(text.variant, []).append(text.item)
     table = TextMetricTable(name, whole, options.head_metrics, variants)
+    segments = [SEGMENTS.frame()]
     arrays: dict[str, np.ndarray] = {}
     checkpoints = [UNTRAINED, PRETRAINED] if untrained else [PRETRAINED]
     for checkpoint in checkpoints:
@@ -115,6 +121,7 @@ def capture_texts(
             table.add(checkpoint, layer, battery)
             last = {item: store.last_of(item, layer) for item in lengths}
             table.add_without_found(checkpoint, layer, battery, last)
+            segments.append(span_rows(name, checkpoint, layer, battery, texts))
         arrays |= {f"{checkpoint}/last/{i}": store.last(i) for i in lengths}
         arrays |= {f"{checkpoint}/full/{i}": store.full(i) for i in whole}
     speaker = model if task == "causal_lm" else None
@@ -124,6 +131,7 @@ def capture_texts(
         tokens=token_table(name, list(texts), tokenizer),
         answers=said,
         metrics=table.frame(),
+        segments=pl.concat(segments),
         parameters=sum(p.numel() for p in model.parameters()),
         checkpoints=checkpoints,
         arrays=arrays,

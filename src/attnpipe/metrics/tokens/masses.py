@@ -86,11 +86,18 @@ def span_masses(received: Received, spans: Iterable[TokenSpan]) -> list[SpanMass
     by_name: dict[str, list[TokenSpan]] = {}
     for span in spans:
         by_name.setdefault(span.span.name, []).append(span)
-    found = []
+    found: list[tuple[str, int | None, int, np.ndarray]] = []
     for name, own in by_name.items():
-        for span in own:
-            on = mass_on(received, span.tokens)
-            found.append(SpanMass(name, span.span.occurrence, 1, on))
-        together = mass_on(received, np.concatenate([span.tokens for span in own]))
-        found.append(SpanMass(name, None, len(own), together))
-    return found
+        found += [(name, span.span.occurrence, 1, span.tokens) for span in own]
+        found.append((name, None, len(own), np.concatenate([span.tokens for span in own])))
+    last = max((int(tokens.max(initial=-1)) for *_, tokens in found), default=-1)
+    inside = np.zeros((len(found), max(last, int(received.keys.max(initial=-1))) + 1))
+    for row, (*_, tokens) in zip(inside, found, strict=True):
+        row[tokens] = 1.0
+    # One product for all spans: there are dozens of them, for every text and layer.
+    seen, rows = inside[:, received.keys].T, received.rows[:, None]
+    mass, chance = divide(received.mass @ seen, rows), divide(received.exposure @ seen, rows)
+    return [
+        SpanMass(name, which, matches, Mass(int(inside[k].sum()), mass[:, k], chance[:, k]))
+        for k, (name, which, matches, _) in enumerate(found)
+    ]

@@ -8,7 +8,11 @@ from attnpipe.diagnosis.text.keywords import KEYWORD
 from attnpipe.diagnosis.text.readable import visible
 from attnpipe.report.listing import Listing, listing
 
-MEASURES = {"per token": "mass_per_token", "over uniform": "mass_relative"}
+MEASURES = {
+    "per token": "mass_per_token",
+    "over uniform": "mass_relative",
+    "in all rows": "mass_relative_all_rows",
+}
 """Column → measure whose mean stands beside the mass."""
 
 
@@ -46,6 +50,7 @@ def segment_listing(tables: Mapping[str, pl.DataFrame], variant: str) -> Listing
     text = (
         "Mean over questions of the last token’s attention to each part of the prompt, last layer, "
         "mean over heads, most attended first; parts may overlap. Over uniform: mass over what "
-        "equal weights would give it. Other layers, and without sinks, are in the file."
+        "equal weights would give it; in all rows: the same for all tokens that attend and can see "
+        "the part. Other layers, and without sinks, are in the file."
     )
     return listing("Segments", "segment_summary.csv", text, ordered)
