@@ -1,7 +1,7 @@
 """The studies of real pretrained models as they stand, through Snakemake to the report.
 
 Slow: models are downloaded, some minutes each. What their heads do is held elsewhere
-(`tests/pretrained/test_real_models.py`, `tests/attention/adapter/test_external_truth.py`).
+(`tests/pretrained/test_real_models.py`, `tests/extraction/test_external_truth.py`).
 """
 
 import json
