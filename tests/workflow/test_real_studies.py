@@ -55,19 +55,32 @@ def test_the_prompt_study_answers_its_three_questions(project):
     assert_every_figure_is_drawn(project, "prompts", results)
     inventory = table(results, "inventory")
     assert set(inventory["outcome"]) == {"ok"}
-    accuracy = dict(
-        table(results, "answers").filter(pl.col("correct").is_not_null())
-        .group_by("variant").agg(pl.col("correct").cast(pl.Float64).mean()).iter_rows()
-    )  # fmt: skip
+    counts = {row["variant"]: row for row in table(results, "accuracy").iter_rows(named=True)}
+    answers = table(results, "answers")
+    given = answers.group_by("variant", "reading").agg(n=pl.len())
+    names = {"right": "correct"}
+    for variant, reading, n in given.iter_rows():
+        assert counts[variant][names.get(reading, reading)] == n, (variant, reading)
+    for variant, row in counts.items():
+        assert row["n"] == 32
+        assert row["empty"] == 0, variant  # it may not end before it has written
+        assert row["unfinished"] <= 4, variant
+    inside = {variant for variant, row in counts.items() if 0.2 <= row["accuracy"] <= 0.8}
+    assert len(counts) == 7
+    assert len(inside) >= 6  # greedy answers differ a little from processor to processor
     asked = yaml.safe_load((project.folder / "config" / "study" / "prompts.yaml").read_text())
     for variant in asked["analysis"]["text"]["answers"]["variants"]:
-        assert 0.2 <= accuracy[variant] <= 0.8, variant
+        assert variant in inside
     diagnosis = json.loads((results / "report" / "diagnosis.json").read_text())
     found = {f["predicate"]: f for f in diagnosis["findings"] if f["model"] == "chat"}
     for predicate in ("steps", "examples", "sensitive_layers"):
         assert found[predicate]["status"] in ("YES", "NO"), predicate
         assert found[predicate]["n_units"] == 32
         assert found[predicate]["evidence"]
+    related = found["correctness"]
+    for variant in counts.keys() - inside:
+        assert related["status"] != "NO"
+        assert f"{variant} (" in related["sentence"].partition("Inconclusive outside")[2]
 
 
 def test_the_encoder_study_shows_its_known_heads(project):
