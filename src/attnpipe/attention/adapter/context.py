@@ -54,13 +54,21 @@ def adapted(
         with adapted(model) as sites, observing(LayerFolds(lambda layer: Battery(options))):
             model(**batch)
 
-    Without an override the output is that of the model's own sdpa (its own eager function,
-    in blocks of rows, where it refuses sdpa). Weights are computed for observers only, in
-    blocks of query rows, in float32 or, for float64 models, float64. `layer` is the index
-    of the site. Positions count from the first token that is not padding: samples padded
-    differently at the left come in blocks of their own. (Where the model is given a mask of
-    queries × keys instead of one of tokens, as `generate` does for static caches, padding at
-    the left counts.) Rows computed with a cache continue its positions.
+    Observers that are shown weights in blocks leave the output what the model's own sdpa
+    makes, to the bit. Where a model refuses sdpa (soft-capping), its own eager function makes
+    it in blocks of 128 queries: to the bit for as many, else to rounding. Observers that make
+    the output by the way (`capture.ScoresObserver`, of which
+    `kernel.fused_tokens.FusedTokenBattery` and `kernel.fused.FusedBattery` do) put theirs in
+    its place, the same to rounding: within 1e-5 of the largest output in float32, 4 machine
+    epsilons in bfloat16 and float16 (`docs/parity.md`). They leave it to the model where they
+    cannot take a layer and where a gradient is to flow. Overrides replace it.
+
+    Weights are computed for observers and overrides only, in blocks of query rows, in
+    float32 or, for float64 models, float64. `layer` is the index of the site. Positions
+    count from the first token that is not padding: samples padded differently at the left
+    come in blocks of their own. (Where the model is given a mask of queries × keys instead
+    of one of tokens, as `generate` does for static caches, padding at the left counts.) Rows
+    computed with a cache continue its positions.
 
     The support of a row is what the model's mask shows of what it should show: by the
     module's `is_causal` and sliding window, and by the mask of tokens that the model was
