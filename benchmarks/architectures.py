@@ -20,6 +20,8 @@ LENGTHS = (9, 6, 4)
 """Tokens of the texts; decoders of T5 and BART read `DECODER_LENGTHS` of their own."""
 DECODER_LENGTHS = (7, 7, 5)
 ENCODER_DECODERS = ("T5", "BART")
+PATCHES = 10
+"""Of ViT's images, the class token among them."""
 
 
 @dataclass(frozen=True)
@@ -159,23 +161,34 @@ def _padded(
     return {"input_ids": ids, "attention_mask": (ids != 0).long()}
 
 
+def visible(name: str, site: Site, queries: int, keys: int) -> np.ndarray:
+    """Return bool ``[query, key]``: what a site should see of texts without padding."""
+    architecture = ZOO[name]
+    lag = np.arange(queries)[:, None] - np.arange(keys)
+    seen = np.ones_like(lag, dtype=bool)
+    of_decoder = in_decoder(name, site) or name not in ENCODER_DECODERS
+    if site.kind == "self" and architecture.causal and of_decoder:
+        seen &= lag >= 0
+    if architecture.windows[site.layer] is not None:
+        seen &= abs(lag) < architecture.windows[site.layer]
+    return seen
+
+
 def declared_support(name: str, site: Site, texts: Sequence[int], side: str) -> np.ndarray:
     """Return bool ``[sample, query, key]``: what a site should see, from the texts' lengths."""
-    architecture = ZOO[name]
     if name == "ViT":
-        return np.ones((len(texts), 10, 10), dtype=bool)
-    encoders = name in ENCODER_DECODERS
-    decoder = encoders and "decoder" in site.name
+        return np.ones((len(texts), PATCHES, PATCHES), dtype=bool)
+    decoder = in_decoder(name, site)
     lengths = {False: LENGTHS, True: DECODER_LENGTHS}
     queries = _real([lengths[decoder][t] for t in texts], side)
     keys = _real([lengths[decoder and site.kind == "self"][t] for t in texts], side)
-    support = queries[:, :, None] & keys[:, None, :]
-    lag = np.arange(queries.shape[1])[:, None] - np.arange(keys.shape[1])
-    if site.kind == "self" and architecture.causal and (decoder or not encoders):
-        support &= lag >= 0
-    if architecture.windows[site.layer] is not None:
-        support &= abs(lag) < architecture.windows[site.layer]
-    return support
+    seen = visible(name, site, queries.shape[1], keys.shape[1])
+    return seen & queries[:, :, None] & keys[:, None, :]
+
+
+def in_decoder(name: str, site: Site) -> bool:
+    """Return whether a site reads the second text of an architecture with two."""
+    return name in ENCODER_DECODERS and "decoder" in site.name
 
 
 def _real(lengths: Sequence[int], side: str) -> np.ndarray:

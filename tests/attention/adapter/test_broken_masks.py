@@ -5,7 +5,7 @@ from unittest import mock
 
 import torch
 from benchmarks.architectures import batch, build
-from benchmarks.parity import output
+from benchmarks.comparing.observed import output
 from tests.attention.adapter.test_support import OPTIONS, STEPS, ids
 from transformers.masking_utils import create_causal_mask, create_sliding_window_causal_mask
 

@@ -8,7 +8,7 @@ from unittest import mock
 import pytest
 import torch
 from benchmarks.architectures import batch, build
-from benchmarks.parity import Kept, KeptScores, output
+from benchmarks.comparing.observed import Kept, KeptScores, output
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import PreTrainedModel

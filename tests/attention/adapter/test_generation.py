@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.architectures import batch, build
-from benchmarks.parity import Kept, by_sample, metrics, observe
+from benchmarks.comparing.observed import Kept, observe
+from benchmarks.comparing.rows import by_sample, metrics
 from transformers import PreTrainedModel
 
 from attnpipe.attention.adapter.context import adapted

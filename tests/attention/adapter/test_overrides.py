@@ -5,7 +5,7 @@ from unittest import mock
 import pytest
 import torch
 from benchmarks.architectures import ZOO, batch, build
-from benchmarks.parity import Kept, KeptScores, observe, output
+from benchmarks.comparing.observed import Kept, KeptScores, observe, output
 from torch import Tensor
 
 from attnpipe.attention.adapter import context

@@ -7,21 +7,12 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.architectures import ENCODER_DECODERS, ZOO, batch, build, declared_support
-from benchmarks.parity import (
-    DTYPES,
-    METRICS,
-    WITH_TOKENS,
-    Batteries,
-    Kept,
-    by_sample,
-    eager_weights,
-    exact_softmax,
-    metrics,
-    observe,
-    of_dtype,
-    of_tokens,
-    output,
-)
+from benchmarks.comparing.folds import Batteries, of_folds
+from benchmarks.comparing.observed import Kept, eager_weights, exact_softmax, observe, output
+from benchmarks.comparing.precision import of_dtype
+from benchmarks.comparing.reading import Reading, even, padded
+from benchmarks.comparing.rows import METRICS, by_sample, metrics, of_rows
+from benchmarks.parity import DTYPES, SIDES, of_output, readings
 from tests.metrics.reference import reference
 
 from attnpipe.attention.adapter.sites import Site
@@ -55,7 +46,7 @@ def real(block: Block) -> Block:
     )
 
 
-@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("name", NAMES)
 def test_metrics_are_those_of_eager_attention(name: str, side: str) -> None:
     blocks, sites = observed(name, side=side)
@@ -82,30 +73,45 @@ def test_metrics_are_those_of_eager_attention(name: str, side: str) -> None:
                 )
 
 
-@pytest.mark.parametrize("side", ["right", "left"])
-@pytest.mark.parametrize("name", WITH_TOKENS)
-def test_folds_of_tokens_are_those_of_eager_attention(name: str, side: str) -> None:
+@pytest.mark.parametrize("name", ["Llama", "T5", "ViT"])
+def test_the_page_compares_the_same_metrics(name: str) -> None:
+    assert of_rows(padded(name, "left")) <= 1e-6
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("name", NAMES)
+def test_folds_are_those_of_eager_attention(name: str, side: str) -> None:
     """Incoming mass, lags, scores of heads, their distances, sinks, variation, row by row."""
-    assert of_tokens(name, side) <= 1e-6
+    assert of_folds(padded(name, side)) <= 1e-6
 
 
-def test_a_fold_that_misses_rows_is_seen() -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_folds_without_padding_are_those_of_eager_attention(name: str) -> None:
+    """At cross-attention, too."""
+    assert of_folds(even(name)) <= 1e-6
+
+
+@pytest.mark.parametrize("missing", [0, 5])
+def test_a_fold_that_misses_rows_is_seen(missing: int) -> None:
     class Forgetful(Batteries):
         def observe(self, layer: int, block: Block) -> None:
-            if layer == 0:
+            if layer != missing:
                 super().observe(layer, block)
 
-    with mock.patch("benchmarks.parity.Batteries", Forgetful):
-        assert of_tokens("Llama", "right") > 1
+    with mock.patch("benchmarks.comparing.folds.Batteries", Forgetful):
+        assert of_folds(even("BART")) > 1
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NAMES)
 def test_output_is_the_models_own(name: str, dtype: str) -> None:
-    model, inputs = build(name, getattr(torch, dtype)), batch(name)
-    plain = output(model, inputs)
-    seen, _ = observe(model, inputs, Kept())
-    assert torch.equal(seen, plain)
+    for reading in readings(name):
+        assert of_output(reading, getattr(torch, dtype)) == 0
+
+
+def test_eager_functions_in_blocks_make_the_models_own_output_to_rounding() -> None:
+    ids = {"input_ids": torch.randint(3, 60, (1, 300), generator=torch.Generator().manual_seed(0))}
+    assert of_output(Reading("Gemma 2", ids)) <= 1e-6
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -120,7 +126,7 @@ def test_output_is_that_of_eager_attention(name: str) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NAMES)
 def test_lower_precision_keeps_the_metrics_of_its_q_and_k(name: str, dtype: str) -> None:
-    assert of_dtype(name, getattr(torch, dtype)) <= 1e-5
+    assert of_dtype(padded(name, "right"), getattr(torch, dtype)) <= 1e-5
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import torch
 import transformers
 from benchmarks.architectures import VOCABULARY, ZOO, batch, build
-from benchmarks.parity import Kept
+from benchmarks.comparing.observed import Kept
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 import transformers
 from benchmarks.architectures import VOCABULARY, batch, build
-from benchmarks.parity import Kept, observe, output
+from benchmarks.comparing.observed import Kept, observe, output
 
 from attnpipe.attention.adapter.checks import check_masks
 from attnpipe.attention.adapter.context import adapted

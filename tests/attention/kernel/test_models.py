@@ -6,8 +6,8 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from benchmarks.architectures import batch, build
-from benchmarks.parity import output
+from benchmarks.architectures import ZOO, batch, build
+from benchmarks.comparing.observed import output
 from tests.attention.adapter.test_broken_masks import shifted
 from tests.attention.kernel.reference import OPTIONS, Case, assert_alike, draw, make
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -24,7 +24,7 @@ from attnpipe.attention.observers import LayerFolds
 
 KINDS: tuple[Kind, ...] = ("native", "array")
 Layers = LayerFolds[StreamingBattery]
-NAMES = ["GPT-2", "Llama", "Mistral", "Gemma 2", "BERT", "BART"]
+BIASED = ("T5",)
 
 
 def plain() -> Layers:
@@ -50,7 +50,7 @@ class Watched(FusedBattery):
         return context
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ZOO)
 def test_output_and_folds_are_the_models_own(name: str) -> None:
     model = build(name, torch.float32)
     single = [batch(name, [0])] if name == "GPT-2" else []  # without padding no mask is made
@@ -65,7 +65,7 @@ def test_output_and_folds_are_the_models_own(name: str) -> None:
             torch.testing.assert_close(made, own, rtol=1e-5, atol=1e-5)
             assert_same_layers(watched, folds)
             assert watched.fused
-            assert all(watched.fused)
+            assert set(watched.fused) == {name not in BIASED}
 
 
 @pytest.mark.parametrize("kind", KINDS)

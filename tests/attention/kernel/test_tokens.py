@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.architectures import batch, build
-from benchmarks.parity import output
+from benchmarks.comparing.observed import output
 from tests.attention.kernel.reference import CLOSE, Case, draw, make
 from tests.attention.kernel.test_models import Largest
 
