@@ -58,7 +58,8 @@ TOKENS = {
     "data_sink_mass": "mean mass on the key in `target`, a sink by the layer's own weights",
     "query_variation": "divergence between a text's rows on the first half of its tokens, nats",
     "lag_variation": "divergence between a text's rows as distributions over lag, nats",
-    "head_distance": "mean √(JSD/ln 2) to the head in `target`, same rows; 0 alike, 1 disjoint",
+    "head_distance": "mean √(JSD/ln 2) to the head in `target`, same rows (64 of a longer text); "
+    "0 alike, 1 disjoint",
 }
 DENSE = {
     "rollout": "attention rollout from the query to the token in `target`; descriptive only",

@@ -209,8 +209,9 @@ CAPTIONS: dict[str, Caption] = {
     ),
     "head_similarity": Caption(
         "Likeness of heads",
-        "Distance between all pairs of heads over the same rows, ordered by cluster, with all keys "
-        "and without sinks, which make heads look alike; strips show the heads' layers.",
+        "Distance between all pairs of heads over the same rows (64 evenly spaced ones of a longer "
+        "text), ordered by cluster, with all keys and without sinks, which make heads look alike; "
+        "strips show the heads' layers.",
         "Square matrices of distances between heads with borders between clusters and a strip of "
         "layer colours.",
         ("head_distances.csv", "heads.csv"),

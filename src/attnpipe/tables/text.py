@@ -231,12 +231,12 @@ SINKS = Table("sinks", "keys that the weights show to be sinks: they receive mor
     **{name: STATISTICS[name] for name in ("sd", "lo95", "hi95")},
 })  # fmt: skip
 
-HEAD_DISTANCES = Table("head_distances", "distance between heads over the same rows", {
+HEAD_DISTANCES = Table("head_distances", "distance between heads over the same rows; of a text of more than 64 tokens, over 64 evenly spaced ones", {
     **WHO,
     "condition": Column(TEXT, "null: all keys; `sinks_removed`: weights off the declared sinks, renormalised; `found_sinks_removed`: off those that the weights of any layer show, too"),
     "layer_a": Column(INT, "layer of the first head"), "head_a": Column(INT, "first head"),
     "layer_b": Column(INT, "layer of the second head"), "head_b": Column(INT, "second head"),
-    "distance": Column(REAL, "mean √(JSD/ln 2) over rows, in [0, 1]"),
+    "distance": Column(REAL, "mean √(JSD/ln 2) over at most 64 rows of a text, then over texts, in [0, 1]"),
     "n": Column(INT, "texts"),
 })  # fmt: skip
 

@@ -81,9 +81,10 @@ def draw(
     matrices = [_matrix(tables, frame, model, CONDITIONS[name]) for model, name in shown]
     words = Words(
         title="Which heads are alike? Distances between heads over the same rows",
-        subtitle="√(JSD / ln 2), mean over rows: 0 = same attention, 1 = nothing in common. Heads "
-        "are ordered by cluster (lines), then by layer; the strips at the left and top show each "
-        "head's layer. Names at the right, in the order of the clusters.",
+        subtitle="√(JSD / ln 2), mean over rows, at most 64 evenly spaced ones of a text: 0 = same "
+        "attention, 1 = nothing in common. Heads are ordered by cluster (lines), then by layer; "
+        "the strips at the left and top show each head's layer. Names at the right, in the order "
+        "of the clusters.",
         notes=[
             *_unnamed(matrices),
             *cut_note(len(models), frame["model"].n_unique()),

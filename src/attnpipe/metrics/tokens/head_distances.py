@@ -22,7 +22,8 @@ class HeadDistances(TokenFold):
     """Mean √(JSD/ln 2) between the same rows of every two heads, per sample.
 
     Each pair of heads costs a logarithm per weight, far more than all other sums, so
-    of a long text evenly spaced rows are compared, counted from the last.
+    of a long text evenly spaced rows are compared, counted from the last
+    (`benchmarks/head_rows.py` measures what that changes, `docs/methods.md` says it).
 
     Parameters
     ----------
