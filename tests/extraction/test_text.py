@@ -313,7 +313,6 @@ def test_segments_are_sums_over_the_tokens_of_a_span(read, measured):
     assert missed["mass_relative"].null_count() == 4
 
 
-<<<<<<< HEAD
 def test_spans_are_also_given_off_the_sinks_that_the_weights_show(read, measured):
     """Means over heads; the declared sink is the first token, that of layer 1 another one."""
     _, texts, _, eager = read
@@ -340,7 +339,8 @@ def test_spans_are_also_given_off_the_sinks_that_the_weights_show(read, measured
             else:
                 assert row["mass_relative"] is None
     assert any(inside)
-=======
+
+
 @pytest.mark.parametrize("condition", [None, "sinks_removed"])
 def test_all_rows_attend_to_spans_as_far_as_they_can_see_them(read, condition):
     _, texts, captured, eager = read
@@ -376,7 +376,6 @@ def test_all_rows_attend_to_spans_as_far_as_they_can_see_them(read, condition):
             row = values(own, span=name, layer=0)
             assert (row["n_matches"].item(), row["mass"].item()) == (0, 0.0)
             assert row["mass_relative"].item() is None
->>>>>>> f4ff2ef (Mass on named spans over all rows is reported, not only tested)
 
 
 def test_every_occurrence_is_a_row_beside_their_sum(read, measured):
