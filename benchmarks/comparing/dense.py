@@ -15,7 +15,7 @@ from benchmarks.comparing.rows import OPTIONS, difference
 
 from attnpipe.aggregation.text.distances import head_clusters, model_distances
 from attnpipe.aggregation.text.maps import maps
-from attnpipe.aggregation.text.sinks import CONDITIONS
+from attnpipe.aggregation.text.sinks import CONDITIONS, sinks_by_condition
 from attnpipe.aggregation.text.split import COLUMNS, last_row_splits
 from attnpipe.attention.adapter.context import adapted, sites
 from attnpipe.attention.adapter.scores import Scores
@@ -23,6 +23,7 @@ from attnpipe.attention.adapter.sites import Site
 from attnpipe.attention.hooks import observing
 from attnpipe.core.block import Block
 from attnpipe.extraction.text.observers import WeightStore
+from attnpipe.measurement.text.found_sinks import FoundSinks
 from attnpipe.metrics.tokens.data_sinks import data_sinks
 from attnpipe.metrics.tokens.incoming import Incoming
 from attnpipe.metrics.tokens.texts import Texts
@@ -30,6 +31,8 @@ from attnpipe.metrics.tokens.texts import Texts
 VIEWS = ("last_layer", "mean", "max", "rollout", "l1", "l0h2")
 THRESHOLDS = (1.1, 1.5, 4.0)
 """Of sinks that weights show: those of random models hardly reach the usual 4."""
+SINK = 1.5
+"""The one of them whose sinks are taken out."""
 CLUSTERS = 3
 
 
@@ -122,16 +125,30 @@ def numbers(texts: Texts, stored: Stored, incoming: Sequence[Incoming]) -> dict[
     items = pl.DataFrame({"item": samples}).with_columns(
         variant=pl.lit("plain"), texts=pl.lit(len(samples)), even=pl.lit(True)
     )
-    splits = last_row_splits([""], items, stored, OPTIONS, sinks)
+    shown = [(layer, int(key)) for layer, of in enumerate(incoming) for key in data_sinks(of, SINK)]
+    places = np.array(shown, np.int64).reshape(-1, 2)
+    by_weights = FoundSinks({("", sample): places for sample in samples})
+    splits = last_row_splits([""], items, stored, OPTIONS, sinks, by_weights)
     found = {column: splits[column].cast(pl.Float64).to_numpy() for column in COLUMNS}
     full = [stored.full("", sample) for sample in samples]
-    for condition, removed in zip(CONDITIONS, (None, list(sinks.values())), strict=True):
-        far = model_distances(full, removed)
+    layers = len(full[0])
+    removed = [
+        {
+            condition: gone[0]
+            for condition, gone in sinks_by_condition(
+                "", [sample], layers, sinks, by_weights
+            ).items()
+        }
+        for sample in samples
+    ]
+    for condition in CONDITIONS:
+        anywhere = [of[condition].any(axis=0) for of in removed]
+        far = model_distances(full, anywhere if condition else None)
         found[f"distances {condition}"] = far
         found[f"clusters {condition}"] = head_clusters(far, CLUSTERS).astype(float)
-    for sample, weights in zip(samples, full, strict=True):
-        shown = maps("", "", "", sample, weights, VIEWS, sinks[sample])
-        found[f"maps {sample}"] = shown["value"].to_numpy()
+    for sample, weights, gone in zip(samples, full, removed, strict=True):
+        views = maps("", "", "", sample, weights, VIEWS, gone)
+        found[f"maps {sample}"] = views["value"].to_numpy()
     for layer, of in enumerate(incoming):
         for threshold in THRESHOLDS:
             is_sink = np.zeros(len(full[0][0, 0]))
