@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Int32
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from attnpipe.attention.kernel.seen import Seen
@@ -21,14 +21,15 @@ class Targets:
     ----------
     slot
         ``query · KINDS + score``: what a target counts for.
-    key
-        Which key is looked at.
+    query, key
+        Which query looks at which key.
     removed
         Whether the key is one of the removed.
     """
 
-    slot: Int32[np.ndarray, " target"]
-    key: Int32[np.ndarray, " target"]
+    slot: Int[np.ndarray, " target"]
+    query: Int[np.ndarray, " target"]
+    key: Int[np.ndarray, " target"]
     removed: Bool[np.ndarray, " target"]
 
 
@@ -78,8 +79,7 @@ class TextTargets:
         score = np.repeat(np.arange(KINDS), [len(q) for q, _ in pairs])
         sees = (self._seen.first[queries] <= keys) & (keys < self._seen.last[queries])
         queries, keys, score = queries[sees], keys[sees], score[sees]
-        slot = queries * KINDS + score
-        return Targets(slot.astype(np.int32), keys.astype(np.int32), self._gone[keys])
+        return Targets(queries * KINDS + score, queries, keys, self._gone[keys])
 
 
 class TargetMass:
@@ -94,15 +94,18 @@ class TargetMass:
     """
 
     def __init__(self, queries: int) -> None:
-        self.mass, self.number, self.rest_mass, self.rest_number = np.zeros((4, queries, KINDS))
+        shape = (queries, KINDS)
+        self.mass, self.number = np.zeros(shape), np.zeros(shape)
+        self.rest_mass, self.rest_number = np.zeros(shape), np.zeros(shape)
 
     def add(
         self, targets: Targets, rows: slice, low: int, weights: Float[Tensor, "row width"]
     ) -> None:
         """Take in a block of weights, whose first key is `low`."""
+        place = (targets.query - rows.start) * weights.shape[1] + (targets.key - low)
+        found = weights.numpy().ravel().take(place)
         own = slice(rows.start, rows.start + len(weights))
         slot, size = targets.slot - rows.start * KINDS, len(weights) * KINDS
-        found = weights.numpy()[slot // KINDS, targets.key - low]
         kept = ~targets.removed
         self.mass[own] = _by_score(slot, found, size)
         self.number[own] = _by_score(slot, None, size)
