@@ -14,7 +14,7 @@ PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c
 
 run: setup  ## the default study, or any other: make run ARGS="--config study=steering"
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(ARGS)
-	@echo "Open the report: $$(ls -t results/*/report/index.html | head -1)"
+	@echo "Open the report: results/<study>/report/index.html, newest: $$(ls -t results/*/report/index.html | head -1)"
 
 setup: $(INSTALLED)  ## just create .venv
 

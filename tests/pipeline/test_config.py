@@ -53,6 +53,7 @@ OVERRIDES = {
     ),
     "models.lstm_small_simple.baseline=lstm_smal": "name one without attention (mlp_last",
     "models.lstm_small_simple.attention.kind=addtive": "did you mean 'additive'?",
+    "analysis.metrics.top_k=[5,5]": "'5' is listed twice; list it once",
     "seeds=[1,1]": "seeds: 1 is listed twice; list each seed once",
     "seeds=[]": "seeds: the list is empty; name at least one seed",
     "seeds=[-1]": "'seeds.0' is -1",

@@ -135,7 +135,9 @@ def test_describe_counts_parameters_of_the_models_of_this_study_only(finished):
             cwd=finished.folder, env=finished.environment(),
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-        (model,) = json.loads(done.stdout)["models"]
+        facts = json.loads(done.stdout)
+        assert facts["interventions"] == ["uniform", "position_mean", "permuted"]
+        (model,) = facts["models"]
         return model["parameters"]
 
     facts = results(finished) / "models" / "tiny" / "attnpipe.json"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.disk import disk_bytes
 from attnpipe.pipeline.frozen import is_recorded
 from attnpipe.pipeline.plan import Plan
@@ -45,7 +46,7 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
         ],
         "training": spec.training.model_dump(mode="json") if spec.training else None,
         "analysis": spec.analysis.model_dump(mode="json"),
-        "interventions": list(spec.intervention.names) if study.intervened else [],
+        "interventions": _interventions(study),
         "figures": list(spec.figure.show),
         "runs": len(study.runs),
         "jobs": dict(Counter(job.stage for job in jobs)),
@@ -54,6 +55,14 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
             {"stage": s.job.stage, "job": dict(s.job.wildcards), "reason": s.reason} for s in stale
         ],
     }
+
+
+def _interventions(study: Study) -> list[str]:
+    """Return what is put in place of attention; of texts, in their answers."""
+    if not study.intervened:
+        return []
+    answers = study.spec.analysis.text.answers
+    return list(answers.interventions if study.mode == "text" else study.spec.intervention.names)
 
 
 def _source(model: ModelSpec) -> str | None:

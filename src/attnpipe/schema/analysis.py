@@ -27,6 +27,7 @@ class MetricsSpec(Section):
     """k of the top-k mass and excess."""
     recent_k: list[Count] = [5, 10, 20]
     """k of the recent-k mass and excess, and of the published `profile_recent_mass_k`."""
+    _distinct = field_validator("top_k", "recent_k")(distinct)
     peak_tolerance: Annotated[float, Field(ge=0)] = 1e-3
     """A peak is resolved when the largest weight exceeds the second by more than this."""
     row_tolerance: Annotated[float, Field(gt=0)] = 1e-5
