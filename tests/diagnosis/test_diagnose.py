@@ -97,6 +97,10 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
     ("published_entropy", "DESCRIPTIVE", {"seeds": (1,)}, []),
     ("published_numbers", "NO", {}, []),
     ("published_numbers", "YES", {}, [
+        put("metrics", KL, **interval(0.49, 0.2)),
+        put("metrics", AT | {"metric": "profile_kl_uniform"}, **interval(0.5, 0.2)),
+    ]),
+    ("published_numbers", "INCONCLUSIVE", {}, [
         put("metrics", KL, **interval(0.4, 0.2)),
         put("metrics", AT | {"metric": "profile_kl_uniform"}, **interval(0.5, 0.2)),
     ]),

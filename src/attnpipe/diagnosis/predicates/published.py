@@ -24,6 +24,8 @@ OTHER_ROWS = (
 )
 
 
+SAME = 0.05
+"""Difference, as a share of the larger one, up to which two numbers count as the same."""
 PEAKS = ("profile_peak", "peak_resolved_share", "peak_lag_mode")
 
 
@@ -71,8 +73,9 @@ def published_entropy(case: Case) -> Finding:
 def published_numbers(case: Case) -> Finding:
     """NO: divergence from uniform, or mass on the newest keys, is another for the profile.
 
-    Another: their intervals over seeds do not touch in every head. Beside them stand where
-    the profile has its peak, and how many rows have one that stands out.
+    Another: their intervals over seeds do not touch in some head; YES: they lie within 5 %
+    of each other in all. Beside them stand where the profile has its peak, and how many rows
+    have one that stands out.
     """
     of_rows = ["kl_uniform", *sorted(_recent(case), key=lambda name: int(name.split("_")[-1]))]
     pairs = [(case.metric(f"profile_{name}"), case.metric(name)) for name in of_rows]
@@ -87,7 +90,8 @@ def published_numbers(case: Case) -> Finding:
     if absent or any(e.estimate is None for pair in pairs for of in pair for e in of):
         return case.lacking("The two cannot be compared.", absent or of_rows, evidence)
     differ = [name for name, (flat, rows) in zip(of_rows, pairs, strict=True) if _apart(flat, rows)]
-    status: Status = "NO" if differ else "YES"
+    alike = all(_alike(flat, rows) for flat, rows in pairs)
+    status: Status = "NO" if differ else "YES" if alike else "INCONCLUSIVE"
     first = pairs[0][1][0]
     if (first.n_seeds or 0) < DESCRIBE:
         status = "DESCRIPTIVE"
@@ -103,6 +107,9 @@ def published_numbers(case: Case) -> Finding:
         reasons += [OTHER_ROWS] if not hides or len(differ) > 1 else []
         sentence += " ".join(reasons)
     missing = case.few_seeds(first) if status == "DESCRIPTIVE" else []
+    if status == "INCONCLUSIVE":
+        sentence += "They are not alike, and are not shown to differ for every seed."
+        missing = ["more seeds"]
     return case.answer(status, sentence.strip(), evidence, effect=first, missing=missing)
 
 
@@ -126,6 +133,15 @@ def _apart(profile: list[Evidence], rows: list[Evidence]) -> bool:
     return any(
         a.lo95 is not None and a.hi95 is not None and b.lo95 is not None and b.hi95 is not None
         and (a.lo95 > b.hi95 or a.hi95 < b.lo95)
+        for a, b in zip(profile, rows, strict=True)
+    )  # fmt: skip
+
+
+def _alike(profile: list[Evidence], rows: list[Evidence]) -> bool:
+    """Whether the numbers of every head lie within 5 % of each other."""
+    return all(
+        a.estimate is not None and b.estimate is not None
+        and abs(a.estimate - b.estimate) <= SAME * max(abs(a.estimate), abs(b.estimate))
         for a, b in zip(profile, rows, strict=True)
     )  # fmt: skip
 
