@@ -26,7 +26,7 @@ LAYERS, HEADS, SAMPLES, QUERIES, KEYS, MORE = 1, 3, 24, 4, 6, 3
 SHARPNESS = {"untrained": 0.1, "epoch_001": 1.0, "epoch_002": 2.0, "epoch_003": 2.0, "best": 2.0}
 OPTIONS = MetricsSpec(top_k=[2], recent_k=[2, 3])
 PROBE = Probe(halves=np.arange(SAMPLES) % 2, published_row="last_query")
-PUBLISHED = ("published_entropy", "published_stability")
+PUBLISHED = ("published_entropy", "published_stability", "published_numbers")
 """Findings on rules that divide by the number of keys, seen or not: quoted, not ours."""
 
 Tables = Mapping[str, pl.DataFrame]

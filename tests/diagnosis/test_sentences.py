@@ -294,10 +294,11 @@ def test_numbers_agree_with_their_nouns(factory: ModuleType, options: dict[str, 
     ("trained", "untrained", "said"),
     [
         ((0.55, 0.2), (0.8, 0.02), ["nothing: seeds are alike, and were as much before training"]),
-        # The interval must clear what untrained models show: 5 (0.1 / 0.05)² = 20 seeds.
-        ((0.65, 0.1), (0.6, 0.0), ["about 20 seeds, if seeds and not test data make"]),
-        # Below 0.5 it is 0.5 that must be cleared: 5 (0.2 / 0.1)² = 20 seeds.
-        ((0.40, 0.2), (0.0, 0.1), ["about 20 seeds, if seeds and not test data make"]),
+        ((0.65, 0.1), (0.6, 0.0), ["more seeds, to tell trained from untrained models"]),
+        # The interval must clear what untrained models show: 5 (0.25 / 0.125)² = 20 seeds.
+        ((0.75, 0.25), (0.625, 0.0), ["about 20 seeds, if seeds and not test data make"]),
+        # Below 0.5 it is 0.5 that must be cleared: 5 (0.25 / 0.125)² = 20 seeds.
+        ((0.375, 0.25), (0.0, 0.1), ["about 20 seeds, if seeds and not test data make"]),
     ],
 )
 def test_seeds_are_asked_for_only_where_they_can_settle_whether_seeds_are_alike(

@@ -94,7 +94,7 @@ def test_describe_tells_what_is_out_of_date_and_why(finished):
     assert facts["out_of_date"] == []
     assert facts["jobs"] == {
         "prepare_data": 1, "train": 6, "extract": 2, "measure": 2, "intervene": 2,
-        "aggregate": 3, "compare": 1, "contrast": 1, "effects": 1, "figure": 2,
+        "aggregate": 3, "compare": 1, "contrast": 1, "effects": 1, "figure": 3,
         "diagnose": 1, "report": 1, "verify": 1,
     }  # fmt: skip
     changed = finished.describe("study=tiny", "models.pool.hidden=6")
@@ -128,7 +128,7 @@ def test_describe_tells_models_data_and_options_and_writes_nothing(finished):
         "top k 2; recent k 2, 5; a peak exceeds the second largest weight by 0.001",
         "practical margin δ 0.02 of the skill; a forecast is accurate within 0.5",
         "full weights up to 64 MB per run",
-        "figures: entropy, forest",
+        "figures: entropy, epoch_heatmaps, forest",
         "everything is up to date",
     ):
         assert words in said, words

@@ -75,7 +75,9 @@ def test_yes_and_no_hold_without_found_sinks_too(
     assert ("turns on these sinks" in answer.sentence) == (
         before.status in ("YES", "NO") and status == "INCONCLUSIVE"
     )
-    assert (answer.status == "INCONCLUSIVE") == bool(answer.missing)
+    # Variants with too few right answers are named whatever the others say.
+    missing = [line for line in answer.missing if not line.startswith("an accuracy between")]
+    assert (answer.status == "INCONCLUSIVE") == bool(missing)
 
 
 @pytest.mark.parametrize(("predicate", "effect", "found", "status"), CASES)

@@ -46,7 +46,7 @@ SAID = {
     ("keywords", "normal"): ["first operand", "Keywords that a prompt does not have"],
     ("prompt_sensitivity", "encoder"): ["no distances between variants"],
     ("prompt_sensitivity", "one variant"): ["no distances between variants"],
-    ("prompt_sensitivity", "normal"): ["Largest distances without sinks: layers"],
+    ("prompt_sensitivity", "normal"): ["Largest distances without found sinks, too: layers"],
     ("answers", "encoder"): ["no scored answers"],
     ("answers", "normal"): ["0 of 8", "20 % to 80 %"],
     **{(name, "one model broken"): ["the checkpoint holds NaN weights"] for name in TEXTS},
