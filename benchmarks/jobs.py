@@ -9,7 +9,8 @@ Run after a study has finished, in the project folder:
 
 Each job is run anew in a process of its own, on the study's own inputs, one thread, writing
 to a temporary folder. Before them, Snakemake is run once with nothing to do. With `--check` the
-exit code is not 0 if anything takes more than it may.
+exit code is not 0 if anything takes more than it may. What takes more is run twice again, and the
+least counts: others' work on the machine only adds.
 """
 
 import argparse
@@ -35,6 +36,8 @@ SECONDS = {"aggregate": 3.0, "figure": 3.0}
 SECONDS_BESIDE = {"measure": 1.0}
 """Stage → those beside its work."""
 PEAK_MB = 2000.0
+RUNS = 3
+"""How often what takes too much is run in all."""
 STUDY_SECONDS, CORES = 600.0, 2
 """What all jobs of the study may take together, on so many cores."""
 
@@ -90,6 +93,15 @@ def run(plan: Plan, job: Job) -> tuple[float, float, float]:
     return total, total - work, usage.ru_maxrss / 1024
 
 
+def least(plan: Plan, job: Job) -> tuple[float, float, float]:
+    """Return what a job takes; of several runs the least if the first takes too much."""
+    costs = [run(plan, job)]
+    while exceeded(job.stage, *map(min, zip(*costs, strict=True))) and len(costs) < RUNS:
+        costs.append(run(plan, job))
+    seconds, beside, peak = map(min, zip(*costs, strict=True))
+    return seconds, beside, peak
+
+
 def no_op(config: dict[str, str]) -> float:
     """Return the CPU-seconds of Snakemake on a finished study."""
     values = [f"{key}={value}" for key, value in config.items()]
@@ -128,6 +140,8 @@ def main() -> None:
         raise SystemExit("finish the study first")
     broken = []
     seconds = no_op(config)
+    if seconds > NO_OP_SECONDS:
+        seconds = min(no_op(config) for _ in range(RUNS - 1))
     print(f"snakemake with nothing to do: {seconds:.2f} CPU-s")
     if seconds > NO_OP_SECONDS:
         broken.append(f"snakemake with nothing to do: {seconds:.2f} CPU-s, not {NO_OP_SECONDS:g}")
@@ -139,7 +153,7 @@ def main() -> None:
     whole = 0.0
     for (stage, key), jobs in alike.items():
         if stage != "verify":
-            cost = run(plan, jobs[0])
+            cost = least(plan, jobs[0])
             costs.setdefault(stage, []).append((*cost, key))
             whole += cost[0] * len(jobs)
     print(f"{'stage':<14}{'CPU-s (max)':>12}{'beside work':>12}{'peak MB':>9}  costliest")

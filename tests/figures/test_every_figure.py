@@ -370,17 +370,22 @@ def test_drawing_uses_no_state_of_pyplot_and_neither_torch_nor_scipy() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_panel_that_looks_flat_says_between_which_values(factory: ModuleType) -> None:
+@pytest.mark.parametrize("level", [0.01, 0.05, 0.2])
+def test_a_panel_that_looks_flat_says_between_which_values(
+    factory: ModuleType, level: float
+) -> None:
     plan = factory.Plan(**SMALL)
     tables = dict(factory.study(plan))
     flat = (pl.col("model") == "lstm_medium_additive") & (pl.col("metric") == "profile")
-    steady = pl.when(flat).then(0.05 + pl.col("value") * 1e-6).otherwise(pl.col("value"))
+    steady = pl.when(flat).then(level + pl.col("value") * 1e-6).otherwise(pl.col("value"))
     tables["metric_values"] = tables["metric_values"].with_columns(steady.alias("value"))
     figure = FIGURES.load("profiles")(tables, factory.figure_context(plan), FigureOptions())
     said = {
-        ax.get_title("left"): [t.get_text() for t in ax.texts if "all between" in t.get_text()]
+        ax.get_title("left"): (ax, [t for t in ax.texts if "all between" in t.get_text()])
         for ax in figure.axes
     }
-    of_flat = said.pop("LSTM medium additive")
-    assert of_flat == ["all between 0.05 and 0.05"]
-    assert said["LSTM small simple"] == []
+    ax, (words,) = said["LSTM medium additive"]
+    assert words.get_text() == f"all between {level:g} and {level:g}"
+    line = ax.transLimits.transform((0.0, level))[1]
+    assert abs(words.get_position()[1] - line) > 0.3, "the words lie on the line"
+    assert said["LSTM small simple"][1] == []

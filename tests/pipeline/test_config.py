@@ -83,6 +83,7 @@ OVERRIDES = {
     "analysis.contrast.delta=2": "'analysis.contrast.delta' is 2",
     "analysis.contrast.delta=nan": "'analysis.contrast.delta' is nan",
     "analysis.metrics.top_k=[60]": "top_k has 60, but a window has only 50 steps",
+    "intervention.window=50": "intervention.window is 50, but a window has only 50 steps",
     "figure.representative_seed=5": "figure.representative_seed is 5, which is not among the seeds",
     "figure.show.entropy.color=red": "'figure.show.entropy.color' is 'red'",
     "+figure.show.entrpy={}": "unknown figure 'entrpy': did you mean 'entropy'?",

@@ -20,4 +20,5 @@ def name_range(ax: Axes, values: pl.Series) -> None:
         return
     bottom, top = ax.get_ylim()
     if high - low < SHARE * (top - bottom):
-        remark(ax, f"all between {low:.4g} and {high:.4g}")
+        below = bool(low + high < bottom + top)  # then the words would lie on the line
+        remark(ax, f"all between {low:.4g} and {high:.4g}", top=below)

@@ -216,10 +216,11 @@ def absent(ax: Axes, reason: str, room: float) -> None:
     ).set_in_layout(False)
 
 
-def remark(ax: Axes, text: str) -> None:
-    """Write a few words into the lower left corner of a panel that shows something else."""
+def remark(ax: Axes, text: str, top: bool = False) -> None:
+    """Write a few words into the lower or upper left corner of a panel that shows something else."""
+    height, anchor = (0.97, "top") if top else (0.03, "bottom")
     ax.text(
-        0.02, 0.03, text, transform=ax.transAxes, va="bottom", size=SMALL, color=QUIET,
+        0.02, height, text, transform=ax.transAxes, va=anchor, size=SMALL, color=QUIET,
         style="italic",
     ).set_in_layout(False)  # fmt: skip
 

@@ -72,14 +72,19 @@ def draw(
     axes = figure.subplots(len(models), 3, width_ratios=[1, 1, 1.5], squeeze=False)
     colors = colormap(options.colormap, context.style.diverging)
     image = None
+    pairs_of = {(m, measure): found.pairs(m, measure) for m, measure in rows}
+    same = len({_seeds(context, pairs) for pairs in pairs_of.values() if pairs}) == 1
     for place, (line, model) in enumerate(zip(axes, models, strict=True)):
         measures = found.measures(model)
-        for ax, measure in zip(line, measures, strict=False):
-            pairs = found.pairs(model, measure)
+        for column, (ax, measure) in enumerate(zip(line, measures, strict=False)):
+            pairs = pairs_of[model, measure]
             if pairs:
                 image = _matrix(ax, context, pairs, colors)
                 ax.set_xlabel(NAMES[measure].split(" (")[0], size=SMALL)
-                ax.set_ylabel("seed" if ax.get_yticks().size else "", size=SMALL)
+                # The same seeds everywhere are named at the outer edges alone.
+                outer = not same or column == 0
+                ax.tick_params(labelleft=outer, labelbottom=not same or place == len(models) - 1)
+                ax.set_ylabel("seed" if outer and ax.get_yticks().size else "", size=SMALL)
             else:
                 _no_matrix(ax, context, gap(tables, context, model, measure, pairs=True).full)
         room = 0.5 * sheet_width(context)
@@ -111,14 +116,19 @@ def _no_matrix(ax: Axes, context: FigureContext, reason: str) -> None:
     absent(ax, reason, 0.14 * sheet_width(context))
 
 
+def _seeds(context: FigureContext, pairs: Sequence[tuple[int, int, float]]) -> tuple[int, ...]:
+    """Return the seeds that are in some pair, in the study's order."""
+    present = {seed for a, b, _ in pairs for seed in (a, b)}
+    return tuple(s for s in context.seeds if s in present)
+
+
 def _matrix(
     ax: Axes,
     context: FigureContext,
     pairs: Sequence[tuple[int, int, float]],
     colors: Colormap,
 ) -> AxesImage:
-    present = {seed for a, b, _ in pairs for seed in (a, b)}
-    seeds = [s for s in context.seeds if s in present]
+    seeds = _seeds(context, pairs)
     place = {seed: k for k, seed in enumerate(seeds)}
     grid = np.full((len(seeds), len(seeds)), np.nan)
     ax.set_xticks([])
@@ -132,7 +142,8 @@ def _matrix(
         for i, j in np.argwhere(np.isfinite(grid)).tolist():
             text = cell(grid[i, j])
             ink = ink_on(colors((grid[i, j] + 1) / 2))
-            ax.text(j, i, text, ha="center", va="center", size=5, color=ink)
+            written = ax.text(j, i, text, ha="center", va="center", size=5, color=ink)
+            written.set_in_layout(False)  # it stays inside its cell
     ax.tick_params(length=0, labelsize=5)
     return image
 

@@ -51,6 +51,11 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
         "runs": len(study.runs),
         "jobs": dict(Counter(job.stage for job in jobs)),
         "disk_bytes": disk_bytes(study, parameters, len(jobs)),
+        "disk_unknown": [
+            name
+            for name, model in study.models.items()
+            if isinstance(model, PretrainedModel) and name not in parameters
+        ],
         "out_of_date": [
             {"stage": s.job.stage, "job": dict(s.job.wildcards), "reason": s.reason} for s in stale
         ],

@@ -22,8 +22,14 @@ def as_text(facts: dict[str, Any]) -> str:
     for stage, count in facts["jobs"].items():
         due = f"{stale[stage]} to run" if stale[stage] else "up to date"
         lines.append(f"  {stage:<16}{count:>6}   {due}")
-    lines += ["", f"disk: about {_size(facts['disk_bytes'])}", ""]
+    lines += ["", f"disk: about {_size(facts['disk_bytes'])}{_unknown(facts)}", ""]
     return "\n".join(lines + _reasons(facts["out_of_date"], sum(facts["jobs"].values())))
+
+
+def _unknown(facts: dict[str, Any]) -> str:
+    """Name the models whose weights are not in the estimate: they are not here yet."""
+    names = facts["disk_unknown"]
+    return f", and the weights of {' and '.join(names)}, once obtained" if names else ""
 
 
 def _data(facts: dict[str, Any]) -> str:

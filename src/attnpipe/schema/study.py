@@ -178,4 +178,11 @@ class StudySpec(Section):
                     f"analysis.metrics.{key} has {too_large[0]}, but a window has only "
                     f"{window} steps; keep k below it"
                 )
+        local = self.intervention.window
+        replaced = self.training is not None and "local_window" in self.intervention.names
+        if replaced and window is not None and local >= window:
+            raise ValueError(
+                f"intervention.window is {local}, but a window has only {window} steps, so "
+                "local_window would replace nothing; choose less, or drop it from intervention.names"
+            )
         return self
