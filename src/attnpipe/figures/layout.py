@@ -217,7 +217,7 @@ def absent(ax: Axes, reason: str, room: float) -> None:
 
 
 def remark(ax: Axes, text: str, top: bool = False) -> None:
-    """Write a few words into the lower or upper left corner of a panel that shows something else."""
+    """Write a few words into the lower or upper left corner of a panel."""
     height, anchor = (0.97, "top") if top else (0.03, "bottom")
     ax.text(
         0.02, height, text, transform=ax.transAxes, va=anchor, size=SMALL, color=QUIET,
