@@ -68,13 +68,12 @@ def test_costs_are_shares_of_skill_with_bounds_for_all_pairs_at_once() -> None:
             delta = by_seed(frames, policy, budget, split, "delta")
             skill = 3.0 - (by_seed(frames, policy, budget, split, "loss") - delta)
             value = delta.mean() / skill.mean()
-            z = value + (delta - value * skill) / skill.mean()
-            estimate = two_way_mean(z)
             assert row["value"] == pytest.approx(value)
-            assert [row["lo95"], row["hi95"]] == pytest.approx(list(estimate.interval()))
-            upper = value + stats.t.ppf(level, estimate.df) * np.sqrt(estimate.variance)
-            assert row["upper"] == pytest.approx(upper)
-            assert row["within"] == (upper < DELTA)
+            assert row["lo95"] < value < min(row["hi95"], row["upper"])
+            for end, p in (("lo95", 0.05), ("hi95", 0.05), ("upper", 2 * (1 - level))):
+                rejected = two_way_mean(delta - row[end] * skill).p_value()
+                assert rejected == pytest.approx(p, rel=1e-4)  # Fieller's theorem
+            assert row["within"] == (row["upper"] < DELTA)
             assert row["nats"] == pytest.approx(cost, abs=0.01)
             assert (row["n_seeds"], row["n_units"]) == (5, UNITS)
 
@@ -128,10 +127,9 @@ def test_one_run_is_judged_over_its_units() -> None:
     row = pick(compression(frames, DELTA), "recent", 0.2)
     delta = by_seed(frames, "recent", 0.2, "selection", "delta")[0]
     skill = 3.0 - (by_seed(frames, "recent", 0.2, "selection", "loss")[0] - delta)
-    value = delta.mean() / skill.mean()
-    z = value + (delta - value * skill) / skill.mean()
-    lo, hi = stats.t.interval(0.95, UNITS - 1, value, stats.sem(z))
-    assert [row["lo95"], row["hi95"]] == pytest.approx([lo, hi])
+    assert row["lo95"] < delta.mean() / skill.mean() < row["hi95"]
+    rejected = [stats.ttest_1samp(delta - row[c] * skill, 0).pvalue for c in ("lo95", "hi95")]
+    assert rejected == pytest.approx([0.05, 0.05])  # Fieller's theorem
 
 
 def test_one_seed_of_a_trained_model_has_no_interval() -> None:

@@ -41,6 +41,19 @@ TABLE = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("arm", ["R0", "R1"])
+@pytest.mark.parametrize("case", list(TABLE))
+def test_an_arm_that_was_not_trained_leaves_all_but_harm_and_no_skill_open(case, arm) -> None:
+    gates, _ = TABLE[case]
+    found = decide(replace(gates, **{arm: "absent"}))
+    before = decide(replace(gates, **{arm: "?"}))
+    if before.name in ("INVALID", "NO-SKILL", "HARMFUL", "INCONCLUSIVE"):
+        assert found.name == before.name
+    else:
+        assert (found.name, found.blocking) == ("INCONCLUSIVE", (arm,))
+        assert found.possible == ("HARMFUL", before.name)
+
+
 @pytest.mark.parametrize("case", list(TABLE))
 def test_first_match(case: str) -> None:
     gates, name = TABLE[case]
@@ -73,7 +86,13 @@ def test_a_conflict_is_named() -> None:
 
 
 answers = st.sampled_from(["YES", "NO", "HARM", "?"])
-any_gates = st.builds(Gates, **dict.fromkeys(Gates.__dataclass_fields__, answers))
+any_gates = st.builds(
+    Gates,
+    **(
+        dict.fromkeys(Gates.__dataclass_fields__, answers)
+        | dict.fromkeys(["R0", "R1"], answers | st.just("absent"))
+    ),
+)
 
 
 @given(any_gates)
@@ -92,12 +111,14 @@ def test_more_answers_never_turn_one_diagnosis_into_another(gates: Gates) -> Non
 def test_taking_both_arms_away_never_makes_attention_beneficial(gates: Gates) -> None:
     bare = decide(replace(gates, R0="?", R1="?")).name
     assert bare not in ("CONTENT-BENEFICIAL", "CONTENT-REDUNDANT", "HARMFUL")
+    never = decide(replace(gates, R0="absent", R1="absent")).name
+    assert never in ("INVALID", "NO-SKILL", "INCONCLUSIVE")
 
 
 @given(any_gates)
 def test_blocking_gates_are_open_and_lead_somewhere(gates: Gates) -> None:
     found = decide(gates)
-    assert all(getattr(gates, gate) == "?" for gate in found.blocking)
+    assert all(getattr(gates, gate) in ("?", "absent") for gate in found.blocking)
     if found.name == "INCONCLUSIVE":
         assert found.conflict == (not found.possible)
     else:

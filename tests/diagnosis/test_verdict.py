@@ -102,6 +102,31 @@ def test_without_a_gate_it_needs_a_verdict_is_inconclusive(factory: ModuleType, 
     assert found.next_overrides == [wanted[code]]
 
 
+@pytest.mark.parametrize("arm", ["R0", "R1"])
+@pytest.mark.parametrize("model", [UNUSED, AVERAGING])
+def test_an_arm_that_was_not_trained_leaves_every_verdict_open(
+    factory: ModuleType, model: str, arm: str
+) -> None:
+    found = finding(
+        judged(factory, small(factory), drop("effects", model=model, code=arm)), "verdict", model
+    )
+    assert (found.status, found.diagnosis) == ("INCONCLUSIVE", "INCONCLUSIVE")
+    name = {"R0": "none", "R1": "uniform"}[arm]
+    assert found.next_overrides == [f"models.{model}.arms=[{name}]"]
+    assert "HARMFUL" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("model", "code"), [(MODEL, "R1"), (UNUSED, "E1"), (HARMFUL, "R0"), (AVERAGING, "E2")]
+)
+def test_the_headline_is_the_effect_that_decided(
+    factory: ModuleType, model: str, code: str
+) -> None:
+    found = finding(judged(factory, small(factory)), "verdict", model)
+    (gate,) = [g for g in found.gates if g.code == code]
+    assert (found.effect, found.lo95, found.hi95) == (gate.effect, gate.lo95, gate.hi95)
+
+
 def test_arms_that_were_asked_for_stay_in_what_to_run(factory: ModuleType) -> None:
     from attnpipe.diagnosis.run import diagnose
 

@@ -5,14 +5,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.special import stdtrit
 
 from attnpipe.aggregation.losses import PerUnit
 from attnpipe.schema.compression import Policy
-from attnpipe.stats.confidence import CONFIDENCE
-from attnpipe.stats.estimate import Estimate, mean_over_seeds
+from attnpipe.stats.confidence import CONFIDENCE, NAN
+from attnpipe.stats.estimate import Estimate
+from attnpipe.stats.paired_ratio import paired_ratio
 from attnpipe.stats.ratio import Ratio
-from attnpipe.stats.two_way import two_way_mean
 from attnpipe.tables.compression import COMPRESSION, COMPRESSION_LOSSES
 
 ORACLE: Policy = "top_attention"
@@ -67,12 +66,16 @@ def _rows(frame: pl.DataFrame, delta: float) -> Iterator[Row]:
     for key, group in frame.partition_by(*keys, as_dict=True, maintain_order=True).items():
         row: Row = dict(zip(keys, key, strict=True))
         added, skill = _by_unit(group)
-        units = np.full_like(added, np.nan)
-        if added.size:
-            equal = np.full(added.shape[1], 1 / added.shape[1])
-            units = Ratio(added, skill, equal).contributions()
         pretrained = group["variant"].null_count() == 0
-        estimate = mean_over_seeds(units[0]) if pretrained and added.size else two_way_mean(units)
+        if not added.size:
+            estimate = Estimate(NAN)
+        elif not added.any() and skill.mean() > 0:
+            estimate = Estimate(0.0, 0.0, 1.0)  # the whole input, however little it tells
+        elif pretrained:
+            estimate = paired_ratio(added[0], skill[0])
+        else:
+            equal = np.full(added.shape[1], 1 / added.shape[1])
+            estimate = Ratio(added, skill, equal).estimate()
         lo, hi = estimate.interval()
         upper = bound(estimate, pairs if row["split"] == SELECTION else 1)
         yield row | {
@@ -85,8 +88,7 @@ def _rows(frame: pl.DataFrame, delta: float) -> Iterator[Row]:
 
 def bound(estimate: Estimate, tried: int) -> float:
     """Return a one-sided 95 % bound that holds for so many estimates at once (Bonferroni)."""
-    level = 1 - (1 - CONFIDENCE) / tried
-    return float(estimate.value + stdtrit(estimate.df, level) * np.sqrt(estimate.variance))
+    return estimate.interval(1 - 2 * (1 - CONFIDENCE) / tried)[1]
 
 
 def _by_unit(frame: pl.DataFrame) -> tuple[PerUnit, PerUnit]:

@@ -67,9 +67,12 @@ def test_nats_and_skill_units_with_their_intervals(variant: str | None) -> None:
         assert row["n"] == QUESTIONS
         units = pick(table, variant=variant, intervention=name, layers=layers, metric="skill_units")
         ratio = d.mean() / told.mean()
-        error = stats.sem((d - ratio * told) / told.mean())  # Cochran's linearised ratio
-        lo, hi = stats.t.interval(0.95, QUESTIONS - 1, ratio, error)
-        assert [units["mean"], units["lo95"], units["hi95"]] == pytest.approx([ratio, lo, hi])
+        assert units["mean"] == pytest.approx(ratio)
+        assert units["lo95"] < units["lo90"] < ratio < units["hi90"] < units["hi95"]
+        for level, ends in ((0.95, ("lo95", "hi95")), (0.90, ("lo90", "hi90"))):
+            rejected = [stats.ttest_1samp(d - units[end] * told, 0).pvalue for end in ends]
+            assert rejected == pytest.approx([1 - level] * 2)  # Fieller's theorem
+        assert units["p"] == row["p"], "a share is 0 where what is lost is"
     assert {r["code"] for r in table.iter_rows(named=True)} == {"E2", "E4", None}
 
 

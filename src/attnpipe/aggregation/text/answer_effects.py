@@ -10,12 +10,14 @@ from scipy.special import stdtrit
 from attnpipe.stats.equivalence import TOST_CONFIDENCE
 from attnpipe.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli, holm
 from attnpipe.stats.paired import paired_differences
+from attnpipe.stats.paired_ratio import contributions, paired_ratio
 from attnpipe.tables.text import TEXT_EFFECTS, TEXT_INTERVENTIONS
 
 INTACT, OTHERS, ALL = "intact", "other_answer", "all"
 CODES = {"uniform": "E2", "position_mean": "E3", "permuted": "E4"}
 
 PerQuestion = Float[np.ndarray, " question"]
+PerRow = Float[np.ndarray, "row question"]
 
 
 def answer_effects(model: str, replaced: pl.DataFrame | None) -> pl.DataFrame:
@@ -23,8 +25,7 @@ def answer_effects(model: str, replaced: pl.DataFrame | None) -> pl.DataFrame:
 
     A loss differs from the intact one of the same text. Over several variants the mean of
     a question is taken first: questions are the unit. In skill units the mean is divided by
-    that of `other_answer`, whose questions are the same, so that the linearised ratio
-    (Cochran 1977, *Sampling Techniques*, §6.3) gives the interval.
+    that of `other_answer`, whose questions are the same (`stats.paired_ratio`).
 
     Parameters
     ----------
@@ -75,26 +76,13 @@ def _rows(variant: str | None, deltas: pl.DataFrame) -> pl.DataFrame:
     columns = [c for c in wide.columns if c != "question"]
     values = wide.select(columns).to_numpy().T.astype(np.float64)
     told = values[keys["intervention"].to_list().index(OTHERS)]
-    parts = [_table(keys, "nats", values)]
-    units = np.stack([of_what_is_told(row, told) for row in values])
     known = keys["intervention"].to_numpy() != OTHERS
-    parts.append(_table(keys.filter(pl.Series(known)), "skill_units", units[known]))
+    replaced = keys.filter(pl.Series(known))
+    parts = [_table(keys, "nats", values), _in_units(replaced, values[known], told)]
     return pl.concat(parts).with_columns(variant=pl.lit(variant, dtype=pl.String))
 
 
-def of_what_is_told(values: PerQuestion, told: PerQuestion) -> PerQuestion:
-    """Return contributions to mean(values)/mean(told) of the questions that have both."""
-    both = ~np.isnan(values) & ~np.isnan(told)
-    mean = float(told[both].mean()) if both.any() else np.nan
-    if not mean > 0:
-        return np.full_like(values, np.nan)
-    value = float(values[both].mean()) / mean
-    return np.where(both, value + (values - value * told) / mean, np.nan)
-
-
-def _table(
-    keys: pl.DataFrame, metric: str, values: Float[np.ndarray, "row question"]
-) -> pl.DataFrame:
+def _table(keys: pl.DataFrame, metric: str, values: PerRow) -> pl.DataFrame:
     found = paired_differences(values)
     df = np.where(found.n > 1, found.n - 1.0, np.nan)
     half = stdtrit(df, 0.5 + TOST_CONFIDENCE / 2) * found.sd / np.sqrt(np.maximum(found.n, 1))
@@ -107,6 +95,24 @@ def _table(
         lo90=pl.Series(found.mean - half),
         hi90=pl.Series(found.mean + half),
     ).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def _in_units(keys: pl.DataFrame, values: PerRow, told: PerQuestion) -> pl.DataFrame:
+    """Return the same divided by what is told; an effect is 0 where its numerator is."""
+    both = ~np.isnan(values) & ~np.isnan(told)
+    p = paired_differences(np.where(both, values, np.nan)).p
+    ratios = [paired_ratio(row, told) for row in values]
+    ends = np.array([r.interval() + r.interval(TOST_CONFIDENCE) for r in ratios]).reshape(-1, 4)
+    units = np.stack([contributions(row, told) for row in values])
+    no_ratio = np.isnan(units).all(axis=1)
+    columns = [
+        pl.Series(name, value)
+        for name, value in zip(("lo95", "hi95", "lo90", "hi90"), ends.T, strict=True)
+    ]
+    table = _table(keys, "skill_units", units)
+    return table.with_columns(*columns, p=pl.Series(np.where(no_ratio, np.nan, p))).with_columns(
+        pl.col(pl.Float64).fill_nan(None)
+    )
 
 
 def _adjusted(table: pl.DataFrame) -> pl.DataFrame:

@@ -1,7 +1,10 @@
 """The diagnosis of a model: all gates together."""
 
+from collections.abc import Mapping
+from math import inf
+
 from attnpipe.diagnosis.book import Case
-from attnpipe.diagnosis.schema import Finding
+from attnpipe.diagnosis.schema import Evidence, Finding
 from attnpipe.diagnosis.verdicts.advice import next_runs
 from attnpipe.diagnosis.verdicts.flags import flags
 from attnpipe.diagnosis.verdicts.gates import (
@@ -11,7 +14,7 @@ from attnpipe.diagnosis.verdicts.gates import (
     runs_compared,
     seed_gates,
 )
-from attnpipe.diagnosis.verdicts.table import Decision, decide
+from attnpipe.diagnosis.verdicts.table import Answer, Decision, Gates, Name, decide
 from attnpipe.diagnosis.verdicts.texts import MEANS, recommendation
 from attnpipe.diagnosis.words import listed
 
@@ -40,13 +43,12 @@ def verdict(case: Case) -> Finding:
     if "SHORT-TRAINING" in raised and found.name == "HARMFUL":
         longer = case.found["training"]
         overrides, missing = longer.next_overrides, [*missing, *longer.missing]
-    effect = evidence.get("R0") or evidence.get("R1")
     status = {"INVALID": "INVALID", "INCONCLUSIVE": "INCONCLUSIVE"}.get(found.name, "YES")
     return case.answer(
         status,  # type: ignore[arg-type]
         f"{MEANS[found.name]}{_open(found)}",
         cited,
-        effect=effect,
+        effect=_decisive(case, found, gates, evidence),
         missing=missing,
         diagnosis=found.name,
         recommendation=recommendation(found.name, gates, short="SHORT-TRAINING" in raised),
@@ -57,6 +59,34 @@ def verdict(case: Case) -> Finding:
         },
         next_overrides=overrides,
     )
+
+
+DECISIVE: dict[Name, tuple[str, ...]] = {
+    "SHARP-BUT-UNUSED": ("E1",), "IDLE-UNIFORM": ("E1",), "UNUSED": ("E1",),
+    "AVERAGING": ("E2",), "POSITIONAL": ("E2",),
+}  # fmt: skip
+"""Diagnosis → the gate whose effect is its headline; of the others it is that of an arm."""
+ARM_ANSWERS: dict[Name, Answer] = {"HARMFUL": "HARM", "CONTENT-REDUNDANT": "NO"}
+"""Diagnosis → the answer of an arm that made it."""
+
+
+def _decisive(
+    case: Case, found: Decision, gates: Gates, evidence: Mapping[str, Evidence]
+) -> Evidence | None:
+    """Return the effect that decided: of a gate, of the arm that gave the answer, or skill."""
+    if found.name in ("INVALID", "NO-SKILL"):
+        return case.book.get(f"skill.{case.name}")
+    answer = ARM_ANSWERS.get(found.name)
+    arms = [arm for arm in ("R0", "R1") if answer in (None, getattr(gates, arm))]
+    if found.name == "CONTENT-BENEFICIAL":  # the arm that comes closer to the model
+        arms.sort(key=lambda arm: _estimate(evidence, arm))
+    wanted = (*DECISIVE.get(found.name, ()), *found.blocking, *arms)
+    return next((evidence[code] for code in wanted if code in evidence), None)
+
+
+def _estimate(evidence: Mapping[str, Evidence], code: str) -> float:
+    one = evidence.get(code)
+    return inf if one is None or one.estimate is None else one.estimate
 
 
 def _first(case: Case, gate: str) -> tuple[list[str], list[str]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
 
-Answer = Literal["YES", "NO", "HARM", "?"]
+Answer = Literal["YES", "NO", "HARM", "?", "absent"]
 Name = Literal[
     "INVALID", "NO-SKILL", "HARMFUL", "SHARP-BUT-UNUSED", "IDLE-UNIFORM", "UNUSED", "AVERAGING",
     "POSITIONAL", "CONTENT-BENEFICIAL", "CONTENT-REDUNDANT", "INCONCLUSIVE",
@@ -14,7 +14,10 @@ Name = Literal[
 
 @dataclass(frozen=True)
 class Gates:
-    """Answers at one practical margin; ``?`` where evidence is absent or does not settle it.
+    """Answers at one practical margin; ``?`` where evidence does not settle it.
+
+    An arm whose interval is too wide leaves open whether attention does harm; one that was never
+    trained, ``absent``, means that nobody asked.
 
     Attributes
     ----------
@@ -75,9 +78,12 @@ def decide(gates: Gates) -> Decision:
     change the result are what must be known.
     """
     name = _match(gates)
+    absent = tuple(arm for arm in ("R0", "R1") if getattr(gates, arm) == "absent")
+    if name is not None and absent and ORDER.index(name) > ORDER.index("HARMFUL"):
+        return Decision("INCONCLUSIVE", absent, ("HARMFUL", name))
     if name is not None:
         return Decision(name)
-    open_gates = [f for f in DECIDING if getattr(gates, f) == "?"]
+    open_gates = [f for f in DECIDING if getattr(gates, f) in ("?", "absent")]
     completions = list(_completions(gates, open_gates))
     results = {tuple(getattr(g, f) for f in open_gates): _match(g) for g in completions}
     blocking = tuple(gate for place, gate in enumerate(open_gates) if _matters(place, results))
