@@ -1,14 +1,16 @@
 """What observing attention costs, beside a plain forward pass: time and memory.
 
-    python benchmarks/capture.py [--rounds 5] [--without-lens] [--small | --memory | --check]
+    python benchmarks/capture.py [--rounds 5] [--without-lens]
+                                 [--small | --memory | --times | --check]
 
 writes `benchmarks/capture.json` and `docs/performance.md`. Every method is a process of its
 own, one thread each; all of them take turns in each round, so that a slow moment of the
 machine is shared. A ratio is CPU time over that of the forward pass alone in the same round:
 the median over rounds, with the least and the largest.
 
-`--memory` measures memory anew and keeps the times; `--check` measures nothing: it
-fails if what was measured exceeds a limit (`benchmarks/capturing/limits.py`).
+`--memory` measures memory anew and keeps the times, `--times` the other way round;
+`--check` measures nothing: it fails if what was measured exceeds a limit
+(`benchmarks/capturing/limits.py`).
 """
 
 import argparse
@@ -38,13 +40,15 @@ EAGER = ("eager", "eager, vectorized metrics", "eager, scipy row by row")
 TIMES = {1024: 2, 2048: 2, 4096: 1}
 """Tokens → layers."""
 MEMORY = (2048, 4096, 8192, 16384)
-SLOW = {
-    "eager, scipy row by row": 2048,
-    FOLDS: 2048,
-    "eager, vectorized metrics": 4096,
-    "lens": 4096,
-}
-"""Method → most tokens; they run once."""
+DEPTH = 12
+"""Layers of GPT-2: the plain pass holds one layer at a time, folds are kept of every layer."""
+DEEP = {2048: (SDPA, *FUSED), 16384: FUSED[:1]}
+"""Tokens → methods whose memory is measured at that depth."""
+SLOW = ("eager, scipy row by row", FOLDS, "eager, vectorized metrics", "lens")
+"""They run once."""
+HOLDING = (*EAGER[1:], "lens")
+"""Methods that hold all weights and run once: their memory is that of the timed pass, where the
+heap is the usual one. Holes do not matter beside the weights, and giving back takes long."""
 AGREE = 2e-3
 """Largest relative difference between any metric of two methods."""
 KEPT = {"MALLOC_MMAP_THRESHOLD_": str(2**28), "MALLOC_TRIM_THRESHOLD_": str(2**29)}
@@ -52,10 +56,6 @@ KEPT = {"MALLOC_MMAP_THRESHOLD_": str(2**28), "MALLOC_TRIM_THRESHOLD_": str(2**2
 takes .1 to .2 s more whenever the heap happened to give them back after the one before."""
 GIVEN_BACK = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
 """Where memory is measured, the heap gives freed blocks back: else its holes are measured, too."""
-
-
-WASTEFUL = (*EAGER, "lens")
-"""Methods that hold all weights: holes do not matter beside these, and giving back takes long."""
 
 
 class Worker:
@@ -104,17 +104,18 @@ def workers(
     methods: Sequence[str],
     layers: int,
     length: int,
+    settings: Mapping[str, str],
     lens: str | None = None,
-    settings: Mapping[str, str] | None = None,
 ) -> Iterator[list[Worker]]:
-    """Start one process per method, all with the same weights and settings of the environment."""
+    """Start one process per method, all with the same weights; `settings`: of the heap."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         save(Path(folder), layers, length)
         started = []
         for method in methods:
             python = lens if method == "lens" and lens else sys.executable
-            started.append(Worker(python, method, folder, layers, length, settings or {}))
+            own = {} if method in HOLDING else settings
+            started.append(Worker(python, method, folder, layers, length, own))
             stack.callback(started[-1].close)
         yield started
 
@@ -122,16 +123,15 @@ def workers(
 def times(length: int, layers: int, rounds: int, lens: str | None) -> list[dict[str, Any]]:
     """Return one row per method: seconds of each round, ratio."""
     methods = [SDPA, *FUSED, FOLDS, *EAGER, *(["lens"] if lens else [])]
-    chosen = [m for m in methods if length <= SLOW.get(m, length)]
     rows: dict[str, dict[str, Any]] = {}
-    with workers(chosen, layers, length, lens, KEPT) as all_of_them:
+    with workers(methods, layers, length, KEPT, lens) as all_of_them:
         for turn in range(rounds + 1):
             for worker in all_of_them:
                 if worker.method in SLOW and turn != 1:
                     continue
                 said = worker.run()
                 row = rows.setdefault(worker.method, {"seconds": []})
-                row["summary"] = said["summary"]
+                row["summary"], row["peak"] = said["summary"], said["peak"]
                 if turn:  # the first pass warms up
                     row["seconds"].append(round(said["seconds"], 4))
                 print(length, worker.method, said["seconds"], file=sys.stderr)
@@ -145,6 +145,7 @@ def times(length: int, layers: int, rounds: int, lens: str | None) -> list[dict[
             "layers": layers,
             "seconds": row["seconds"],
             "ratio": paired(row["seconds"], plain),
+            **({"peak_mb": round(row["peak"] / 1e6, 1)} if method in HOLDING else {}),
         }
         for method, row in rows.items()
     ]
@@ -156,27 +157,21 @@ def paired(seconds: Sequence[float], plain: Sequence[float]) -> list[float]:
     return [round(f(ratios), 3) for f in (median, min, max)]
 
 
-def peaks(length: int, layers: int, lens: str | None) -> list[dict[str, Any]]:
+def peaks(length: int, layers: int) -> list[dict[str, Any]]:
     """Return the peaks of the passes that are timed, above the loaded model."""
-    return _peaks(
-        [SDPA, *FUSED, FOLDS, *EAGER[:-1], *(["lens"] if lens else [])], layers, length, lens
-    )
+    return _peaks([SDPA, *FUSED, FOLDS, EAGER[0]], layers, length)
 
 
 def memory(length: int) -> list[dict[str, Any]]:
     """Return the same of one layer, of the methods that should need little more."""
-    return _peaks([SDPA, *FUSED], 1, length, None)
+    return _peaks([SDPA, *FUSED], 1, length)
 
 
-def _peaks(
-    methods: Sequence[str], layers: int, length: int, lens: str | None
-) -> list[dict[str, Any]]:
+def _peaks(methods: Sequence[str], layers: int, length: int) -> list[dict[str, Any]]:
     said: dict[str, dict[str, Any]] = {}
     for method in methods:
-        settings = {} if method in WASTEFUL else GIVEN_BACK
-        if length <= (2048 if method in WASTEFUL else SLOW.get(method, length)):
-            with workers([method], layers, length, lens, settings) as (worker,):
-                said[method] = worker.run()
+        with workers([method], layers, length, GIVEN_BACK) as (worker,):
+            said[method] = worker.run()
     print(length, {m: one["peak"] >> 20 for m, one in said.items()}, file=sys.stderr)
     return [
         {
@@ -185,7 +180,7 @@ def _peaks(
             "layers": layers,
             "seconds": round(one["seconds"], 2),
             "peak_mb": round(one["peak"] / 1e6, 1),
-            "peak_ratio": round(one["peak"] / said[SDPA]["peak"], 3),
+            "peak_ratio": round(one["peak"] / said[SDPA]["peak"], 3) if SDPA in said else None,
         }
         for method, one in said.items()
     ]
@@ -212,24 +207,25 @@ def main() -> None:
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--small", action="store_true", help="512 tokens, written nowhere")
     only.add_argument("--memory", action="store_true", help="memory alone, anew")
+    only.add_argument("--times", action="store_true", help="times alone, anew")
     only.add_argument("--check", action="store_true", help="fail if a limit is exceeded")
     args = parser.parse_args()
     if args.check:
         raise SystemExit("\n".join(exceeded(json.loads(RESULT.read_text()))) or 0)
-    lens = None if args.without_lens else environment("transformer-lens")
     lengths = {512: 2} if args.small else TIMES
-    used = {
-        "peaks": [r for n, layers in lengths.items() for r in peaks(n, layers, lens)],
-        "memory": [r for n in ((512, 1024) if args.small else MEMORY) for r in memory(n)],
-    }
-    if args.memory:
-        write(json.loads(RESULT.read_text()) | used)
-        return
-    result = used | {
-        "machine": machine(),
-        "times": [r for n, layers in lengths.items() for r in times(n, layers, args.rounds, lens)],
-        "kernels": json.loads((ROOT / "benchmarks" / "kernels.json").read_text()),
-    }
+    result = {} if args.small else json.loads(RESULT.read_text())
+    if not args.times:
+        deep = {512: DEEP[2048]} if args.small else DEEP
+        result |= {
+            "peaks": [r for n, layers in lengths.items() for r in peaks(n, layers)],
+            "memory": [r for n in ((512, 1024) if args.small else MEMORY) for r in memory(n)],
+            "deep": [r for n, methods in deep.items() for r in _peaks(methods, DEPTH, n)],
+        }
+    if not args.memory:
+        lens = None if args.without_lens else environment("transformer-lens")
+        timed = [r for n, layers in lengths.items() for r in times(n, layers, args.rounds, lens)]
+        result |= {"machine": machine(), "times": timed}
+    result["kernels"] = json.loads((ROOT / "benchmarks" / "kernels.json").read_text())
     if args.small:
         print(page(result))
         return

@@ -13,6 +13,8 @@ FROM = 2048
 """Tokens below which some MB of Python's own, whatever the length, are more than that."""
 EXPONENT = 1.1
 """Fastest growth of memory: the slope of its logarithm over that of the length."""
+DEPTH = 12
+"""Layers at which memory must have been measured as well: what is kept grows with them."""
 LENGTHS = 4
 """Fewest lengths that the slope is measured over."""
 FUSED = ("fused, C", "fused, torch and numpy")
@@ -41,13 +43,17 @@ def exceeded(result: Mapping[str, Sequence[Row]]) -> list[str]:
         median = times[method, tokens]["ratio"][0]
         if median > most:
             found.append(f"{method} at {tokens} tokens takes {median} times as long, not {most}")
-    for row in [*result["peaks"], *result["memory"]]:
-        if row["method"] in FUSED and row["tokens"] >= FROM and row["peak_ratio"] > PEAK:
+    for row in [*result["peaks"], *result["memory"], *result["deep"]]:
+        compared = row["method"] in FUSED and row["tokens"] >= FROM and row["peak_ratio"]
+        if compared and row["peak_ratio"] > PEAK:
             found.append(
                 f"{row['method']} at {row['tokens']} tokens needs {row['peak_ratio']} times the "
                 f"memory, not {PEAK}"
             )
+    deep = {(row["method"], row["tokens"], row["layers"]): row for row in result["deep"]}
     for method in FUSED:
+        if not deep.get((method, FROM, DEPTH), {}).get("peak_ratio"):
+            raise ValueError(f"memory of '{method}' was not measured at {DEPTH} layers")
         if len({row["tokens"] for row in result["memory"] if row["method"] == method}) < LENGTHS:
             raise ValueError(f"memory of '{method}' was not measured at {LENGTHS} lengths")
     for method, tokens in TIME:

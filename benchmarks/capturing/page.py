@@ -36,7 +36,8 @@ ratio is CPU time over that of the forward pass alone in the same round: the med
 with the least and the largest. The heap keeps freed blocks, as in jobs of the pipeline. Memory is
 what one pass adds to a process of its own with its model loaded and a heap that gives freed blocks
 back (`MALLOC_MMAP_THRESHOLD_=131072`): else the holes of the heap, which differ from run to run,
-are measured, too. (Where all weights are held, holes do not matter, and the heap is the usual one.)
+are measured, too. (Methods that hold all weights run once, for time and memory: holes do not
+matter beside the weights, and the heap is the usual one.)
 """
 USE = """
 ## The fast path
@@ -86,10 +87,15 @@ CHOICE = """
 ## Why C
 
 The row pass alone, ns per weight (`python benchmarks/kernels.py`; first use: import and
-compilation, the C library also being kept for later). C needs a compiler, which most machines for
-such work have, and falls back where there is none; numba brings 200 MB and pins numpy and Python,
-torch.compile needs a C++ compiler and compiles in every process. Only C counts ranks in buckets
-beside the exponentials; the others sort, and torch.compile leaves the sums over lags out.
+compilation, the C library also being kept for later). The engines in C and in torch and numpy do
+everything; numba's rows and torch.compile do a part (no second largest weight, no prefix;
+torch.compile no sums over lags, either). C counts ranks in buckets beside the exponentials, the
+others sort; without ranks, Gini and top masses are left out as well, so that what sorting costs
+can be told from the rest. C was chosen because all of the battery takes it less time than the
+others take for a part; the other numbers are what these plain programs take, not the least that
+numba could. C needs a compiler, which most machines for such work have, and falls back where there
+is none; numba brings 200 MB and pins numpy and Python, torch.compile needs a C++ compiler and
+compiles in every process.
 """
 
 
@@ -113,7 +119,9 @@ def page(result: dict[str, Any]) -> str:
     least = ", ".join(f"{min(r['seconds']):.2f} s at N = {r['tokens']}" for r in floor)
     text += f"\nThe forward pass alone took {least}.\n"
     text += "\n## Peak memory of the same passes, MB above the loaded model\n\n"
-    text += _table(heads, result["peaks"], lengths, "peak_mb", "{:.0f}")
+    held = [row for row in times if "peak_mb" in row]
+    text += _table(heads, [*result["peaks"], *held], lengths, "peak_mb", "{:.0f}")
+    text += _depth(result["deep"])
     text += _growth(result["memory"])
     use = USE.replace("{metrics}", _names(row_metrics(MetricsSpec())))
     use = use.replace("{scores}", _names(SCORES)).replace("{rows}", str(ROWS))
@@ -133,10 +141,34 @@ def _kernels(found: dict[str, dict[str, Any]]) -> str:
     lengths = list(found["C"]["ns"])
     text = CHOICE + f"\n| | {' | '.join(f'N = {n}' for n in lengths)} | first use |\n"
     text += "|---" * (len(lengths) + 2) + "|\n"
-    for name in ("C", "numba", "torch.compile", "torch and numpy"):
+    part = ("numba", "numba, without ranks", "torch.compile", "torch.compile, without ranks")
+    for name in ("C", "torch and numpy", *part):
         cells = [f"{found[name]['ns'][n]:.1f}" for n in lengths]
         text += f"| {name} | {' | '.join(cells)} | {found[name]['compile']:.1f} s |\n"
     return text
+
+
+def _depth(rows: Sequence[dict[str, Any]]) -> str:
+    """Return what all layers of a model need: the folds of each are kept to the end."""
+    layers, first = rows[0]["layers"], rows[0]["tokens"]
+    lengths = sorted({row["tokens"] for row in rows})
+    text = f"\n## Peak memory at GPT-2's depth, {layers} layers, MB above the loaded model\n\n"
+    text += _table([f"N = {n}" for n in lengths], rows, lengths, "peak_mb", "{:.0f}")
+    ratios = {row["method"]: row["peak_ratio"] for row in rows if row["tokens"] == first}
+    own, other = ratios["fused, C"], ratios["fused, torch and numpy"]
+    plain, last = rows[0]["peak_mb"], rows[-1]
+    text += (
+        f"\nA plain pass needs as much for {layers} layers as for one; observed, every layer "
+        f"leaves its folds: at N = {first} the peak is {own:.2f} times the plain one with the C "
+        f"engine, {other:.2f} times with the other. "
+    )
+    if last["tokens"] != first:
+        text += (
+            f"The run at N = {last['tokens']} took {last['seconds']:.0f} CPU-seconds; the plain "
+            "pass and the other engine were left out there, as they take minutes, too. "
+        )
+    kept = next(r["peak_mb"] for r in rows if r["method"] == "fused, C")
+    return text + f"Per layer that is {(kept - plain) / layers:.1f} MB at N = {first}.\n"
 
 
 def _growth(rows: Sequence[dict[str, Any]]) -> str:

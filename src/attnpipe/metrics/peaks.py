@@ -27,6 +27,7 @@ class Peaks(RowFold):
 
     axes = ("head", "lag")
     sums: Mapping[str, int] = {"count": 2, "rows": 1}
+    counts = ("count",)
 
     def add(self, rows: Rows) -> None:
         """Take in checked rows."""
@@ -49,7 +50,7 @@ class Peaks(RowFold):
     @property
     def count(self) -> Float[np.ndarray, "head lag"]:
         """Resolved peaks at each lag."""
-        return self.tally["count"]
+        return self.tally["count"].astype(np.float64)
 
     @property
     def rows(self) -> Float[np.ndarray, " head"]:

@@ -1,7 +1,7 @@
 """What all folds over attention rows share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeVar
 
 import numpy as np
@@ -18,17 +18,18 @@ F = TypeVar("F", bound="RowFold")  # not Self: beartype knows it in decorated cl
 class RowFold(ABC):
     """A fold that takes checked rows and keeps its sums in one tally.
 
-    Subclasses set `axes` and `sums` and implement `add`. They conform to
+    Subclasses set `axes`, `sums` and `counts` as for `Tally`, and implement `add`. They conform to
     `attnpipe.core.fold.Fold`; `add` is for callers that feed several folds, so that a
     block is checked, sorted and so on only once.
     """
 
     axes: tuple[str, ...]
     sums: Mapping[str, int]
+    counts: Collection[str] = ()
 
     def __init__(self, options: MetricsSpec) -> None:
         self.options = options
-        self.tally = Tally(self.axes, self.sums)
+        self.tally = Tally(self.axes, self.sums, self.counts)
 
     @abstractmethod
     def add(self, rows: Rows) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.capture import agree
-from benchmarks.capturing.limits import TIME, exceeded, exponents
+from benchmarks.capturing.limits import FUSED, TIME, exceeded, exponents
 
 RESULT = Path(__file__).parents[3] / "benchmarks" / "capture.json"
 
@@ -40,6 +40,16 @@ def test_a_larger_peak_exceeds_its_limit(result, part, tokens) -> None:
     assert exceeded(result) == [said]
     result[part].remove(row(result, part, "fused, C", tokens))
     with pytest.raises(ValueError, match=r"memory of 'fused, C' was not measured at"):
+        exceeded(result)
+
+
+@pytest.mark.parametrize("method", FUSED)
+def test_layers_that_keep_more_exceed_the_limit_of_memory(result, method) -> None:
+    row(result, "deep", method, 2048)["peak_ratio"] = 1.151
+    said = f"{method} at 2048 tokens needs 1.151 times the memory, not 1.15"
+    assert exceeded(result) == [said]
+    row(result, "deep", method, 2048)["layers"] = 2
+    with pytest.raises(ValueError, match=f"memory of '{method}' was not measured at 12 layers"):
         exceeded(result)
 
 

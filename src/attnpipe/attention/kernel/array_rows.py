@@ -57,13 +57,12 @@ class ArrayRows:
         width, own = scores.shape[1], slice(query, query + len(first))
         compared = [each.compared[own].any() for each in (sums, *([rest.sums] if rest else []))]
         split = len(sums.prefix) - low if any(compared) else 0
+        if not counted.any():
+            self._weights_alone(scores, first, last, low)
+            return
         keys = self._keys_of(first, last, low, width, rest)
         sees = keys.start < keys.stop
         keys.all.hide(scores, -torch.inf)
-        if not counted.any():
-            torch.softmax(scores, -1, out=scores)
-            scores.masked_fill_(torch.from_numpy(~sees)[:, None], 0.0)
-            return
         held = scores[:, torch.from_numpy(keys.hidden)].numpy()
         if len(keys.hidden):
             scores[:, torch.from_numpy(keys.hidden)] = -torch.inf
@@ -98,6 +97,19 @@ class ArrayRows:
             put_back(scores, keys, hidden)
         self._add(weights, table, chosen, chosen, sums, low, query)
 
+    @staticmethod
+    def _weights_alone(
+        scores: Float[Tensor, "row width"],
+        first: Int32[np.ndarray, " row"],
+        last: Int32[np.ndarray, " row"],
+        low: int,
+    ) -> None:
+        """Turn scores into weights; what such rows see is seldom asked for again."""
+        start, stop = (x.astype(np.int64) - low for x in (first, last))
+        Keys(start, stop, scores.shape[1], np.zeros(0, np.int64), ()).hide(scores, -torch.inf)
+        torch.softmax(scores, -1, out=scores)
+        scores.masked_fill_(torch.from_numpy(start >= stop)[:, None], 0.0)
+
     def _keys_of(
         self,
         first: Int32[np.ndarray, " row"],
@@ -131,9 +143,8 @@ class ArrayRows:
         return np.asarray(total + total.T)
 
     def forget(self) -> None:
-        """Let go of what is kept between blocks."""
+        """Let go of large arrays. What rows see is kept: it is the same in the next layer."""
         self._spare = Spare()
-        self._known.clear()
 
     def _add(
         self,

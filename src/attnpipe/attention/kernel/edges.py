@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 _CHUNK = 32
@@ -17,16 +17,16 @@ class Range:
     Attributes
     ----------
     chunks
-        1 for a chunk of which all keys are in the range.
+        Chunks of which all keys are in the range.
     beside
-        Places in the flat block.
+        Places in the flat block where the keys before and behind the chunks begin.
     within
-        1 for those of `beside` that are in the range.
+        Which of the next places are in the range; they may be beyond the row's end.
     """
 
-    chunks: Float[np.ndarray, "row chunk"]
-    beside: Int64[np.ndarray, "row place"]
-    within: Float[np.ndarray, "row place"]
+    chunks: Bool[np.ndarray, "row chunk"]
+    beside: Int64[np.ndarray, "row 2"]
+    within: Bool[np.ndarray, "row place"]
 
     @classmethod
     def of(
@@ -39,14 +39,10 @@ class Range:
         inside = (chunk >= first[:, None]) & (chunk < last[:, None])
         head_stop = np.minimum(first * _CHUNK, stop)
         tail = np.maximum(last * _CHUNK, head_stop)
-        key = np.concatenate([start[:, None] + _STEPS, tail[:, None] + _STEPS], axis=1)
-        end = np.repeat(np.stack([head_stop, stop], axis=1), _CHUNK, axis=1)
+        begin, end = np.stack([start, tail], axis=1), np.stack([head_stop, stop], axis=1)
+        within = begin[..., None] + _STEPS < end[..., None]
         row = (np.arange(len(start)) * width)[:, None]
-        return cls(
-            inside.astype(np.float32),
-            row + np.minimum(key, width - 1),
-            (key < end).astype(np.float32),
-        )
+        return cls(inside, row + begin, within.reshape(len(start), -1))
 
 
 class Edges:
@@ -69,4 +65,6 @@ class Edges:
     def mass(self, keys: Range) -> Float[np.ndarray, " row"]:
         """Return the mass of a range of each row; 0 if it is empty."""
         whole = np.vecdot(self._sums, keys.chunks).astype(np.float64)
-        return np.asarray(whole + np.vecdot(self._weights.take(keys.beside), keys.within))
+        place = (keys.beside[..., None] + _STEPS).reshape(keys.within.shape)
+        beside = self._weights.take(place, mode="clip")
+        return np.asarray(whole + np.vecdot(beside, keys.within))

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -12,10 +13,10 @@ from attnpipe.attention.adapter.scores import Scores, row_blocks
 from attnpipe.attention.kernel.engine import Engine, Kind, make_engine
 from attnpipe.attention.kernel.heads import Head, heads_of, read
 from attnpipe.attention.kernel.ranges import Ranges, ranges
-from attnpipe.attention.kernel.record import Reduced, joined, record, record_validity, reduce
+from attnpipe.attention.kernel.record import Found, record, record_validity, reduce
 from attnpipe.attention.kernel.seen import Seen
 from attnpipe.attention.kernel.streaming import StreamingBattery
-from attnpipe.attention.kernel.sums import Sums
+from attnpipe.attention.kernel.sums import Totals
 from attnpipe.attention.kernel.table import Layout
 from attnpipe.attention.observers import LayerFolds
 from attnpipe.core.fold import Fold
@@ -96,7 +97,6 @@ class Fused(LayerFolds[F]):
         context = torch.empty(samples, heads, queries, scores.v.shape[-1])
         with torch.no_grad():
             self._fuse(self.folds[layer], scores, found, context)
-        self.engine.forget()
         tensors = (scores.q, scores.k, scores.v)
         learning = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
         return None if learning else context
@@ -109,7 +109,11 @@ class Fused(LayerFolds[F]):
         found: Ranges,
         context: Float[Tensor, "sample head query vdim"],
     ) -> None:
-        """Fill the folds of a layer, and its output."""
+        """Fill the folds of a layer, and its output.
+
+        The engine is to forget before folds are filled: what stays would lie behind what goes,
+        and the heap could not give that back.
+        """
 
     def _ranges(self, scores: Scores) -> Ranges | None:
         """Return the ranges that queries see; None: it cannot be fused."""
@@ -140,22 +144,31 @@ class FusedBattery(Fused[StreamingBattery]):
         found: Ranges,
         context: Float[Tensor, "sample head query vdim"],
     ) -> None:
+        rows, all_found = self._read(scores, found, context)
+        self.engine.forget()
+        samples = scores.samples.numpy()
+        record(folds, samples, rows[0], all_found)
+        record_validity(folds.validity, samples, rows, [one.reduced for one in all_found])
+
+    def _read(
+        self, scores: Scores, found: Ranges, context: Float[Tensor, "sample head query vdim"]
+    ) -> tuple[list[Seen], list[Found]]:
+        """Return what is found in each sample; fill the output."""
         buffer, columns = self._buffer(scores), self._layout.columns
-        rows, reduced = [], []
+        rows, all_found = [], []
         for sample in range(len(scores.q)):
             seen = seen_by(scores, found, sample)
-            parts: list[Reduced] = []
+            totals = Totals.empty(scores.q.shape[1], scores.q.shape[2], scores.k.shape[2])
+            parts = []
             for heads in groups(scores, sample):
-                sums = []
-                for number, head in heads:
-                    sums.append(Sums.empty(columns, len(head.q), len(head.k)))
-                    read(self.engine, head, seen, buffer, context[sample, number], sums[-1])
-                parts.append(reduce(seen.table(self._layout, sums), seen, sums))
+                tables = np.full((len(heads), scores.q.shape[2], columns), np.nan)
+                for table, (number, head) in zip(tables, heads, strict=True):
+                    sums = totals.of(number, table)
+                    read(self.engine, head, seen, buffer, context[sample, number], sums)
+                parts.append(reduce(seen.table(self._layout, tables), seen))
             rows.append(seen)
-            reduced.append(joined(parts))
-        samples = scores.samples.numpy()
-        record(folds, samples, rows[0], reduced)
-        record_validity(folds.validity, samples, rows, reduced)
+            all_found.append(Found.of(parts, totals, seen))
+        return rows, all_found
 
 
 def seen_by(scores: Scores, found: Ranges, sample: int) -> Seen:

@@ -14,13 +14,12 @@ from attnpipe.attention.kernel.heads import read
 from attnpipe.attention.kernel.ranges import Ranges
 from attnpipe.attention.kernel.record import record_validity
 from attnpipe.attention.kernel.seen import Seen
-from attnpipe.attention.kernel.sums import MOST_REMOVED, Rest, Sums
+from attnpipe.attention.kernel.sums import MOST_REMOVED, Rest, Sums, Totals
 from attnpipe.attention.kernel.table import FIXED
 from attnpipe.attention.kernel.targets import TargetMass, TextTargets
-from attnpipe.attention.kernel.text_record import TextHeads, record_view
+from attnpipe.attention.kernel.text_record import Far, FoundText, TextHeads, record_view
 from attnpipe.core.block import Block
 from attnpipe.metrics.reduce import divide
-from attnpipe.metrics.rows import Rows
 from attnpipe.metrics.tokens.battery import CONDITIONS, TokenBattery
 from attnpipe.metrics.tokens.head_distances import ROWS, spaced
 from attnpipe.metrics.tokens.texts import Texts, Tokens
@@ -62,9 +61,7 @@ class FusedTokenBattery(Fused[TokenBattery]):
         super().__init__(
             lambda layer: TokenBattery(options, texts, distance_rows=distance_rows), options, kind
         )
-        self._texts, self._tolerance, self._distance_rows = (
-            texts, options.row_tolerance, distance_rows,
-        )  # fmt: skip
+        self._texts, self._distance_rows = texts, distance_rows
         self._known: dict[tuple[int, bytes], _Text] = {}
 
     def _ranges(self, scores: Scores) -> Ranges | None:
@@ -84,42 +81,57 @@ class FusedTokenBattery(Fused[TokenBattery]):
         found: Ranges,
         context: Float[Tensor, "sample head query vdim"],
     ) -> None:
-        texts, buffer = self._of_batch(scores, found), self._buffer(scores)
+        texts = self._of_batch(scores, found)
         last = np.zeros((scores.q.shape[1], len(texts), 1, scores.k.shape[2]), np.float32)
-        groups_of, far = [], []
-        for sample, text in enumerate(texts):
-            whole = TextHeads(self._layout, text.seen)
-            rest = TextHeads(self._layout, text.rest)
-            for heads in groups(scores, sample):
-                looks = []
-                for number, head in heads:
-                    look = _Look(text, self._layout.columns, last[number, sample, 0])
-                    read(
-                        self.engine, head, text.seen, buffer, context[sample, number], look.sums,
-                        look.rest, look,
-                    )  # fmt: skip
-                    looks.append(look)
-                whole.add([x.sums for x in looks], *zip(*(x.targets for x in looks), strict=True))
-                rest.add(
-                    [x.rest.sums for x in looks],
-                    *zip(*(x.rest_targets for x in looks), strict=True),
-                )
-            groups_of.append((whole.joined(), rest.joined()))
-            queries = np.arange(len(text.seen.first))
-            chosen = spaced(queries, len(queries), self._distance_rows)
-            far.append(
-                distances(
-                    self.engine, scores, sample, text.seen, text.rest.removed, whole.valid,
-                    rest.valid, chosen,
-                )
-            )  # fmt: skip
+        read_texts = [
+            self._read(text, scores, sample, context, last[:, sample, 0])
+            for sample, text in enumerate(texts)
+        ]
+        self.engine.forget()
         samples, seen = scores.samples.numpy(), [text.seen for text in texts]
-        for condition, heads_, apart in zip(
-            CONDITIONS, zip(*groups_of, strict=True), zip(*far, strict=True), strict=True
-        ):
-            record_view(folds.views["all", condition], samples, seen[0], heads_, apart)
-        record_validity(folds.validity, samples, seen, [whole.reduced for whole, _ in groups_of])
+        for place, condition in enumerate(CONDITIONS):
+            own = [(read_text.heads[place], read_text.far[place]) for read_text in read_texts]
+            record_view(folds.views["all", condition], samples, seen[0], *zip(*own, strict=True))
+        reduced = [read_text.heads[0].found.reduced for read_text in read_texts]
+        record_validity(folds.validity, samples, seen, reduced)
         folds.add_last(self._last_rows(scores, seen, last))
+
+    def _read(
+        self,
+        text: "_Text",
+        scores: Scores,
+        sample: int,
+        context: Float[Tensor, "sample head query vdim"],
+        last: Float[np.ndarray, "head key"],
+    ) -> "_Read":
+        """Return what is found in one text; fill the output, and the row of the last token."""
+        buffer, (heads, tokens) = self._buffer(scores), last.shape
+        whole, rest = (
+            TextHeads(self._layout, own, Totals.empty(heads, tokens, tokens, text.split))
+            for own in (text.seen, text.rest)
+        )
+        for group in groups(scores, sample):
+            tables = np.full((2, len(group), tokens, self._layout.columns), np.nan)
+            looks = []
+            for place, (number, head) in enumerate(group):
+                sums = whole.totals.of(number, tables[0, place], text.compared)
+                others = rest.totals.of(number, tables[1, place], text.rest_compared)
+                look = _Look(text, sums, others, last[number])
+                read(
+                    self.engine, head, text.seen, buffer, context[sample, number], sums,
+                    look.rest, look,
+                )  # fmt: skip
+                looks.append(look)
+            targets = zip(*(x.targets for x in looks), strict=True)
+            whole.add(tables[0], text.compared, *targets)
+            targets = zip(*(x.rest_targets for x in looks), strict=True)
+            rest.add(tables[1], text.rest_compared, *targets)
+        chosen = spaced(np.arange(tokens), tokens, self._distance_rows)
+        far = distances(
+            self.engine, scores, sample, text.seen, text.rest.removed, whole.valid, rest.valid,
+            chosen,
+        )  # fmt: skip
+        return _Read((whole.found(), rest.found()), far)
 
     def _of_batch(self, scores: Scores, found: Ranges) -> list["_Text"]:
         """Return the texts of a batch; those of the batch before are known."""
@@ -133,22 +145,20 @@ class FusedTokenBattery(Fused[TokenBattery]):
         self._known = known
         return texts
 
+    @staticmethod
     def _last_rows(
-        self, scores: Scores, seen: list[Seen], last: Float[np.ndarray, "head sample 1 key"]
-    ) -> Rows:
+        scores: Scores, seen: list[Seen], last: Float[np.ndarray, "head sample 1 key"]
+    ) -> Block:
         key = np.arange(last.shape[-1])
         support = np.stack(
             [(x.first[-1] <= key) & (key < x.last[-1]) & x.counted[-1] for x in seen]
         )
-        return Rows.from_block(
-            Block(
-                last,
-                support[:, None],
-                scores.query_positions[-1:].numpy(),
-                scores.key_positions.numpy(),
-                scores.samples.numpy(),
-            ),
-            self._tolerance,
+        return Block(
+            last,
+            support[:, None],
+            scores.query_positions[-1:].numpy(),
+            seen[0].key_positions,  # kept anyway
+            scores.samples.numpy(),
         )
 
 
@@ -197,13 +207,21 @@ def _compared(seen: Seen, split: int) -> Bool[np.ndarray, " query"]:
     return np.asarray(seen.counted & (seen.first <= kept[0]) & (seen.last > kept[-1]))
 
 
+@dataclass(frozen=True)
+class _Read:
+    """What was found in a text, by condition: in its heads, and how far apart these are."""
+
+    heads: tuple[FoundText, FoundText]
+    far: tuple[Far, Far]
+
+
 class _Look:
     """What is gathered of one head of a text, block by block."""
 
-    def __init__(self, text: _Text, columns: int, last: Float[np.ndarray, " key"]) -> None:
-        size = (columns, len(text.seen.first), len(text.seen.key_positions), text.split)
-        self.sums = Sums.empty(*size, text.compared)
-        self.rest = Rest(text.rest.removed, Sums.empty(*size, text.rest_compared))
+    def __init__(
+        self, text: _Text, sums: Sums, others: Sums, last: Float[np.ndarray, " key"]
+    ) -> None:
+        self.sums, self.rest = sums, Rest(text.rest.removed, others)
         self.on = TargetMass(len(text.seen.first))
         self._targets, self._last = text.targets, last
 

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int32, Int64
 from torch import Tensor
 
 from attnpipe.attention.kernel.edges import Range
@@ -46,6 +46,8 @@ class Keys:
     @cached_property
     def all(self) -> "Keys":
         """The same with none hidden."""
+        if not len(self.hidden):
+            return self
         return Keys(self.start, self.stop, self.width, self.hidden[:0], self.recent)
 
     @cached_property
@@ -84,7 +86,7 @@ class Keys:
     def _newest_first(
         self,
     ) -> tuple[
-        Int64[np.ndarray, "row some"], Bool[np.ndarray, "row some"], Int64[np.ndarray, "row k"]
+        Int32[np.ndarray, "row some"], Bool[np.ndarray, "row some"], Int64[np.ndarray, "row k"]
     ]:
         """Places of the newest keys, which of them are in the range, and how far each k goes."""
         rows = np.arange(len(self.stop))[:, None]
@@ -93,7 +95,7 @@ class Keys:
         counts = (np.full_like(self.stop, min(k, self.width)) for k in self.recent)
         ends = np.stack([self.stop - self.last(count) for count in counts], -1)
         return (
-            rows * self.width + np.maximum(key, 0),
+            (rows * self.width + np.maximum(key, 0)).astype(np.int32),
             key >= self.start[:, None],
             rows * most + np.clip(ends, 1, most) - 1,
         )
@@ -111,7 +113,7 @@ class Keys:
 
     def hide(self, scores: Float[Tensor, "row width"], value: float) -> None:
         """Put a value where a row does not see; other columns are not visited."""
-        left, right, begin = self._outside
+        left, right, begin = self.all._outside  # one for both
         if left.shape[1]:
             scores[:, : left.shape[1]].masked_fill_(left, value)
         if right.shape[1]:

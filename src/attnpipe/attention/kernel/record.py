@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from attnpipe.attention.kernel.seen import Seen
-from attnpipe.attention.kernel.sums import Sums
+from attnpipe.attention.kernel.sums import Totals
 from attnpipe.attention.kernel.table import Table
 from attnpipe.metrics.row_means import RowMeans
 from attnpipe.metrics.rows import REASONS
@@ -22,36 +22,57 @@ _PADDING, _NOT_FINITE = (1 + REASONS.index(reason) for reason in ("padding", "no
 
 @dataclass(frozen=True)
 class Reduced:
-    """One sample's share of every fold; the axes are those of the folds without the sample."""
+    """What the tables of some heads of one sample come to."""
 
     metrics: dict[str, Float[np.ndarray, "head metric"]]
     valid: Bool[np.ndarray, "head query"]
     rows: Float[np.ndarray, " head"]
-    mass: Float[np.ndarray, "head key"]
-    exposure: Float[np.ndarray, "head key"]
-    by_step: Float[np.ndarray, "head step"]
-    exposure_by_step: Float[np.ndarray, "head step"]
     entropy: Float[np.ndarray, " head"]
     log_n: Float[np.ndarray, " head"]
     several: Float[np.ndarray, " head"]
     peaks: tuple[Int[np.ndarray, " _"], ...]
 
 
+@dataclass(frozen=True)
+class Found:
+    """One sample's share of every fold; the axes are those of the folds without the sample.
+
+    Attributes
+    ----------
+    reduced
+        What the tables of all heads come to.
+    totals
+        What was added up over rows.
+    exposure, exposure_by_step
+        The same of uniform attention; the head axis is 1 where all heads have the same rows.
+    """
+
+    reduced: Reduced
+    totals: Totals
+    exposure: Float[np.ndarray, "_ key"]
+    exposure_by_step: Float[np.ndarray, "_ step"]
+
+    @classmethod
+    def of(cls, parts: Sequence[Reduced], totals: Totals, seen: Seen) -> "Found":
+        """Return it from groups of heads."""
+        reduced = joined(parts)
+        valid = reduced.valid
+        alike = bool(np.all(valid == valid[0]))
+        flat = [seen.uniform(own) for own in (valid[:1] if alike else valid)]
+        exposure = np.stack([each.mass for each in flat])
+        return cls(reduced, totals, exposure, np.stack([each.by_step for each in flat]))
+
+
 def reduce(
-    table: Table,
-    seen: Seen,
-    heads: Sequence[Sums],
-    valid: Bool[np.ndarray, "head query"] | None = None,
+    table: Table, seen: Seen, valid: Bool[np.ndarray, "head query"] | None = None
 ) -> Reduced:
-    """Reduce what an engine found in the heads of one sample to sums over rows.
+    """Reduce what an engine found in heads of one sample to sums over rows.
 
     Rows that are not `valid` are NaN in the table; None: those that are NaN.
     """
     valid = ~np.isnan(table["entropy"]) if valid is None else valid
     means = [_sum_and_count(value) for value in table.metrics()]
     total, count = (np.stack(each, axis=-1) for each in zip(*means, strict=True))
-    same = bool(np.all(valid == valid[0]))
-    flat = [seen.uniform(valid[0])] * len(heads) if same else [seen.uniform(row) for row in valid]
     several = valid & (seen.n > 1)
     tolerance = table.layout.options.peak_tolerance
     resolved = several & (table["largest"] - table["second"] > tolerance)
@@ -59,11 +80,7 @@ def reduce(
     return Reduced(
         metrics={"sum": total, "count": count},
         valid=valid,
-        rows=np.full(len(heads), np.sum(seen.counted), np.float64),
-        mass=np.stack([sums.mass for sums in heads]),
-        exposure=np.stack([each.mass for each in flat]),
-        by_step=np.stack([sums.by_step for sums in heads]),
-        exposure_by_step=np.stack([each.by_step for each in flat]),
+        rows=np.full(len(valid), np.sum(seen.counted), np.float64),
         entropy=_sum_and_count(table["entropy"])[0],
         log_n=np.sum(valid * np.log(np.maximum(seen.n, 1.0)), axis=1),
         several=several.sum(axis=1).astype(np.float64),
@@ -113,7 +130,7 @@ def record(
     folds: Folds,
     samples: Int[np.ndarray, " sample"],
     seen: Seen,
-    found: Sequence[Reduced],
+    found: Sequence[Found],
 ) -> None:
     """Add samples to the folds of a layer.
 
@@ -128,46 +145,56 @@ def record(
     found
         One per sample.
     """
-    heads = np.arange(len(found[0].mass))
+    reduced = [one.reduced for one in found]
+    heads = np.arange(len(reduced[0].valid))
 
-    metrics = {k: np.stack([one.metrics[k] for one in found], axis=1) for k in ("sum", "count")}
-    valid = np.stack([one.valid.sum(axis=1).astype(np.float64) for one in found], axis=1)
+    metrics = {k: stacked([one.metrics[k] for one in reduced]) for k in ("sum", "count")}
+    valid = stacked([one.valid.sum(axis=1).astype(np.float64) for one in reduced])
     folds.means.tally.add(
-        (heads, samples, np.arange(len(folds.means.metrics))), **metrics, rows=_stack(found, "rows")
+        (heads, samples, np.arange(len(folds.means.metrics))),
+        **metrics,
+        rows=stacked([one.rows for one in reduced]),
     )
     folds.incoming.tally.add(
         (heads, samples, seen.key_positions),
-        mass=_stack(found, "mass"),
-        exposure=_stack(found, "exposure"),
+        mass=stacked([one.totals.mass for one in found]),
+        exposure=stacked([one.exposure for one in found]),
         rows=valid,
     )
-    steps = np.arange(found[0].by_step.shape[1]) - (len(seen.query_positions) - 1)
+    by_step = stacked([one.totals.by_step for one in found])
+    expected = stacked([one.exposure_by_step for one in found])
+    steps = np.arange(by_step.shape[-1]) - (len(seen.query_positions) - 1)
     lags = seen.query_positions[0] - seen.key_positions[0] - steps
-    by_lag, expected = _stack(found, "by_step"), _stack(found, "exposure_by_step")
     used = np.flatnonzero(np.any(expected > 0, axis=(0, 1)))[::-1]  # lags ascend
     folds.lags.tally.add(
         (heads, samples, lags[used]),
-        mass=by_lag[..., used],
+        mass=by_step[..., used],
         exposure=expected[..., used],
         rows=valid,
-        entropy=_stack(found, "entropy"),
-        log_n=_stack(found, "log_n"),
+        entropy=stacked([one.entropy for one in reduced]),
+        log_n=stacked([one.log_n for one in reduced]),
     )
-    peaks = np.unique(np.concatenate([own for one in found for own in one.peaks]))
+    labels = np.unique(np.concatenate([own for one in reduced for own in one.peaks]))
     counts = [
-        [np.bincount(np.searchsorted(peaks, own), minlength=len(peaks)) for own in one.peaks]
-        for one in found
+        [np.bincount(np.searchsorted(labels, own), minlength=len(labels)) for own in one.peaks]
+        for one in reduced
     ]
     folds.peaks.tally.add(
-        (heads, samples, peaks),
+        (heads, samples, labels),
         count=np.stack(counts, axis=1).astype(np.float64),
-        rows=_stack(found, "several"),
+        rows=stacked([one.several for one in reduced]),
     )
 
 
-def _stack(found: Sequence[Reduced], name: str) -> np.ndarray:
-    """Return an attribute of samples, ``[head, sample, …]``."""
-    return np.stack([np.asarray(getattr(one, name)) for one in found], axis=1)
+def stacked(each: Sequence[np.ndarray]) -> np.ndarray:
+    """Return arrays of samples ``[head, …]`` as one, ``[head, sample, …]``.
+
+    The head axis is 1 where it is in all of them. That of one sample alone is no copy.
+    """
+    if len(each) == 1:
+        return each[0][:, None]
+    heads = max(len(one) for one in each)
+    return np.stack([np.broadcast_to(one, (heads, *one.shape[1:])) for one in each], axis=1)
 
 
 def record_validity(

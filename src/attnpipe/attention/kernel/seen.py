@@ -1,13 +1,12 @@
 """What the rows of one sample see, as far as it does not depend on weights."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from attnpipe.attention.kernel.sums import Sums, Uniform, uniform
+from attnpipe.attention.kernel.sums import Uniform, uniform
 from attnpipe.attention.kernel.table import Layout, Table
 from attnpipe.metrics.reduce import divide
 
@@ -52,13 +51,12 @@ class Seen:
         n = np.where(self.counted, self.last - self.first, 0) - self.gone.sum(axis=1)
         return np.asarray(n, np.float64)
 
-    def table(self, layout: Layout, heads: Sequence[Sums]) -> Table:
-        """Return what an engine found in the heads of the sample."""
+    def table(self, layout: Layout, values: Float[np.ndarray, "head query column"]) -> Table:
+        """Return what an engine found in heads of the sample."""
         start = self.query_positions - self.key_positions[0]
         oldest = start - self.first
         middle = (self.last - self.first - 1.0) / 2.0
         lost = np.where(self.gone, start[:, None] - self.removed, 0).sum(axis=1)
         among = np.maximum(self.last - self.first, 0)
         mean = divide(among * (oldest - middle) - lost, self.n)
-        values = np.stack([sums.table for sums in heads])
         return Table(layout, values, self.first, self.n, oldest.astype(np.float64), mean)

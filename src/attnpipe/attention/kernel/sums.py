@@ -51,6 +51,40 @@ class Sums:
 
 
 @dataclass(frozen=True)
+class Totals:
+    """What is added up over the rows of all heads of one sample, each in a place of its own.
+
+    Attributes
+    ----------
+    mass, by_step, prefix
+        As in `Sums`, which are parts of these.
+    """
+
+    mass: Float[np.ndarray, "head key"]
+    by_step: Float[np.ndarray, "head step"]
+    prefix: Float[np.ndarray, "head early"]
+
+    @classmethod
+    def empty(cls, heads: int, queries: int, keys: int, split: int = 0) -> "Totals":
+        """Return sums over no rows yet; `split` is the length of the prefix."""
+        return cls(
+            mass=np.zeros((heads, keys)),
+            by_step=np.zeros((heads, queries + keys - 1)),
+            prefix=np.zeros((heads, split)),
+        )
+
+    def of(
+        self,
+        head: int,
+        table: Float[np.ndarray, "query column"],
+        compared: Bool[np.ndarray, " query"] | None = None,
+    ) -> Sums:
+        """Return what an engine is to fill for one head."""
+        none = np.zeros(len(table), bool) if compared is None else compared
+        return Sums(table, self.mass[head], self.by_step[head], self.prefix[head], none)
+
+
+@dataclass(frozen=True)
 class Rest:
     """The same rows without some keys, made to sum to 1 on the others.
 

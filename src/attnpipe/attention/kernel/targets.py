@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Int32
 from torch import Tensor
 
 from attnpipe.attention.kernel.seen import Seen
@@ -21,15 +21,14 @@ class Targets:
     ----------
     slot
         ``query · KINDS + score``: what a target counts for.
-    query, key
-        Which query looks at which key.
+    key
+        Which key is looked at.
     removed
         Whether the key is one of the removed.
     """
 
-    slot: Int[np.ndarray, " target"]
-    query: Int[np.ndarray, " target"]
-    key: Int[np.ndarray, " target"]
+    slot: Int32[np.ndarray, " target"]
+    key: Int32[np.ndarray, " target"]
     removed: Bool[np.ndarray, " target"]
 
 
@@ -79,7 +78,8 @@ class TextTargets:
         score = np.repeat(np.arange(KINDS), [len(q) for q, _ in pairs])
         sees = (self._seen.first[queries] <= keys) & (keys < self._seen.last[queries])
         queries, keys, score = queries[sees], keys[sees], score[sees]
-        return Targets(queries * KINDS + score, queries, keys, self._gone[keys])
+        slot = queries * KINDS + score
+        return Targets(slot.astype(np.int32), keys.astype(np.int32), self._gone[keys])
 
 
 class TargetMass:
@@ -94,18 +94,15 @@ class TargetMass:
     """
 
     def __init__(self, queries: int) -> None:
-        shape = (queries, KINDS)
-        self.mass, self.number = np.zeros(shape), np.zeros(shape)
-        self.rest_mass, self.rest_number = np.zeros(shape), np.zeros(shape)
+        self.mass, self.number, self.rest_mass, self.rest_number = np.zeros((4, queries, KINDS))
 
     def add(
         self, targets: Targets, rows: slice, low: int, weights: Float[Tensor, "row width"]
     ) -> None:
         """Take in a block of weights, whose first key is `low`."""
-        place = (targets.query - rows.start) * weights.shape[1] + (targets.key - low)
-        found = weights.numpy().ravel().take(place)
         own = slice(rows.start, rows.start + len(weights))
         slot, size = targets.slot - rows.start * KINDS, len(weights) * KINDS
+        found = weights.numpy()[slot // KINDS, targets.key - low]
         kept = ~targets.removed
         self.mass[own] = _by_score(slot, found, size)
         self.number[own] = _by_score(slot, None, size)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from attnpipe.attention.kernel.record import Reduced, joined, record, reduce
+from attnpipe.attention.kernel.record import Found, Reduced, record, reduce, stacked
 from attnpipe.attention.kernel.seen import Seen
-from attnpipe.attention.kernel.sums import Sums
+from attnpipe.attention.kernel.sums import Totals
 from attnpipe.attention.kernel.table import Layout
 from attnpipe.attention.kernel.targets import score_sums
 from attnpipe.metrics.tokens.scores import SCORES
@@ -18,11 +18,20 @@ from attnpipe.metrics.tokens.view import View
 
 @dataclass(frozen=True)
 class Group:
-    """A text's share of a view, of some heads."""
+    """What the tables of some heads of a text come to."""
 
     reduced: Reduced
     scores: dict[str, Float[np.ndarray, "head score"]]
-    prefix: Float[np.ndarray, "head early"]
+    prefix_entropy: Float[np.ndarray, " head"]
+    prefix_rows: Float[np.ndarray, " head"]
+
+
+@dataclass(frozen=True)
+class FoundText:
+    """A text's share of a view, of all heads."""
+
+    found: Found
+    scores: dict[str, Float[np.ndarray, "head score"]]
     prefix_entropy: Float[np.ndarray, " head"]
     prefix_rows: Float[np.ndarray, " head"]
 
@@ -37,22 +46,26 @@ class TextHeads:
         Of the tables.
     seen
         What rows see.
+    totals
+        What is added up over the rows of each head.
     groups
         What is known so far.
     """
 
     layout: Layout
     seen: Seen
+    totals: Totals
     groups: list[Group] = field(default_factory=list)
 
     def add(
         self,
-        sums: Sequence[Sums],
+        tables: Float[np.ndarray, "head query column"],
+        compared: Bool[np.ndarray, " query"],
         masses: Sequence[Float[np.ndarray, "query score"]],
         numbers: Sequence[Float[np.ndarray, "query score"]],
     ) -> None:
-        """Take in some heads."""
-        table = self.seen.table(self.layout, sums)
+        """Take in what an engine found in some heads; `compared`: rows that see the prefix."""
+        table = self.seen.table(self.layout, tables)
         # A row on sinks alone is no fault, and has no statistics without them.
         valid = table["share"] >= LEAST_LEFT
         table.values[~valid] = np.nan
@@ -60,15 +73,13 @@ class TextHeads:
             score_sums(mass, number, own, self.seen.n)
             for mass, number, own in zip(masses, numbers, valid, strict=True)
         ]
-        compared = np.stack([one.compared for one in sums]) & valid
-        compared &= np.where(valid, table["prefix"], 0.0) >= LEAST_LEFT
+        compares = compared & valid & (np.where(valid, table["prefix"], 0.0) >= LEAST_LEFT)
         self.groups.append(
             Group(
-                reduced=reduce(table, self.seen, sums, valid),
+                reduced=reduce(table, self.seen, valid),
                 scores={name: np.stack([one[name] for one in by_head]) for name in by_head[0]},
-                prefix=np.stack([one.prefix for one in sums]),
-                prefix_entropy=np.where(compared, table["prefix_entropy"], 0.0).sum(axis=1),
-                prefix_rows=compared.sum(axis=1).astype(np.float64),
+                prefix_entropy=np.where(compares, table["prefix_entropy"], 0.0).sum(axis=1),
+                prefix_rows=compares.sum(axis=1).astype(np.float64),
             )
         )
 
@@ -77,16 +88,15 @@ class TextHeads:
         """Rows that count."""
         return np.concatenate([group.reduced.valid for group in self.groups])
 
-    def joined(self) -> Group:
+    def found(self) -> FoundText:
         """Return all heads."""
         first = self.groups[0]
-        return Group(
-            reduced=joined([group.reduced for group in self.groups]),
+        return FoundText(
+            found=Found.of([group.reduced for group in self.groups], self.totals, self.seen),
             scores={
                 name: np.concatenate([group.scores[name] for group in self.groups])
                 for name in first.scores
             },
-            prefix=np.concatenate([group.prefix for group in self.groups]),
             prefix_entropy=np.concatenate([group.prefix_entropy for group in self.groups]),
             prefix_rows=np.concatenate([group.prefix_rows for group in self.groups]),
         )
@@ -104,7 +114,7 @@ def record_view(
     view: View,
     samples: Int[np.ndarray, " sample"],
     seen: Seen,
-    found: Sequence[Group],
+    texts: Sequence[FoundText],
     far: Sequence[Far],
 ) -> None:
     """Add texts to the folds of a view.
@@ -117,14 +127,13 @@ def record_view(
         Index of each text in the probe set.
     seen
         Of any of them: positions are the same.
-    found, far
+    texts, far
         One per text.
     """
-    record(view, samples, seen, [group.reduced for group in found])
-    heads = np.arange(len(found[0].prefix))
-    scores = {
-        name: np.stack([group.scores[name] for group in found], axis=1) for name in found[0].scores
-    }
+    record(view, samples, seen, [text.found for text in texts])
+    prefixes = [text.found.totals.prefix for text in texts]
+    heads = np.arange(len(prefixes[0]))
+    scores = {name: stacked([text.scores[name] for text in texts]) for name in texts[0].scores}
     view.scores.tally.add((heads, samples, np.arange(len(SCORES))), **scores)
     view.distances.tally.add(
         (heads, heads, samples),
@@ -132,8 +141,8 @@ def record_view(
         count=np.stack([one.count for one in far], axis=-1),
     )
     view.variation.tally.add(
-        (heads, samples, np.arange(found[0].prefix.shape[1])),
-        mass=np.stack([group.prefix for group in found], axis=1),
-        entropy=np.stack([group.prefix_entropy for group in found], axis=1),
-        rows=np.stack([group.prefix_rows for group in found], axis=1),
+        (heads, samples, np.arange(prefixes[0].shape[1])),
+        mass=stacked(prefixes),
+        entropy=stacked([text.prefix_entropy for text in texts]),
+        rows=stacked([text.prefix_rows for text in texts]),
     )

@@ -1,5 +1,7 @@
 """All streaming folds over the rows of texts as one."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from attnpipe.core.block import Block
@@ -36,9 +38,6 @@ class TokenBattery:
 
     Attributes
     ----------
-    views
-        ``(rows, condition)`` → the folds: rows ``all`` and ``last``; condition None (all
-        keys) and ``sinks_removed``.
     validity
         Counts of rows by reason.
     """
@@ -46,11 +45,27 @@ class TokenBattery:
     def __init__(self, options: MetricsSpec, texts: Texts, *, distance_rows: int = ROWS) -> None:
         self.options, self.texts, self.distance_rows = options, texts, distance_rows
         self.validity = SampleValidity(options)
-        self.views = {
+        self._views = {
             (which, condition): View(options, texts, which, condition, distance_rows)
             for condition in CONDITIONS
             for which in WHICH
         }
+        self._last: list[Block] = []
+
+    @property
+    def views(self) -> Mapping[tuple[Which, Condition], View]:
+        """``(rows, condition)`` → the folds.
+
+        Rows are ``all`` and ``last``; the condition is None (all keys) or ``sinks_removed``.
+        """
+        while self._last:
+            block = self._last.pop(0)
+            rows = Rows.from_block(block, self.options.row_tolerance)
+            for found in aligned(rows, self.texts, self.options.row_tolerance):
+                last = last_row(found, self.texts)
+                if last is not None:
+                    self._add("last", last)
+        return self._views
 
     def add(self, rows: Rows) -> None:
         """Take in checked rows; each row is given exactly once."""
@@ -61,20 +76,21 @@ class TokenBattery:
             if last is not None:
                 self._add("last", last)
 
-    def add_last(self, rows: Rows) -> None:
-        """Take in checked rows for the views on last rows alone; others are passed over."""
-        for found in aligned(rows, self.texts, self.options.row_tolerance):
-            last = last_row(found, self.texts)
-            if last is not None:
-                self._add("last", last)
+    def add_last(self, block: Block) -> None:
+        """Take in some rows for the views on last rows alone; others are passed over.
+
+        They are kept as they are until a view is asked for: what the folds make of a row takes
+        many times the room, and the model is to go on first. The block must not be changed.
+        """
+        self._last.append(block)
 
     def update(self, block: Block) -> None:
         """Take in some rows; each row is given exactly once."""
         self.add(Rows.from_block(block, self.options.row_tolerance))
 
     def _add(self, which: Which, rows: Rows) -> None:
-        self.views[which, None].add(rows)
-        self.views[which, "sinks_removed"].add(without(rows, sink_keys(rows, self.texts)))
+        self._views[which, None].add(rows)
+        self._views[which, "sinks_removed"].add(without(rows, sink_keys(rows, self.texts)))
 
     def merge(self, other: "TokenBattery") -> None:
         """Take in another battery's rows, disjoint from this one's."""

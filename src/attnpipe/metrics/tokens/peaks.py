@@ -19,6 +19,7 @@ class SamplePeaks(RowFold):
 
     axes = ("head", "sample", "lag")
     sums: Mapping[str, int] = {"count": 3, "rows": 2}
+    counts = ("count",)
 
     def add(self, rows: Rows) -> None:
         """Take in checked rows."""
@@ -47,7 +48,7 @@ class SamplePeaks(RowFold):
     @property
     def count(self) -> Float[np.ndarray, "head sample lag"]:
         """Resolved peaks at each lag."""
-        return self.tally["count"]
+        return self.tally["count"].astype(np.float64)
 
     @property
     def rows(self) -> Float[np.ndarray, "head sample"]:
