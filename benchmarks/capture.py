@@ -8,6 +8,7 @@ own, one thread each; all of them take turns in each round, so that a slow momen
 machine is shared. A ratio is CPU time over that of the forward pass alone in the same round:
 the median over rounds, with the least and the largest.
 
+Times of several processors stand side by side; a run replaces those of its own.
 `--memory` measures memory anew and keeps the times, `--times` the other way round;
 `--check` measures nothing: it fails if what was measured exceeds a limit
 (`benchmarks/capturing/limits.py`).
@@ -224,13 +225,27 @@ def main() -> None:
     if not args.memory:
         lens = None if args.without_lens else environment("transformer-lens")
         timed = [r for n, layers in lengths.items() for r in times(n, layers, args.rounds, lens)]
-        result |= {"machine": machine(), "times": timed}
+        place(result, {"machine": machine(), "times": timed})
     result["kernels"] = json.loads((ROOT / "benchmarks" / "kernels.json").read_text())
     if args.small:
         print(page(result))
         return
     write(result)
     raise SystemExit("\n".join(exceeded(result)) or 0)
+
+
+def place(result: dict[str, Any], run: dict[str, Any]) -> None:
+    """Put times where those of the same processor stood; of a new one, behind the others."""
+    runs = (
+        [{k: result[k] for k in ("machine", "times")}, *result["elsewhere"]]
+        if "times" in result
+        else []
+    )
+    names = [one["machine"]["processor"] for one in runs]
+    name = run["machine"]["processor"]
+    where = names.index(name) if name in names else len(runs)
+    first, *others = [*runs[:where], run, *runs[where + 1 :]]
+    result |= first | {"elsewhere": others}
 
 
 def write(result: Mapping[str, Any]) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 TIME = {("fused, C", 2048): 1.35, ("fused, C", 4096): 1.5, ("fused, torch and numpy", 2048): 1.8}
-"""Method and tokens → most CPU time, as a ratio to the forward pass."""
+"""Method and tokens → most CPU time, as a ratio to the forward pass. It is held to on the processor
+whose times come first in `capture.json`; what others exceed is told on the page."""
 PEAK = 1.15
 """Most memory of a fused pass of `FROM` tokens or more, as a ratio to the forward pass."""
 FROM = 2048
@@ -35,14 +36,7 @@ def exceeded(result: Mapping[str, Sequence[Row]]) -> list[str]:
     ValueError
         Something that has a limit was not measured.
     """
-    times = {(row["method"], row["tokens"]): row for row in result["times"]}
-    found = []
-    for (method, tokens), most in TIME.items():
-        if (method, tokens) not in times:
-            raise ValueError(f"'{method}' was not timed at {tokens} tokens")
-        median = times[method, tokens]["ratio"][0]
-        if median > most:
-            found.append(f"{method} at {tokens} tokens takes {median} times as long, not {most}")
+    found = too_slow(result["times"])
     for row in [*result["peaks"], *result["memory"], *result["deep"]]:
         compared = row["method"] in FUSED and row["tokens"] >= FROM and row["peak_ratio"]
         if compared and row["peak_ratio"] > PEAK:
@@ -62,6 +56,19 @@ def exceeded(result: Mapping[str, Sequence[Row]]) -> list[str]:
     for method, slope in exponents(result["memory"]).items():
         if slope > EXPONENT:
             found.append(f"memory of {method} grows with exponent {slope:.2f}, not {EXPONENT}")
+    return found
+
+
+def too_slow(rows: Sequence[Row]) -> list[str]:
+    """Return a sentence for each limit of time that is exceeded; for errors, see `exceeded`."""
+    times = {(row["method"], row["tokens"]): row for row in rows}
+    found = []
+    for (method, tokens), most in TIME.items():
+        if (method, tokens) not in times:
+            raise ValueError(f"'{method}' was not timed at {tokens} tokens")
+        median = times[method, tokens]["ratio"][0]
+        if median > most:
+            found.append(f"{method} at {tokens} tokens takes {median} times as long, not {most}")
     return found
 
 

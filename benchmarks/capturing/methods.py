@@ -98,7 +98,7 @@ def _summary(battery: TokenBattery) -> Summary:
 
 def _of_view(view: View) -> Summary:
     """Return what `full_weights.vectorized` returns of the same rows."""
-    count = view.peaks.count.sum(axis=0)
+    count = view.peaks.count.sum(axis=(0, 1))  # over heads and samples
     by_lag, received = view.lags.of(0), view.incoming.of(0)
     first, second = np.triu_indices(len(received.mass), 1)
     return (

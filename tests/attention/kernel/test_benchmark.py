@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from benchmarks.capture import agree
+from benchmarks.capture import EAGER, FOLDS, agree, place
 from benchmarks.capturing.limits import FUSED, TIME, exceeded, exponents
+from benchmarks.capturing.methods import prepare
+from benchmarks.capturing.model import save
 
 RESULT = Path(__file__).parents[3] / "benchmarks" / "capture.json"
 
@@ -73,3 +75,32 @@ def test_methods_must_measure_the_same_and_all_of_it() -> None:
     for wrong in (0.503, float("nan")):
         with pytest.raises(SystemExit, match="fused, C: gini is"):
             agree({"plain folds": plain, "fused, C": plain | {"gini": wrong}}, "plain folds")
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice:RuntimeWarning")
+def test_methods_measure_the_same(tmp_path) -> None:
+    save(tmp_path, layers=1, length=64)
+    ours = {method: prepare(method, tmp_path, 1, 64)() for method in (*FUSED, FOLDS)}
+    agree(ours, FOLDS)
+    # Of few tokens, some rows have next to nothing beside the sink: others keep these.
+    for method in EAGER[1:]:
+        assert prepare(method, tmp_path, 1, 64)().keys() == ours[FOLDS].keys()
+    measured = dict(ours)
+    measured[FUSED[0]] = measured[FUSED[0]] | {"peak_lag": 60.0}
+    with pytest.raises(SystemExit, match="fused, C: peak_lag is 60"):
+        agree(measured, FOLDS)
+
+
+def test_times_of_a_processor_replace_its_own_and_no_others() -> None:
+    def run(name: str, seconds: float) -> dict:
+        return {"machine": {"processor": name}, "times": [seconds]}
+
+    result = {"memory": [], **run("A", 1.0), "elsewhere": [run("B", 2.0)]}
+    place(result, run("C", 3.0))
+    assert result["elsewhere"] == [run("B", 2.0), run("C", 3.0)]
+    place(result, run("B", 4.0))
+    place(result, run("A", 5.0))
+    assert result == {"memory": [], **run("A", 5.0), "elsewhere": [run("B", 4.0), run("C", 3.0)]}
+    empty: dict = {}
+    place(empty, run("A", 1.0))
+    assert empty == {**run("A", 1.0), "elsewhere": []}
