@@ -93,9 +93,9 @@ torch.compile no sums over lags, either). C counts ranks in buckets beside the e
 others sort; without ranks, Gini and top masses are left out as well, so that what sorting costs
 can be told from the rest. C was chosen because from 2048 keys on all of the battery takes it less
 time than the others take for a part; the other numbers are what these plain programs take, not the
-least that numba could. C needs a compiler, which most machines for such work have, and falls back where there
-is none; numba brings 200 MB and pins numpy and Python, torch.compile needs a C++ compiler and
-compiles in every process.
+least that numba could. C needs a compiler, which most machines for such work have, and falls back
+where there is none; numba brings 200 MB and pins numpy and Python, torch.compile needs a C++
+compiler and compiles in every process.
 """
 
 
