@@ -19,17 +19,22 @@ class Targets:
 
     Attributes
     ----------
+    row, key
+        Which query looks at which key; the first query has row 0.
     slot
-        ``query · KINDS + score``: what a target counts for.
-    key
-        Which key is looked at.
-    removed
-        Whether the key is one of the removed.
+        ``row · KINDS + score``: what a target counts for.
+    kept
+        Targets whose key is none of the removed; None: all.
+    number, rest_number
+        How many targets there are, of all keys and of those kept: the same for every head.
     """
 
-    slot: Int32[np.ndarray, " target"]
+    row: Int32[np.ndarray, " target"]
     key: Int32[np.ndarray, " target"]
-    removed: Bool[np.ndarray, " target"]
+    slot: Int32[np.ndarray, " target"]
+    kept: Int[np.ndarray, " kept"] | None
+    number: Int32[np.ndarray, "query score"]
+    rest_number: Int32[np.ndarray, "query score"]
 
 
 class TextTargets:
@@ -77,9 +82,15 @@ class TextTargets:
         keys = np.concatenate([k for _, k in pairs])
         score = np.repeat(np.arange(KINDS), [len(q) for q, _ in pairs])
         sees = (self._seen.first[queries] <= keys) & (keys < self._seen.last[queries])
-        queries, keys, score = queries[sees], keys[sees], score[sees]
-        slot = queries * KINDS + score
-        return Targets(slot.astype(np.int32), keys.astype(np.int32), self._gone[keys])
+        rows, keys, score = queries[sees] - query[0], keys[sees], score[sees]
+        slot, size = rows * KINDS + score, len(query) * KINDS
+        removed = self._gone[keys]
+        kept = np.flatnonzero(~removed) if removed.any() else None
+        number = _numbers(slot, size)
+        return Targets(
+            rows.astype(np.int32), keys.astype(np.int32), slot.astype(np.int32), kept, number,
+            number if kept is None else _numbers(slot[kept], size),
+        )  # fmt: skip
 
 
 class TargetMass:
@@ -100,24 +111,25 @@ class TargetMass:
         self, targets: Targets, rows: slice, low: int, weights: Float[Tensor, "row width"]
     ) -> None:
         """Take in a block of weights, whose first key is `low`."""
-        own = slice(rows.start, rows.start + len(weights))
-        slot, size = targets.slot - rows.start * KINDS, len(weights) * KINDS
-        found = weights.numpy()[slot // KINDS, targets.key - low]
-        kept = ~targets.removed
-        self.mass[own] = _by_score(slot, found, size)
-        self.number[own] = _by_score(slot, None, size)
-        if kept.all():
-            self.rest_mass[own], self.rest_number[own] = self.mass[own], self.number[own]
-        else:
-            self.rest_mass[own] = _by_score(slot[kept], found[kept], size)
-            self.rest_number[own] = _by_score(slot[kept], None, size)
+        own, size = slice(rows.start, rows.start + len(weights)), len(weights) * KINDS
+        found = weights.numpy()[targets.row, targets.key - low]
+        self.mass[own] = self.rest_mass[own] = _sums(targets.slot, found, size)
+        self.number[own], self.rest_number[own] = targets.number, targets.rest_number
+        if targets.kept is not None:
+            self.rest_mass[own] = _sums(targets.slot[targets.kept], found[targets.kept], size)
 
 
-def _by_score(
-    slot: Int[np.ndarray, " target"], values: np.ndarray | None, size: int
+def _sums(
+    slot: Int[np.ndarray, " target"], values: Float[np.ndarray, " target"], size: int
 ) -> Float[np.ndarray, "query score"]:
-    """Return sums of values, or numbers of targets, by query and score."""
-    return np.bincount(slot, values, size).astype(np.float64).reshape(-1, KINDS)
+    """Return sums of values by query and score."""
+    found = np.bincount(slot, values, size)
+    return found.astype(np.float64, copy=False).reshape(-1, KINDS)  # integers if there are none
+
+
+def _numbers(slot: Int[np.ndarray, " target"], size: int) -> Int32[np.ndarray, "query score"]:
+    """Return numbers of targets by query and score."""
+    return np.bincount(slot, minlength=size).astype(np.int32).reshape(-1, KINDS)
 
 
 def score_sums(
