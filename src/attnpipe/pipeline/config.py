@@ -76,8 +76,8 @@ class Study:
         derived = cast("Mapping[str, ModelSpec]", self.arms.derived)
         return {**self.spec.models, **derived}
 
-    @property
-    def runs(self) -> list[tuple[str, int]]:
+    @cached_property
+    def runs(self) -> Sequence[tuple[str, int]]:
         """All (model, seed) pairs, in config order, arms last."""
         return [(model, seed) for model in self.models for seed in self.seeds_of(model)]
 
@@ -85,8 +85,8 @@ class Study:
         """Return the seeds of a model's runs: all, or those whose weights were saved."""
         return sorted(self.saved[model] if self.mode == "saved" else self.spec.seeds)
 
-    @property
-    def intervened(self) -> list[tuple[str, int]]:
+    @cached_property
+    def intervened(self) -> Sequence[tuple[str, int]]:
         """The (model, seed) pairs whose attention is replaced."""
         if self.mode == "text":
             asked = self.spec.data.kind == "prompts"
@@ -103,8 +103,8 @@ class Study:
         models = dict.fromkeys(model for model, _ in self.intervened)
         return [model for model in models if self.models[model].kind == "transformer"]
 
-    @property
-    def shortened(self) -> list[tuple[str, int]]:
+    @cached_property
+    def shortened(self) -> Sequence[tuple[str, int]]:
         """The (model, seed) pairs whose input is shortened: those that read from left to right."""
         spec, kind = self.spec.compression, self.spec.data.kind
         if spec.policies and kind in ("prompts", *TOKENS):
@@ -113,8 +113,8 @@ class Study:
             return [run for run in self._with_own_attention if not self._fixed(run[0])]
         return []
 
-    @property
-    def _with_own_attention(self) -> list[tuple[str, int]]:
+    @cached_property
+    def _with_own_attention(self) -> Sequence[tuple[str, int]]:
         """The (model, seed) pairs of models with attention, without arms."""
         return [(m, s) for m, s in self.runs if m in self.spec.models and self.has_attention(m)]
 

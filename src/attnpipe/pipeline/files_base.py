@@ -22,6 +22,7 @@ class StageFiles:
 
     def __init__(self, study: Study) -> None:
         self._study = study
+        self._patterns: dict[str, dict[str, str]] = {}
         self._inputs: dict[str, Callable[..., Inputs]] = {
             "compression": self._compression,
             "figure": self._figure,
@@ -32,7 +33,9 @@ class StageFiles:
 
     def patterns(self, stage: str) -> dict[str, str]:
         """Return the output paths of a stage, with wildcards in braces."""
-        return outputs(self._study.spec.name, stage)
+        if stage not in self._patterns:  # asked for several times per job
+            self._patterns[stage] = outputs(self._study.spec.name, stage)
+        return self._patterns[stage]
 
     def out(self, stage: str, **wildcards: Any) -> dict[str, str]:
         """Return the output paths of one job."""

@@ -34,6 +34,8 @@ class StudyParams:
         self._tables = tables
         self._versions = dict(versions)
         self._config: Values = study.spec.model_dump(mode="json", exclude={"resources"})
+        self._computed: dict[str, Values] = {}
+        self._states: dict[str, bool] = {}
         self._values: dict[str, Callable[..., Values]] = {
             "prepare_data": self._data,
             "list_weights": self._data,
@@ -72,7 +74,9 @@ class StudyParams:
 
     def _run(self, model: str, seed: str) -> Values:
         """Return what a run computes; its label, baseline and arms are no part of that."""
-        return {"model": model, "seed": int(seed), "spec": computed(self._study.models[model])}
+        if model not in self._computed:
+            self._computed[model] = computed(self._study.models[model])
+        return {"model": model, "seed": int(seed), "spec": self._computed[model]}
 
     def _train(self, model: str, seed: str) -> Values:
         return self._run(model, seed) | {"training": self._config["training"]}
@@ -80,7 +84,9 @@ class StudyParams:
     def _extract(self, model: str, seed: str) -> Values:
         analysis = self._config["analysis"]
         param = self._run(model, seed) | {"capture": analysis["capture"]}
-        if stores_states(self._study.spec, model):
+        if model not in self._states:
+            self._states[model] = stores_states(self._study.spec, model)
+        if self._states[model]:
             param["metrics"] = analysis["metrics"]
         return param
 

@@ -63,6 +63,8 @@ class Plan:
         self._params = params(study, self._files.tables, versions)
         self.versions = versions
         self._fingerprint = fingerprint
+        self._known: dict[tuple[str, ...], str] = {}
+        self._code: dict[tuple[str, ...], tuple[str, str]] = {}
 
     @property
     def rule_files(self) -> tuple[str, ...]:
@@ -87,20 +89,29 @@ class Plan:
 
     def param(self, stage: str, wildcards: Mapping[str, Any]) -> str:
         """Return the canonical JSON of what a job depends on besides its inputs."""
+        key = (stage, *(value for _, value in sorted(wildcards.items())))
+        if key not in self._known:  # asked for twice: by the plan's own check, and by Snakemake
+            self._known[key] = self._param(stage, wildcards)
+        return self._known[key]
+
+    def _param(self, stage: str, wildcards: Mapping[str, Any]) -> str:
         values = self._params.values(stage, wildcards)
         if stage == "report":  # it shows what source made the study
             values["fingerprints"] = self.fingerprints()
-        used = members(stage, wildcards, self.study)
-        return canonical(values | {"fingerprint": self._fingerprint(f"{stage}.py", used)})
+        return canonical(values | {"fingerprint": self._code_of(stage, wildcards)[1]})
 
     def fingerprints(self) -> dict[str, str]:
         """Return every fingerprint of the study: script and members → hash."""
-        found: dict[str, str] = {}
-        for stage, wildcards in self._tasks():
+        return dict(self._code_of(stage, wildcards) for stage, wildcards in self._tasks())
+
+    def _code_of(self, stage: str, wildcards: Mapping[str, Any]) -> tuple[str, str]:
+        """Return key and fingerprint of what a job runs: the same for all seeds of a model."""
+        kind = (stage, *(value for name, value in sorted(wildcards.items()) if name != "seed"))
+        if kind not in self._code:
             used = members(stage, wildcards, self.study)
             script = f"{stage}.py"
-            found[fingerprint_key(script, used)] = self._fingerprint(script, used)
-        return found
+            self._code[kind] = fingerprint_key(script, used), self._fingerprint(script, used)
+        return self._code[kind]
 
     def jobs(self) -> Iterator[Job]:
         """Yield every job of the study, producers before consumers."""
@@ -126,6 +137,7 @@ class Plan:
     def _run_tasks(self) -> Iterator[tuple[str, dict[str, str]]]:
         spec, trained = self.study.spec, self.study.trained
         yield "prepare_data" if trained else "list_weights", {"dataset": spec.data.name}
+        intervened, shortened = {*self.study.intervened}, {*self.study.shortened}
         for model, seed in self.study.runs:
             run = {"model": model, "seed": str(seed)}
             yield "train" if trained else "import_weights", run
@@ -133,9 +145,9 @@ class Plan:
                 if trained:
                     yield "extract", run
                 yield "measure", run
-            if (model, seed) in self.study.intervened:
+            if (model, seed) in intervened:
                 yield "intervene", run
-            if (model, seed) in self.study.shortened:
+            if (model, seed) in shortened:
                 yield "compress", run
         for model in self.study.models:
             yield "aggregate", {"model": model}

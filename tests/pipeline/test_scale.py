@@ -1,0 +1,48 @@
+"""A study of many runs is planned with few operations per job, whatever their number."""
+
+from tests.pipeline.test_params import CONFIG
+
+from attnpipe.pipeline import plan as of_plan
+from attnpipe.pipeline.config import load_study
+from attnpipe.pipeline.plan import Plan
+from attnpipe.pipeline.versions import FINDINGS
+
+VERSIONS = dict.fromkeys(FINDINGS, "0")
+STUDY = "name=many training.epochs=1 seeds=[{seeds}]"
+
+
+class Counter:
+    """Counts the calls of a function that it replaces."""
+
+    def __init__(self, monkeypatch, module, name):
+        self.calls = 0
+        self._function = getattr(module, name)
+        monkeypatch.setattr(module, name, self)
+
+    def __call__(self, *args, **kwargs):
+        self.calls += 1
+        return self._function(*args, **kwargs)
+
+
+def fingerprint(script, members=()):
+    return "0"
+
+
+def plan_of(seeds: int) -> Plan:
+    given = STUDY.format(seeds=",".join(map(str, range(seeds))))
+    return Plan(
+        load_study(CONFIG, {"study": "geomagnetic", "overrides": given}), fingerprint, VERSIONS
+    )
+
+
+def test_what_code_a_job_runs_is_looked_up_once_per_model_not_per_run(monkeypatch):
+    looked_up = Counter(monkeypatch, of_plan, "members")
+    counts = []
+    for seeds in (2, 20):
+        looked_up.calls = 0
+        plan = plan_of(seeds)
+        params = {job.param for job in plan.jobs()}
+        assert len(params) > seeds
+        plan.fingerprints()
+        counts.append(looked_up.calls)
+    assert counts[0] == counts[1]
