@@ -2,9 +2,12 @@
 
 from tests.pipeline.test_params import CONFIG
 
+from attnpipe.io.seal import Inputs, write_seal
 from attnpipe.pipeline import plan as of_plan
+from attnpipe.pipeline import staleness
 from attnpipe.pipeline.config import load_study
 from attnpipe.pipeline.plan import Plan
+from attnpipe.pipeline.staleness import forced_outputs
 from attnpipe.pipeline.versions import FINDINGS
 
 VERSIONS = dict.fromkeys(FINDINGS, "0")
@@ -35,6 +38,17 @@ def plan_of(seeds: int) -> Plan:
     )
 
 
+def finish(plan, root):
+    """Write and seal outputs of all jobs, as if they had run."""
+    for job in plan.jobs():
+        for name in job.outputs:
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(name)
+        written = [root / name for name in job.outputs]
+        write_seal(job.seal, job.stage, job.param, written, Inputs.of([]))
+
+
 def test_what_code_a_job_runs_is_looked_up_once_per_model_not_per_run(monkeypatch):
     looked_up = Counter(monkeypatch, of_plan, "members")
     counts = []
@@ -46,3 +60,17 @@ def test_what_code_a_job_runs_is_looked_up_once_per_model_not_per_run(monkeypatc
         plan.fingerprints()
         counts.append(looked_up.calls)
     assert counts[0] == counts[1]
+
+
+def test_each_run_costs_a_bounded_number_of_reads(monkeypatch, tmp_path):
+    seals = Counter(monkeypatch, staleness, "read_seal")
+    files = Counter(monkeypatch, staleness, "is_intact")
+    for seeds in (2, 12):
+        root = tmp_path / str(seeds)
+        plan = plan_of(seeds)
+        finish(plan, root)
+        jobs = list(plan.jobs())
+        seals.calls = files.calls = 0
+        forced_outputs(jobs, root)
+        assert seals.calls == len(jobs)
+        assert files.calls == sum(len(job.outputs) for job in jobs)

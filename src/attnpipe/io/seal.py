@@ -8,6 +8,7 @@ all that.
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -88,9 +89,9 @@ class Seal:
     failure: str | None = None
 
 
-def sha256(path: Path) -> str:
+def sha256(path: Path | str) -> str:
     """Return the SHA-256 of a file as hexadecimal text."""
-    with path.open("rb") as file:
+    with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -135,7 +136,14 @@ def mark(path: Path) -> Mark:
 def read_seal(path: Path) -> Seal | None:
     """Return the seal stored at `path`, or None where there is no whole one."""
     try:
-        document: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return _parse(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _parse(text: str) -> Seal | None:
+    try:
+        document: dict[str, Any] = json.loads(text)
         if document.pop("sha256") != _digest(document) or document["schema"] != SCHEMA_VERSION:
             return None
         return Seal(
@@ -145,7 +153,7 @@ def read_seal(path: Path) -> Seal | None:
             Inputs(document["inputs"], _marks(document["outside"])),
             document["failure"],
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -153,10 +161,10 @@ def _marks(named: Mapping[str, Any]) -> dict[str, Mark]:
     return {name: Mark(**m) for name, m in named.items()}
 
 
-def is_intact(path: Path, expected: Mark) -> bool:
+def is_intact(path: Path | str, expected: Mark) -> bool:
     """Tell whether a file still holds the bytes of its mark (hashed only if it was touched)."""
     try:
-        stat = path.stat()
+        stat = os.stat(path)
     except OSError:
         return False
     if stat.st_size != expected.size:
@@ -166,8 +174,16 @@ def is_intact(path: Path, expected: Mark) -> bool:
 
 def producer(path: Path) -> Seal | None:
     """Return the seal that vouches for a file, if there is one."""
-    seals = (read_seal(seal) for seal in sorted(path.parent.glob(".*.seal.json")))
-    return next((seal for seal in seals if seal and path.name in seal.outputs), None)
+    name = json.dumps(path.name)
+    for seal in sorted(path.parent.glob(".*.seal.json")):
+        try:
+            text = seal.read_text("utf-8")
+        except (OSError, ValueError):
+            continue
+        # a folder holds the seals of several jobs, and to parse one costs more than to read it
+        if name in text and (found := _parse(text)) and path.name in found.outputs:
+            return found
+    return None
 
 
 def sealed_mark(path: Path) -> Mark | None:

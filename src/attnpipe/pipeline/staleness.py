@@ -1,8 +1,10 @@
 """Which jobs are out of date, and why: the plan compared with the seals."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from os.path import basename
 from pathlib import Path
 from typing import Any
 
@@ -52,20 +54,34 @@ def forced_outputs(jobs: Iterable[Job], root: Path) -> list[str]:
     that are not what a finished job with the planned param wrote from these inputs, and
     missing files that a job with outputs has read.
     """
-    planned = list(jobs)
-    seals = [read_seal(_seal_file(job, root)) for job in planned]
     digests: dict[str, str] = {}
-    for job, seal in zip(planned, seals, strict=True):
+    begun: list[_Begun] = []
+    absent: set[str] = set()
+    for job in jobs:  # not kept: there may be tens of thousands
+        seal = read_seal(_seal_file(job, root))
         digests |= _digests(job, seal)
-    read: set[str] = set()
-    untrusted: set[str] = set()
-    for job, seal in zip(planned, seals, strict=True):
-        if any((root / name).exists() for name in job.outputs):
-            read |= {*job.inputs}
-            if not _is_trusted(job, seal, root, digests):
-                untrusted |= {*job.outputs}
-    missing = {n for job in planned for n in job.outputs if n in read and not (root / n).exists()}
-    return sorted(missing | untrusted)
+        missing = [name for name in job.outputs if not os.path.exists(f"{root}/{name}")]
+        absent.update(missing)
+        if len(missing) < len(job.outputs):
+            whole = seal is not None and seal.param == job.param and not _damaged(job, seal, root)
+            begun.append(_Begun(job.inputs, job.outputs, seal.inputs if seal and whole else None))
+    read = {name for job in begun for name in job.inputs}
+    untrusted = {
+        name
+        for job in begun
+        if job.recorded is None or _changed_inputs(job.inputs, job.recorded, root, digests)
+        for name in job.outputs
+    }
+    return sorted((absent & read) | untrusted)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A job with outputs; what it read, if these are what it wrote with the planned param."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    recorded: Inputs | None
 
 
 def is_finished(job: Job, root: Path) -> bool:
@@ -73,27 +89,19 @@ def is_finished(job: Job, root: Path) -> bool:
     return _own_reason(job, read_seal(_seal_file(job, root)), root, {}) is None
 
 
-def _is_trusted(job: Job, seal: Seal | None, root: Path, digests: Mapping[str, str]) -> bool:
-    return (
-        seal is not None
-        and seal.param == job.param
-        and not _damaged(job, seal, root)
-        and not _changed_inputs(job, seal.inputs, root, digests)
-    )
-
-
 def _digests(job: Job, seal: Seal | None) -> dict[str, str]:
     """Return output → SHA-256 that a seal states."""
     marks = seal.outputs if seal else {}
-    return {n: marks[Path(n).name].sha256 for n in job.outputs if Path(n).name in marks}
+    return {n: marks[basename(n)].sha256 for n in job.outputs if basename(n) in marks}
 
 
 def _damaged(job: Job, seal: Seal, root: Path) -> list[str]:
     """Return the existing outputs of a job that are not what it wrote."""
     found = []
     for name in job.outputs:
-        expected = seal.outputs.get(Path(name).name)
-        if (root / name).exists() and not (expected and is_intact(root / name, expected)):
+        path = f"{root}/{name}"
+        expected = seal.outputs.get(basename(name))
+        if os.path.exists(path) and not (expected and is_intact(path, expected)):
             found.append(name)
     return found
 
@@ -104,7 +112,7 @@ def _seal_file(job: Job, root: Path) -> Path:
 
 def _own_reason(job: Job, seal: Seal | None, root: Path, digests: Mapping[str, str]) -> str | None:
     for name in job.outputs:
-        if not (root / name).exists():
+        if not os.path.exists(f"{root}/{name}"):
             return f"{name} is missing"
     if seal is None:
         return "was not finished"
@@ -112,13 +120,13 @@ def _own_reason(job: Job, seal: Seal | None, root: Path, digests: Mapping[str, s
         return _difference(json.loads(seal.param), json.loads(job.param))
     if damaged := _damaged(job, seal, root):
         return f"{damaged[0]} is not what its job wrote"
-    return _changed_inputs(job, seal.inputs, root, digests)
+    return _changed_inputs(job.inputs, seal.inputs, root, digests)
 
 
 def _changed_inputs(
-    job: Job, recorded: Inputs, root: Path, digests: Mapping[str, str]
+    inputs: Sequence[str], recorded: Inputs, root: Path, digests: Mapping[str, str]
 ) -> str | None:
-    for name in job.inputs:
+    for name in inputs:
         if name in recorded.sealed:
             changed = digests.get(name, recorded.sealed[name]) != recorded.sealed[name]
         elif name in recorded.outside:
@@ -127,7 +135,7 @@ def _changed_inputs(
             return f"new input {name}"
         if changed:
             return f"{name} changed"
-    removed = sorted({*recorded.sealed, *recorded.outside} - {*job.inputs})
+    removed = sorted({*recorded.sealed, *recorded.outside} - {*inputs})
     return f"no longer reads {removed[0]}" if removed else None
 
 
