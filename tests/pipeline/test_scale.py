@@ -1,5 +1,6 @@
 """A study of many runs is planned with few operations per job, whatever their number."""
 
+import pytest
 from tests.pipeline.test_params import CONFIG
 
 from attnpipe.io.seal import Inputs, write_seal
@@ -74,3 +75,34 @@ def test_each_run_costs_a_bounded_number_of_reads(monkeypatch, tmp_path):
         forced_outputs(jobs, root)
         assert seals.calls == len(jobs)
         assert files.calls == sum(len(job.outputs) for job in jobs)
+
+
+def test_files_of_one_run_need_its_own_jobs_alone():
+    plan = plan_of(3)
+    model = "lstm_medium_additive"
+    (wanted,) = plan.out("measure", model=model, seed=1).values()
+    found = [(job.stage, dict(job.wildcards)) for job in plan.jobs_for([wanted])]
+    run = {"model": model, "seed": "1"}
+    data = {"dataset": plan.study.spec.data.name}
+    assert sorted(found, key=str) == sorted(
+        [("prepare_data", data), ("train", run), ("extract", run), ("measure", run)], key=str
+    )
+
+
+def test_the_report_needs_all_jobs_but_the_last_check():
+    plan = plan_of(2)
+    found = {
+        (job.stage, *job.wildcards.values())
+        for job in plan.jobs_for(["results/many/report/report.md"])
+    }
+    every = {(job.stage, *job.wildcards.values()) for job in plan.jobs()}
+    assert every - found == {("verify",)}
+    assert found <= every
+
+
+@pytest.mark.parametrize(
+    "name", ["elsewhere.csv", "results/many/runs/lstm_small/seed-9/history.parquet",
+             "results/many/runs/unknown/seed-1/history.parquet", "results/other/report/report.md"]
+)  # fmt: skip
+def test_what_no_job_makes_needs_none(name):
+    assert list(plan_of(2).jobs_for([name])) == []

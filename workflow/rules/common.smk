@@ -33,15 +33,6 @@ try:
 except UserError as error:
     raise SystemExit(f"attnpipe: {error}")
 
-# A file that is not what its job wrote makes that job run, not only its consumers; a report
-# beside the record of another config is made again, and the record with it.
-forced = []
-if workflow.is_main_process:
-    forced += forced_outputs(plan.jobs(), ROOT)
-    if not is_recorded(plan, ROOT):
-        forced += plan.out("report").values()
-
-
 wildcard_constraints:
     dataset="[A-Za-z0-9_-]+",
     model="[A-Za-z0-9_-]+",
@@ -87,6 +78,29 @@ def begin():
             raise SystemExit(f"attnpipe: {error}")
 
 
+@cache
+def force():
+    """A file that is not what its job wrote makes that job run, not only its consumers.
+
+    A report beside the record of another config is made again, and the record with it. The graph
+    exists now, and is not yet judged.
+    """
+    if workflow.is_main_process:
+        workflow.dag.forcefiles.update(forced_outputs(asked_jobs(), ROOT))
+        if not is_recorded(plan, ROOT):
+            workflow.dag.forcefiles.update(plan.out("report").values())
+
+
+def asked_jobs():
+    """All jobs of the study, or where single files are asked for those that these need."""
+    asked = workflow.dag_settings
+    first = workflow.scheduling_settings and workflow.scheduling_settings.prioritytargets
+    others = asked.forcerun or asked.until or asked.omit_from or first
+    if others or not asked.targets or any("/" not in target for target in asked.targets):
+        return plan.jobs()
+    return plan.jobs_for(map(os.path.relpath, asked.targets))
+
+
 class Unfinished(set):
     """Files to be made whatever there is, without those of finished jobs."""
 
@@ -110,9 +124,9 @@ def inputs(stage):
 
     def named(wildcards):
         begin()
+        force()
         if workflow.remote_exec and workflow.execution_settings.attempt > 1:
             keep_finished(plan.job(stage, dict(wildcards)))
-        workflow.dag.forcefiles.update(forced)  # the graph exists now, and is not yet judged
         return plan.inputs(stage, dict(wildcards))
 
     return named

@@ -1,6 +1,7 @@
 """All jobs of a study: their inputs, outputs and the one param that decides re-running."""
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,9 @@ RULE_FILES = {
     "text": ("text", "compression", "report"),
 }
 
+WILDCARD = re.compile(r"\\{([a-z]+)\\}")
+"""A wildcard in an escaped path."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -36,6 +40,37 @@ class Job:
     def seal(self) -> str:
         """Name of the job's seal."""
         return SEAL_NAME.get(self.stage, self.stage).format(**self.wildcards)
+
+
+Task = tuple[str, tuple[tuple[str, str], ...]]
+"""A stage and its wildcards, sorted by name."""
+
+
+def _task(stage: str, wildcards: Mapping[str, str]) -> Task:
+    return stage, tuple(sorted(wildcards.items()))
+
+
+class Makers:
+    """Which job makes a file, by its name alone.
+
+    Parameters
+    ----------
+    patterns
+        Stage → output name → path with wildcards in braces.
+    """
+
+    def __init__(self, patterns: Mapping[str, Mapping[str, str]]) -> None:
+        self._known = [
+            (stage, re.compile(WILDCARD.sub(r"(?P<\1>[A-Za-z0-9_-]+)", re.escape(path))))
+            for stage, paths in patterns.items()
+            for path in paths.values()
+        ]
+
+    def of(self, file: str) -> Iterator[Task]:
+        """Yield the jobs that would make a file, whether or not the study has them."""
+        for stage, pattern in self._known:
+            if found := pattern.fullmatch(file):
+                yield _task(stage, found.groupdict())
 
 
 class Plan:
@@ -116,6 +151,22 @@ class Plan:
     def jobs(self) -> Iterator[Job]:
         """Yield every job of the study, producers before consumers."""
         return (self.job(stage, wildcards) for stage, wildcards in self._tasks())
+
+    def jobs_for(self, files: Iterable[str]) -> Iterator[Job]:
+        """Yield the jobs that make these files, and all jobs before them, in any order.
+
+        What no job of the study makes is left out.
+        """
+        left = {_task(stage, wildcards) for stage, wildcards in self._tasks()}
+        makers = Makers({stage: self.patterns(stage) for stage, _ in left})
+        waiting = list(files)
+        while waiting:
+            for task in makers.of(waiting.pop()):
+                if task in left:
+                    left.remove(task)
+                    job = self.job(task[0], dict(task[1]))
+                    waiting += job.inputs
+                    yield job
 
     def job(self, stage: str, wildcards: Mapping[str, str]) -> Job:
         """Return one job."""
