@@ -1,9 +1,14 @@
 """The plan of the study, composed once by the main process and frozen for all others."""
 
+import gc
 import os
 import sys
 from functools import cache
+from inspect import signature
 from pathlib import Path
+
+from snakemake.common import overwrite_function_params
+from snakemake.resources import Resource
 
 from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import remove_leftovers
@@ -22,6 +27,16 @@ for library in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "POLARS_MAX"):
 # A job on a cluster uses the CPUs that it asked for: Snakemake would take all that it sees.
 if workflow.remote_exec and "SLURM_CPUS_PER_TASK" in os.environ:
     workflow.global_resources["_cores"] = int(os.environ["SLURM_CPUS_PER_TASK"])
+
+# What Snakemake would find out for each job anew, and is the same for all: where the copy of a
+# script lies, which arguments functions take.
+workflow.sourcecache._cache_entry = cache(workflow.sourcecache._cache_entry)
+overwrite_function_params(Resource.evaluate, signature(Resource("any", 0).evaluate).parameters)
+
+# Planning makes millions of objects that stay and next to no cycles: to look for these as often as
+# Python does takes a fifth of its time.
+gc.freeze()
+gc.set_threshold(50_000, 20, 100)
 
 # glibc keeps what is freed for the next step: giving it back costs a training a quarter of its
 # time in page faults.
@@ -65,6 +80,7 @@ onerror:
 @cache
 def begin():
     """Before the graph is judged: nobody else works on the study, and its jobs have a name."""
+    unlimited()
     settings = workflow.executor_settings
     if not workflow.is_main_process or workflow.executor_plugin is None:
         return
@@ -101,6 +117,17 @@ def asked_jobs():
     return plan.jobs_for(map(os.path.relpath, asked.targets))
 
 
+def unlimited():
+    """Lift Snakemake's limit of 100 jobs a second, unless another one was asked for.
+
+    To keep it, the scheduler sets a new timer each time it looks at the jobs, and each timer
+    makes it look again: every job that ends adds a look per second until the study ends.
+    """
+    limit = workflow.scheduling_settings and workflow.scheduling_settings.max_jobs_per_timespan
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduling_settings.max_jobs_per_timespan = None
+
+
 class Unfinished(set):
     """Files to be made whatever there is, without those of finished jobs."""
 
@@ -129,22 +156,35 @@ def inputs(stage):
             keep_finished(plan.job(stage, dict(wildcards)))
         return plan.inputs(stage, dict(wildcards))
 
-    return named
+    return inspected(named)
 
 
 def spec(stage):
     """The one param of a stage, from the plan."""
-    return lambda wildcards: plan.param(stage, dict(wildcards))
+    return inspected(lambda wildcards: plan.param(stage, dict(wildcards)))
+
+
+def inspected(function):
+    """Note what arguments a function takes: Snakemake would look at each of its calls."""
+    overwrite_function_params(function, signature(function).parameters)
+    return function
+
+
+# Groups are of use on a cluster only, and what jobs ask for there, or where `--resources` limits
+# something: for each job Snakemake puts it into all units.
+SUBMITS = workflow.remote_exec or workflow.resource_settings.nodes is not None
+LIMITS = {*workflow.global_resources} - {"_cores", "_nodes"}
 
 
 def together(group):
-    """Name of the group of a rule: what a cluster gets as one job. Local runs have no use for it."""
-    submits = workflow.remote_exec or workflow.resource_settings.nodes is not None
-    return group if submits else None
+    """Name of the group of a rule: what a cluster gets as one job."""
+    return group if SUBMITS else None
 
 
 def asked(stage):
-    """What a stage asks a cluster for: more with each attempt."""
+    """What a stage asks for: more with each attempt."""
+    if not (SUBMITS or LIMITS):
+        return {}
     table = plan.resources(stage)
     return {
         "mem_mb": lambda wildcards, attempt: table.mem_mb * attempt,
