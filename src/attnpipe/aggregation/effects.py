@@ -117,13 +117,15 @@ def _matched(
 ) -> dict[Run, pl.DataFrame]:
     """Give single heads of a model the same name in all its runs."""
     found = dict(interventions)
-    for model in dict.fromkeys(m for m, _ in interventions):
-        own = [run for run in interventions if run[0] == model and len(interventions[run])]
-        if not own:
-            continue
+    runs: dict[str, list[Run]] = {}
+    for run, frame in interventions.items():
+        if len(frame):
+            runs.setdefault(run[0], []).append(run)
+    for model, own in runs.items():
         whole = pl.concat([INTERVENTIONS.conform(interventions[run]) for run in own])
         named = same_heads(whole, similarity.get(model, SIMILARITY.frame()))
-        found |= {run: named.filter(pl.col("seed") == run[1]) for run in own}
+        of_seed = named.partition_by("seed", as_dict=True)
+        found |= {run: of_seed.get((run[1],), named.clear()) for run in own}
     return found
 
 
