@@ -1,0 +1,94 @@
+"""A copy of the project with a study of many small runs."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "config", "workflow", "profiles", "src", "pyproject.toml")
+NAME = "scale"
+ROWS = 1500
+
+STUDY = """\
+# @package _global_
+defaults:
+  - /data: csv
+  - /model@models.base: lstm_small
+{choices}
+  - _self_
+
+name: {name}
+title: Many small runs
+seeds: [{seeds}]
+data:
+  path: series.csv
+  features: [a, b]
+  target: a
+  increment: true
+  window: 8
+  lead: 2
+  probe_samples: 4
+  unit_hours: 0.01
+models:
+  base: {{hidden: 4, layers: 1}}
+{models}
+training:
+  epochs: 1
+  windows_per_epoch: 32
+  validation_windows: 32
+  batch_size: 32
+intervention:
+  names: [output_mean, uniform]
+analysis:
+  metrics: {{top_k: [2], recent_k: [2]}}
+  contrast: {{accuracy_threshold: 0.5}}
+"""
+MODEL = "{{hidden: 4, layers: 1, baseline: base, label: {name}, attention: {{size: 3}}, arms: []}}"
+
+
+def model_names(models: int) -> list[str]:
+    """Return the names of the study's models."""
+    return [f"m{number:04d}" for number in range(models)]
+
+
+def study(models: int, seeds: int) -> str:
+    """Return the config of a study: so many models with attention and a baseline, so many seeds."""
+    names = model_names(models)
+    return STUDY.format(
+        name=NAME,
+        choices="\n".join(f"  - /model@models.{n}: lstm_medium_additive" for n in names),
+        seeds=", ".join(map(str, range(seeds))),
+        models="\n".join(f"  {name}: {MODEL.format(name=name)}" for name in names),
+    )
+
+
+def series() -> str:
+    """Return a CSV of a damped wave and a related column."""
+    rng = np.random.default_rng(0)
+    t = np.arange(ROWS)
+    a = np.sin(t / 5) + 0.1 * rng.standard_normal(ROWS)
+    b = np.cos(t / 5) + 0.1 * rng.standard_normal(ROWS)
+    return "a,b\n" + "".join(f"{x:.5f},{y:.5f}\n" for x, y in zip(a, b, strict=True))
+
+
+def create(folder: Path, models: int, seeds: int) -> None:
+    """Copy the project's parts to a new folder and add the study."""
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for part in PARTS:
+        source, target = ROOT / part, folder / part
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=ignored)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+    (folder / "config" / "study" / f"{NAME}.yaml").write_text(study(models, seeds))
+    (folder / "series.csv").write_text(series())
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment in which the copy's own source is imported."""
+    bins = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"PYTHONPATH": str(folder / "src"), "PATH": bins}
