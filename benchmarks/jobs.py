@@ -57,7 +57,8 @@ def timed(snakemake, **options):
         file.write(str(work))
 jobs.job = timed
 from types import SimpleNamespace
-given = json.loads(sys.argv[1])
+with open(sys.argv[1]) as file:  # too long for an argument where a study has many runs
+    given = json.load(file)
 class Named(dict):
     pass
 snakemake = SimpleNamespace(
@@ -81,8 +82,10 @@ def run(plan: Plan, job: Job) -> tuple[float, float, float]:
             "wildcards": dict(job.wildcards),
             "work": f"{folder}/work",
         }
+        told = Path(folder) / "given.json"
+        told.write_text(json.dumps(given))
         process = subprocess.Popen(
-            [sys.executable, "-c", PRELUDE + script, json.dumps(given)],
+            [sys.executable, "-c", PRELUDE + script, str(told)],
             env=os.environ | ONE_THREAD,
         )
         _, status, usage = os.wait4(process.pid, 0)
