@@ -60,11 +60,12 @@ TINY := name=tiny seeds=[7,42] training.epochs=3 training.windows_per_epoch=256 
 tiny: setup  ## a study of a minute
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) --config overrides='$(TINY)'
 
+# ARGS=--anew: without the verdicts and effects that are stored in tests/calibration.
 calibrate: setup  ## error rates of verdicts on tasks of known answer: hours, resumable
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.calibration.train
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.calibration.train $(ARGS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.calibration.published
-	$(BIN)/python -m tests.calibration.sweep --store
-	$(BIN)/python -m tests.calibration.tabulate
+	$(BIN)/python -m tests.calibration.sweep $(ARGS)
+	$(BIN)/python -m tests.calibration.tabulate $(ARGS)
 	$(BIN)/python -m tests.calibration.page
 
 docs: setup  ## write the generated pages

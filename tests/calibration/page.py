@@ -9,6 +9,7 @@ from tests.calibration.published import TABLE as WORDS
 from tests.calibration.sweep import TABLE as RATES
 from tests.calibration.tabulate import TABLE
 from tests.calibration.targets import AT_MARGIN, misses
+from tests.calibration.train import stored
 
 from attnpipe.data.synthetic.cases import CASES
 
@@ -32,10 +33,18 @@ the pipeline's own training and interventions), ten seeds to a dataset, and ever
 judged by the pipeline's own functions, from losses to verdict:
 
 ```
-python -m tests.calibration.train       # resumable; hours on two cores
-python -m tests.calibration.tabulate    # tests/calibration/table.csv
-python -m tests.calibration.page        # this page
+make calibrate                  # what was not judged yet: hours, resumable; then this page
+make calibrate ARGS=--anew      # all of it, as if nothing were stored
 ```
+
+Losses lie in `results/calibration`, on the machine that trained them; the repository keeps the
+verdicts (`tests/calibration/verdicts.csv`), and effects of forty seeds for the gates below. The
+first command does not train again what has a verdict. The second trains whatever is not in
+`results/calibration`, judges it, and makes tables and page of nothing else; interrupted, it goes
+on. To repeat one line: `python -m tests.calibration.train recall --anew`, `python -m
+tests.calibration.tabulate recall --anew` (fifty seeds of `lag` with all arms took 59 to 65
+CPU-seconds, of `recall` 41; `--groups 5` trains no more than these). `git restore
+tests/calibration` brings the stored tables back.
 
 INCONCLUSIVE is no error. *Wrong* is any other name than the right one; its upper bound is the
 97.5 % limit of Clopper and Pearson. δ = 0.02 of the model's skill. Targets
@@ -60,6 +69,12 @@ pooling at all where R0 does as well, is right, too.
 """
 
 
+JUDGED = """
+What is in `results/calibration` is always judged anew. Verdicts whose losses are elsewhere stay
+as they are, each with a hash of the code that gave it; `python -m tests.calibration.judging` prints
+that of the code at hand, which differs as soon as a rule or a sentence does. Groups by hash:
+{}.
+"""
 MARGIN_TEXT = """
 Benefit of exactly δ, where at most 2.5 % of groups may be called CONTENT-BENEFICIAL:
 
@@ -75,8 +90,8 @@ SWEEP = """
 ## Gates alone, where the truth is set
 
 Effects of seeds drawn around 0, δ and 2δ with a standard deviation from a quarter of δ to twice δ,
-units from real effects (`python -m tests.calibration.sweep`; 2000 groups a cell, %). At δ itself,
-YES may come in 2.5 %, NO of an intervention in 2.5 % and of an arm in 5 %.
+units from real effects of forty seeds of `recall` (`python -m tests.calibration.sweep`; 2000 groups
+a cell, %). At δ itself, YES may come in 2.5 %, NO of an intervention in 2.5 % and of an arm in 5 %.
 
 | gate | seeds | sd / δ | YES at 0 | at δ | at 2δ | NO at 0 | at δ | at 2δ |
 |---|---|---|---|---|---|---|---|---|
@@ -115,6 +130,16 @@ def _sweep() -> str:
     return SWEEP + "\n".join(lines) + "\n"
 
 
+def _judged() -> str:
+    """Return how many groups were judged by which code."""
+    of = stored().group_by("judged", maintain_order=True).agg(pl.col("groups").sum())
+    said = [
+        f"{n} {f'`{judged}`' if judged else 'before hashes were kept, by earlier code'}"
+        for judged, n in of.iter_rows()
+    ]
+    return JUDGED.format("; ".join(said))
+
+
 def main() -> None:
     """Write the page."""
     table = pl.read_csv(TABLE)
@@ -130,7 +155,7 @@ def main() -> None:
         )
     if absent := [name for name in NAMES if name not in set(table["case"])]:
         text += f"\nNot run yet: {', '.join(absent)}.\n"
-    text += MARGIN_TEXT
+    text += _judged() + MARGIN_TEXT
     for row in table.filter(pl.col("case").is_in(AT_MARGIN)).iter_rows(named=True):
         share = f"{100 * row['beneficial']:.1f}"
         cells = (row["case"], row["seeds"], row["groups"], share, row["verdicts"])

@@ -3,11 +3,13 @@
 Effects of seeds are drawn around a known mean, in units of δ, with a known spread, from the
 distribution of real ones; units carry what is left of real effects, scaled to a quarter of δ.
 Real are those of equal weights on `recall`, trained anew (for arms) and put in (for
-interventions), seed by seed and window by window; ``--store`` takes them from what
-`tests.calibration.train` left. Writes `tests/calibration/sweep.csv`.
+interventions), seed by seed and window by window: those of `SOURCE`, kept in
+`tests/calibration/effect.safetensors`; ``--anew`` takes them from what `tests.calibration.train`
+left of it. Writes `tests/calibration/sweep.csv`.
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Mapping
 from itertools import product
 from pathlib import Path
@@ -15,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from attnpipe.core.errors import UserError
 from attnpipe.diagnosis.gates import margin_gate, use_gate
 from attnpipe.diagnosis.schema import Evidence, Status
 from attnpipe.io.tensors import open_tensors, read_tensors, write_tensors
@@ -23,6 +26,8 @@ from attnpipe.stats.two_way import two_way_mean
 
 HERE = Path(__file__).parent
 STORED, TABLE = HERE / "effect.safetensors", HERE / "sweep.csv"
+SOURCE = Path("recall") / "groups_000_004.safetensors"
+"""Whose effects are drawn: the first five groups of ten of `recall`, below `train.RESULTS`."""
 DELTA, GROUPS = 0.02, 2_000
 MEANS, SDS, SIZES = (0.0, 1.0, 2.0), (0.25, 0.5, 1.0, 2.0), (3, 5, 10)
 SEEDS, ITEMS = 40, 100
@@ -76,9 +81,20 @@ def answers(effect: np.ndarray, gate: str, mean: float, sd: float, n: int) -> di
 
 
 def store(folder: Path) -> None:
-    """Keep the real effects of some seeds and windows, from the first chunk of `recall`."""
-    first = sorted((folder / "recall").glob("groups_*.safetensors"))[0]
-    with open_tensors(first, sealed=False) as file:
+    """Keep the real effects of some seeds and windows of `SOURCE`, and by what it was trained.
+
+    Raises
+    ------
+    UserError
+        It was not trained on this machine.
+    """
+    if not (folder / SOURCE).exists():
+        raise UserError(
+            f"{folder / SOURCE} does not exist: python -m tests.calibration.train recall --groups "
+            "5 --anew makes it, and without --anew the stored effects are used."
+        )
+    with open_tensors(folder / SOURCE, sealed=False) as file:
+        trained = file.document["fingerprint"]
         loss = {
             name: file[name].astype(np.float64) for name in ("model", "uniform", "E2", "trivial")
         }
@@ -87,7 +103,8 @@ def store(folder: Path) -> None:
         code: ((loss[name] - loss["model"]) / skilled)[:SEEDS, :ITEMS].astype(np.float32)
         for code, name in (("R1", "uniform"), ("E2", "E2"))
     }
-    write_tensors(STORED, found, {"case": "recall", "unit": "of the mean skill"})
+    document = {"source": str(SOURCE), "trained": trained, "unit": "of the mean skill"}
+    write_tensors(STORED, found, document)
 
 
 def main() -> None:
@@ -95,9 +112,12 @@ def main() -> None:
     from tests.calibration.train import RESULTS
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--store", action="store_true", help="take the real effects anew")
-    if parser.parse_args().store:
-        store(RESULTS)
+    parser.add_argument("--anew", action="store_true", help="take the real effects anew")
+    if parser.parse_args().anew:
+        try:
+            store(RESULTS)
+        except UserError as error:
+            sys.exit(str(error))
     effects, rows = stored(), []
     for gate, n, sd, mean in product(GATES, SIZES, SDS, MEANS):
         found = answers(effects[GATES[gate][0]], gate, mean, sd, n)

@@ -1,7 +1,8 @@
 """Verdicts of all groups → table of error rates: ``python -m tests.calibration.tabulate``.
 
 Judges what `tests.calibration.train` left on this machine, adds it to what was judged before
-(`tests/calibration/verdicts.csv`), and writes `tests/calibration/table.csv`.
+(`tests/calibration/verdicts.csv`), and writes `tests/calibration/table.csv`; with ``--anew``, of
+what is on this machine alone.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import binomtest
 from tests.calibration.cases import NAMES, calibrated
+from tests.calibration.judging import judging
 from tests.calibration.train import GROUP, RESULTS, VERDICTS, fingerprint, stored
 from tests.calibration.verdicts import DELTA, verdict
 
@@ -109,7 +111,7 @@ def judged(case: str, pool: ProcessPoolExecutor) -> Iterator[dict[str, object]]:
             names = Counter(pool.map(judge, made(path, size), chunksize=4))
             for name, count in sorted(names.items()):
                 yield {"case": case, "chunk": path.stem, "seeds": size, "diagnosis": name,
-                       "groups": count, "trained": trained}  # fmt: skip
+                       "groups": count, "trained": trained, "judged": judging()}  # fmt: skip
 
 
 def main() -> None:
@@ -117,8 +119,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", default=[*NAMES, DRAWN])
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--anew", action="store_true", help="without verdicts of before")
     args = parser.parse_args()
-    kept = stored()
+    kept = stored().clear() if args.anew else stored()
     # Polars has threads: a forked process would wait for them for ever.
     with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool:
         for case in args.cases:
@@ -129,6 +132,9 @@ def main() -> None:
     order = pl.col("case").replace_strict({c: i for i, c in enumerate([*NAMES, DRAWN])})
     kept = kept.filter(current(kept)).sort(order, "chunk", "seeds", "diagnosis")
     kept.write_csv(VERDICTS)
+    if older := int(kept.filter(~pl.col("judged").eq_missing(judging()))["groups"].sum()):
+        print(f"{older} groups keep verdicts of other judging code: their losses are not here; "
+              "--anew trains and judges them again", file=sys.stderr)  # fmt: skip
     rows = []
     for (case, size), of in kept.group_by("case", "seeds", maintain_order=True):
         names = Counter(dict(of.group_by("diagnosis").agg(pl.col("groups").sum()).iter_rows()))

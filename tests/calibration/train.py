@@ -1,7 +1,8 @@
 """Train every seed of every case, and keep what verdicts rest on.
 
 ``python -m tests.calibration.train`` is resumable: a chunk of seeds that is on disk, or whose
-verdicts are kept, made by the same code and config, is not made again. Results lie in
+verdicts are kept, made by the same code and config, is not made again; with ``--anew``, kept
+verdicts do not count, so that a fresh clone trains everything. Results lie in
 ``results/calibration/<case>/``; `tests.calibration.tabulate` makes the table of them.
 """
 
@@ -92,20 +93,27 @@ def chunk(case: Calibrated, numbers: list[int]) -> tuple[dict[str, np.ndarray], 
 
 
 def stored() -> pl.DataFrame:
-    """Return the verdicts that were given so far, wherever the losses are."""
+    """Return the verdicts that were given so far, wherever the losses are.
+
+    ``trained`` and ``judged`` say by which code: `fingerprint` and `judging.judging`; the latter
+    is null of verdicts older than the column.
+    """
     schema = {
         "case": pl.String, "chunk": pl.String, "seeds": pl.Int64, "diagnosis": pl.String,
-        "groups": pl.Int64, "trained": pl.String,
+        "groups": pl.Int64, "trained": pl.String, "judged": pl.String,
     }  # fmt: skip
     return (
         pl.read_csv(VERDICTS, schema=schema) if VERDICTS.exists() else pl.DataFrame(schema=schema)
     )
 
 
-def made(path: Path, document: dict[str, object]) -> bool:
-    """Whether a chunk is there or judged, made by the code and config of now."""
+def made(path: Path, document: dict[str, object], *, anew: bool = False) -> bool:
+    """Whether a chunk is there or judged, made by the code and config of now.
+
+    With `anew` it must be there: that its verdicts are kept is not enough.
+    """
     same = pl.col("trained") == document["fingerprint"]
-    if stored().filter(same, case=path.parent.name, chunk=path.stem).height:
+    if not anew and stored().filter(same, case=path.parent.name, chunk=path.stem).height:
         return True
     if not path.exists():
         return False
@@ -118,6 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", default=list(NAMES))
     parser.add_argument("--groups", type=int, help="groups of ten, for a trial")
+    parser.add_argument("--anew", action="store_true", help="also what was judged elsewhere")
     args = parser.parse_args()
     with deterministic():
         for name in args.cases:
@@ -127,7 +136,7 @@ def main() -> None:
                 numbers = list(range(begin, min(begin + AT_ONCE, groups)))
                 path = RESULTS / name / f"groups_{numbers[0]:03d}_{numbers[-1]:03d}.safetensors"
                 document = {"case": name, "groups": numbers, "fingerprint": fingerprint(case)}
-                if made(path, document):
+                if made(path, document, anew=args.anew):
                     continue
                 start = time.process_time()
                 arrays, looks = chunk(case, numbers)
