@@ -1,10 +1,15 @@
 """Gates answer only what an interval shows, and only with enough seeds."""
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnpipe.diagnosis.gates import gate, margin_gate, seeds_needed
+from attnpipe.diagnosis.gates import ON_MARGIN, gate, margin_gate, number_of_seeds, seeds_needed
 from attnpipe.diagnosis.schema import Evidence
+from attnpipe.stats.confidence import CONFIDENCE
+from attnpipe.stats.equivalence import TOST_CONFIDENCE
+from attnpipe.stats.estimate import mean_over_seeds
+from attnpipe.stats.seeds_needed import seeds_needed as of_values
 
 REAL = st.floats(-1, 1).map(lambda x: round(x, 4))
 HALF = st.floats(1e-4, 0.5).map(lambda x: round(x, 4))
@@ -71,7 +76,29 @@ def test_without_a_90_percent_interval_equivalence_needs_the_wider_one_inside() 
     assert margin_gate(evidence(0.0, 0.024, 5, tost=False), 0.02) == "INCONCLUSIVE"
 
 
-def test_seeds_needed_grow_with_the_square_of_the_width() -> None:
-    # Half-width 0.04 from 5 seeds, 0.02 from the margin: four times the seeds.
-    assert seeds_needed(evidence(0.04, 0.04, 5), 0.02, -0.02)[0].startswith("about 20 seeds")
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(st.integers(0, 10_000), st.integers(3, 8), st.sampled_from([0.0, 0.5]))
+def test_as_many_seeds_are_asked_for_as_their_own_values_need(
+    seed: int, n: int, centre: float
+) -> None:
+    """As `stats.seeds_needed` says of the values: inside ±1 it is the 90 % interval that counts."""
+    rng = np.random.default_rng(seed)
+    x = centre + rng.uniform(0.6, 1.6) * rng.normal(size=n)
+    mean = mean_over_seeds(x)
+    (lo95, hi95), (lo90, hi90) = mean.interval(), mean.interval(TOST_CONFIDENCE)
+    found = Evidence(
+        id="x", table="t.csv", row={}, estimate=mean.value, lo95=lo95, hi95=hi95, n_seeds=n,
+        facts={"lo90": lo90, "hi90": hi90},
+    )  # fmt: skip
+    level = TOST_CONFIDENCE if abs(mean.value) < 1 else CONFIDENCE
+    wanted = of_values(x, -1.0, 1.0, confidence=level).seeds
+    asked = number_of_seeds(found, -1.0, 1.0)
+    assert asked == (None if wanted is None else max(wanted, n + 1, 5))
+
+
+def test_seeds_needed_are_said_where_they_can_be_told() -> None:
+    # s = .04 √5 / t(4) = .0322; t(12) s/√13 = .0195 ≤ .02.
+    assert seeds_needed(evidence(0.04, 0.04, 5), 0.02, -0.02)[0].startswith("about 13 seeds")
     assert "margin" in seeds_needed(evidence(0.0200001, 0.04, 5), 0.02)[0]
+    assert seeds_needed(evidence(0.02, 0.04, 5), 0.02) == [ON_MARGIN]
+    assert number_of_seeds(evidence(0.04, 0.04, 1), 0.02) is None

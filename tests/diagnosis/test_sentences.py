@@ -236,11 +236,11 @@ def test_the_overview_gives_the_range_over_several_heads(factory: ModuleType) ->
 @pytest.mark.parametrize(
     ("kl", "before", "seeds"),
     [
-        # half-width 0.02 and 5 seeds: n = 5 (0.02 / distance)²
-        ((0.058, 0.038, 0.078), (0.001, 0.0, 0.002), "about 32 seeds"),
-        ((0.110, 0.090, 0.130), (0.095, 0.09, 0.0995), "about 19 seeds"),
+        # Half-width 0.02 and 5 seeds: s = 0.0161, t(18) s/√19 = 0.0078 ≤ 0.008.
+        ((0.058, 0.038, 0.078), (0.001, 0.0, 0.002), "about 19 seeds"),
+        ((0.110, 0.090, 0.130), (0.095, 0.09, 0.0995), "about 12 seeds"),
         ((0.110, 0.090, 0.130), (0.115, 0.10, 0.120), "to tell trained from untrained"),
-        ((0.042, 0.022, 0.062), (0.095, 0.09, 0.100), "about 32 seeds"),
+        ((0.042, 0.022, 0.062), (0.095, 0.09, 0.100), "about 19 seeds"),
     ],
 )
 def test_seeds_for_sharpness_are_counted_to_the_margin_that_blocks(
@@ -295,10 +295,10 @@ def test_numbers_agree_with_their_nouns(factory: ModuleType, options: dict[str, 
     [
         ((0.55, 0.2), (0.8, 0.02), ["nothing: seeds are alike, and were as much before training"]),
         ((0.65, 0.1), (0.6, 0.0), ["more seeds, to tell trained from untrained models"]),
-        # The interval must clear what untrained models show: 5 (0.25 / 0.125)² = 20 seeds.
-        ((0.75, 0.25), (0.625, 0.0), ["about 20 seeds, if seeds and not test data make"]),
-        # Below 0.5 it is 0.5 that must be cleared: 5 (0.25 / 0.125)² = 20 seeds.
-        ((0.375, 0.25), (0.0, 0.1), ["about 20 seeds, if seeds and not test data make"]),
+        # The interval must clear what untrained models show: s = 0.201, t(12) s/√13 = 0.122.
+        ((0.75, 0.25), (0.625, 0.0), ["about 13 seeds, if seeds and not test data make"]),
+        # Below 0.5 it is 0.5 that must be cleared, at the same distance.
+        ((0.375, 0.25), (0.0, 0.1), ["about 13 seeds, if seeds and not test data make"]),
     ],
 )
 def test_seeds_are_asked_for_only_where_they_can_settle_whether_seeds_are_alike(

@@ -4,7 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from attnpipe.stats.seeds_needed import MOST, seeds_needed, seeds_needed_two_way
+from attnpipe.stats.estimate import mean_over_seeds
+from attnpipe.stats.seeds_needed import (
+    MOST,
+    seeds_needed,
+    seeds_needed_by_interval,
+    seeds_needed_two_way,
+)
 from attnpipe.stats.two_way import two_way_mean
 
 once = settings(deadline=None, derandomize=True, max_examples=40)
@@ -29,6 +35,22 @@ def test_smallest_number_is_found_by_counting(seed, n, confidence):
         assert found.seeds == expected
     assert found.distance == pytest.approx(min(abs(x.mean() - 1), abs(x.mean() + 1)))
     assert found.floor == 0
+
+
+@once
+@given(st.integers(0, 10_000), st.integers(2, 8), st.sampled_from([0.9, 0.95]))
+def test_the_interval_alone_says_the_same(seed, n, confidence):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(rng.uniform(1.2, 3), 1, n)
+    low, high = mean_over_seeds(x).interval(confidence)
+    found = seeds_needed_by_interval(
+        float(x.mean()), (high - low) / 2, n, -1.0, 1.0, confidence=confidence
+    )
+    assert found.seeds == seeds_needed(x, -1.0, 1.0, confidence=confidence).seeds
+
+
+def test_one_replicate_has_no_spread():
+    assert seeds_needed_by_interval(1.0, 0.5, 1, 0.0).seeds is None
 
 
 def test_by_hand():

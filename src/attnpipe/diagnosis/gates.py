@@ -8,12 +8,16 @@ from collections.abc import Sequence
 
 from attnpipe.diagnosis.schema import Evidence, Status
 from attnpipe.diagnosis.words import count
+from attnpipe.stats.confidence import CONFIDENCE
+from attnpipe.stats.equivalence import TOST_CONFIDENCE
+from attnpipe.stats.seeds_needed import seeds_needed_by_interval
 
 DESCRIBE, ENOUGH = 3, 5
 """Below `DESCRIBE` seeds numbers are described; below `ENOUGH` only huge effects count."""
 HUGE = 3.0
 """Half-widths of its interval by which an estimate must clear a threshold to be huge."""
 SEED_AXIS = "weights of several seeds, saved with their seed axis"
+ON_MARGIN = "more seeds and test data: the estimate lies almost on the margin"
 NO_SEED_AXIS = "Statistics over seeds are unknowable: the weights come without a seed axis."
 
 
@@ -122,16 +126,24 @@ def few_seeds(evidence: Evidence, *, replicates: bool = True) -> list[str]:
 def number_of_seeds(evidence: Evidence, *thresholds: float) -> int | None:
     """Return about how many seeds would move the nearest threshold out of the interval.
 
-    The half-width shrinks as 1/√n where seeds, not test data, make the interval wide. None
-    where that cannot be told.
+    As in `stats.seeds_needed`, if seeds and not test data make the interval wide; between two
+    thresholds it is the 90 % interval that must leave them out. At least `ENOUGH`, and more than
+    there are. None where that cannot be told, or no number would do.
     """
-    if evidence.estimate is None or evidence.lo95 is None or evidence.hi95 is None:
+    n, (low, high) = replicates(evidence), (evidence.lo95, evidence.hi95)
+    if evidence.estimate is None or low is None or high is None:
         return None
-    n, half = evidence.n_seeds or 0, (evidence.hi95 - evidence.lo95) / 2
-    distance = min(abs(evidence.estimate - t) for t in thresholds)
-    if distance <= 0 or half <= 0:
+    confidence = CONFIDENCE
+    inside = min(thresholds) < evidence.estimate < max(thresholds)
+    if inside and isinstance(evidence.facts.get("lo90"), float):
+        (low, high), confidence = equivalence_interval(evidence), TOST_CONFIDENCE
+    if high <= low:
         return None
-    return max(n + 1, ENOUGH, -int(-n * (half / distance) ** 2 // 1))
+    half = (high - low) / 2
+    needed = seeds_needed_by_interval(
+        evidence.estimate, half, n, *thresholds, confidence=confidence
+    ).seeds
+    return None if needed is None else max(n + 1, ENOUGH, needed)
 
 
 def seeds_needed(evidence: Evidence, *thresholds: float) -> list[str]:
@@ -141,8 +153,6 @@ def seeds_needed(evidence: Evidence, *thresholds: float) -> list[str]:
             return ["an interval: at least 3 seeds"]
         return ["skill that is clearly above 0: a share of less has no bounds"]
     needed = number_of_seeds(evidence, *thresholds)
-    if needed is None:
-        return ["more seeds and test data"]
-    if needed > 1000:
-        return ["more seeds and test data: the estimate lies almost on the margin"]
+    if needed is None or needed > 1000:
+        return [ON_MARGIN]
     return [f"about {needed} seeds, if seeds and not test data make the interval wide"]

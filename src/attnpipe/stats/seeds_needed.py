@@ -55,10 +55,30 @@ def seeds_needed(
         Of the interval: 0.95, or 0.90 for a claim of equivalence.
     """
     estimate = mean_over_seeds(values)
-    distance = _distance(estimate.value, margins)
     per_seed = estimate.variance * (estimate.df + 1)  # s²; NaN for fewer than two seeds
-    n = np.arange(2, MOST + 1)
-    return _first(n, n - 1.0, per_seed / n, distance, 0.0 if per_seed >= 0 else NAN, confidence)
+    return _of_spread(per_seed, _distance(estimate.value, margins), confidence)
+
+
+def seeds_needed_by_interval(
+    value: float, half_width: float, n: int, *margins: float, confidence: float = CONFIDENCE
+) -> SeedsNeeded:
+    """Return what `seeds_needed` does where only the interval is left of the values.
+
+    Its width is taken for that of a t interval over independent replicates, s = half-width
+    √n / t(n − 1): of a table of seeds and units this holds if seeds and not units make it
+    wide. Questions count as seeds do.
+
+    Parameters
+    ----------
+    value, half_width
+        Estimate and half the width of its interval, in the unit of the data.
+    n
+        Replicates behind it.
+    margins, confidence
+        As in `seeds_needed`; `confidence` is the interval's own as well.
+    """
+    per_seed = n * (half_width / t_quantile(n - 1.0, confidence)) ** 2 if n > 1 else NAN
+    return _of_spread(per_seed, _distance(value, margins), confidence)
 
 
 def seeds_needed_two_way(
@@ -103,6 +123,12 @@ def seeds_needed_two_way(
     df = np.maximum(satterthwaite, np.minimum(df_seed, df_unit))
     floor = t_quantile(df_unit, confidence) * np.sqrt(constant)
     return _first(n, df, variance, distance, floor, confidence)
+
+
+def _of_spread(per_seed: float, distance: float, confidence: float) -> SeedsNeeded:
+    """Return the smallest n for replicates of such a variance."""
+    n = np.arange(2, MOST + 1)
+    return _first(n, n - 1.0, per_seed / n, distance, 0.0 if per_seed >= 0 else NAN, confidence)
 
 
 def _distance(value: float, margins: tuple[float, ...]) -> float:

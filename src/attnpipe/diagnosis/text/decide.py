@@ -11,6 +11,7 @@ from attnpipe.diagnosis.gates import ENOUGH, gate, margin_gate, replicates
 from attnpipe.diagnosis.schema import Evidence, Status
 from attnpipe.diagnosis.text.contrasts import ALPHA
 from attnpipe.diagnosis.words import count
+from attnpipe.stats.seeds_needed import seeds_needed_by_interval
 
 MOST = 1000
 """Questions beyond which no number is named."""
@@ -57,7 +58,7 @@ def any_of(answers: Iterable[Status]) -> Status:
 
 
 def units_needed(evidence: Evidence, thing: str, *thresholds: float) -> list[str]:
-    """Say how many questions would do: the half-width shrinks as 1/√n."""
+    """Say how many questions would do, as `stats.seeds_needed` counts them."""
     n, low, high = replicates(evidence), evidence.lo95, evidence.hi95
     if n < ENOUGH:
         return [f"{count(ENOUGH - n, f'more {thing}')} (there {'is' if n == 1 else 'are'} {n})"]
@@ -66,9 +67,10 @@ def units_needed(evidence: Evidence, thing: str, *thresholds: float) -> list[str
     half, distance = (high - low) / 2, min(abs(evidence.estimate - t) for t in thresholds)
     if half < distance and not significant(evidence):
         return [f"{_for_p(evidence)} {thing}s: the interval is clear, p over all tests is not"]
-    if distance <= 0 or n * (half / distance) ** 2 > MOST:
+    needed = seeds_needed_by_interval(evidence.estimate, half, n, *thresholds).seeds
+    if needed is None or needed > MOST:
         return [f"more {thing}s: the estimate lies almost on the margin"]
-    return [f"about {max(n + 1, -int(-n * (half / distance) ** 2 // 1))} {thing}s"]
+    return [f"about {max(n + 1, needed)} {thing}s"]
 
 
 def _for_p(evidence: Evidence) -> str:
