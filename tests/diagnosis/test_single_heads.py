@@ -64,6 +64,9 @@ def test_single_heads_mislead_without_what_all_cost_together() -> None:
     (found,) = judged(heads()[:-1])
     assert found.status == "INCONCLUSIVE"
     assert found.missing == ["E1: what all heads cost together, intervention 'output_mean'"]
+    assert found.next_overrides == [
+        "intervention.names=[output_mean,uniform,position_mean,permuted]"
+    ]
 
 
 def test_heads_that_cost_something_are_named_with_both_adjustments_beside() -> None:
@@ -99,6 +102,8 @@ def test_few_seeds_decide_nothing() -> None:
     assert (three.status, three.missing) == ("INCONCLUSIVE", ["2 more seeds (there are 3)"])
     (one,) = judged(heads(n_seeds=1, p=None, p_bh=None, p_by=None, lo95=None, hi95=None))
     assert (one.status, one.missing) == ("DESCRIPTIVE", ["4 more seeds (there is 1)"])
+    assert three.next_overrides == ["seeds=[0,1,2,3,4,5,6]"]  # two of five are lost
+    assert one.next_overrides == ["seeds=[0,1,2,3,4,5,6,7,8]"]
 
 
 def test_a_name_stands_for_no_head_where_partners_are_not_alike() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import ENOUGH
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
+from attnpipe.diagnosis.verdicts.advice import settling_seeds
 from attnpipe.diagnosis.words import estimate, number, percent
 
 SELECTION, ORACLE = "selection", "top_attention"
@@ -19,6 +20,7 @@ SAYS = {
 }
 NO_SKILL = "positive skill, of which a cost can be a share"
 MEASURE = "compression.windows=true"
+POLICIES = f"compression.policies=[{','.join(SAYS)}]"
 
 
 def compression(case: Case) -> Finding | None:
@@ -43,14 +45,26 @@ def compression(case: Case) -> Finding | None:
         f" Costs are shares of the model's skill; {things} that are left {left}."
     )
     effect = cited[0] if len(told) == 1 else None
+    few = [e for e in cited if _few_seeds(case, e)]
+    overrides = settling_seeds(case, few[0]) if status == "DESCRIPTIVE" and few else []
     if status == "INCONCLUSIVE":
         return case.lacking(sentence, missing, cited, effect=effect)
-    return case.answer(status, sentence, cited, effect=effect, missing=missing)
+    return case.answer(
+        status, sentence, cited, effect=effect, missing=missing, next_overrides=overrides
+    )
 
 
 def _not_measured(case: Case) -> Finding | None:
-    """Say so of models that read windows; of tokens, and of weights alone, nothing was asked."""
-    if not case.forecasts or _things(case) == "tokens":
+    """Say how to have it measured; of weights alone, and of plain sentences, nothing is asked."""
+    prompts = case.context.texts is not None and case.context.texts.kind == "prompts"
+    if prompts or (case.forecasts and _things(case) == "tokens"):
+        sentence = (
+            f"What it would cost {case.label} to read a part of its input was not measured: it is "
+            "done where models read from left to right and policies are named."
+        )
+        missing = [f"losses of shortened inputs: {POLICIES}"]
+        return case.lacking(sentence, missing, case.of_model("run"), next_overrides=[POLICIES])
+    if not case.forecasts:
         return None
     sentence = (
         f"What it would cost {case.label} to read a part of each window was not measured: it "

@@ -81,5 +81,7 @@ def convergence(case: Case) -> Finding:
         f"In {len(censored)} of {count(len(expected), 'run')} attention still changed when "
         f"training ended ({named('seed', censored)}): not converged."
     )
-    missing = ["longer training"]
-    return case.answer("NO", sentence, evidence, effect=settled, missing=missing)
+    return case.answer(
+        "NO", sentence, evidence, effect=settled, missing=["longer training"],
+        next_overrides=[f"training.epochs={2 * last}"] if case.forecasts else [],
+    )  # fmt: skip

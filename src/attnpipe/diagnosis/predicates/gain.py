@@ -9,6 +9,7 @@ from attnpipe.diagnosis.gates import (
     undecided,
 )
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
+from attnpipe.diagnosis.verdicts.advice import settling_seeds
 from attnpipe.diagnosis.words import estimate, named, number, sample
 
 
@@ -48,7 +49,13 @@ def gain(case: Case) -> Finding | None:
             f"{sample(skill)}: {undecided(skill, 0.0)} A gain in units of such a skill means "
             "nothing."
         )
-        return case.lacking(sentence, [f"skill of {case.label}"], evidence, effect=found)
+        return case.lacking(
+            sentence,
+            [f"skill of {case.label}"],
+            evidence,
+            effect=found,
+            next_overrides=[] if skilled is None else skilled.next_overrides,
+        )
     delta = case.context.delta
     status = margin_gate(found, delta)
     return case.answer(
@@ -58,7 +65,7 @@ def gain(case: Case) -> Finding | None:
         evidence,
         effect=found,
         sensitivity={f"{m:g}": margin_gate(found, m) for m in case.context.margins},
-        missing=_missing(case, status, found, delta),
+        **_missing(case, status, found, delta),
     )
 
 
@@ -85,10 +92,13 @@ def _meaning(status: Status, found: Evidence, delta: float) -> str:
     return f"undecided at {margin}: neither a difference nor its absence is shown."
 
 
-def _missing(case: Case, status: Status, found: Evidence, delta: float) -> list[str]:
+def _missing(case: Case, status: Status, found: Evidence, delta: float) -> dict[str, list[str]]:
     if status not in ("INCONCLUSIVE", "DESCRIPTIVE"):
-        return []
-    return case.few_seeds(found) or seeds_needed(found, delta, -delta)
+        return {}
+    return {
+        "missing": case.few_seeds(found) or seeds_needed(found, delta, -delta),
+        "next_overrides": settling_seeds(case, found, delta, -delta),
+    }
 
 
 def heterogeneity(case: Case) -> Finding | None:
@@ -126,6 +136,7 @@ def heterogeneity(case: Case) -> Finding | None:
         evidence,
         effect=case.share(max(map(len, verdicts.values())), len(expected)),
         missing=case.few_seeds(unit) if status == "DESCRIPTIVE" else [],
+        next_overrides=settling_seeds(case, unit) if status == "DESCRIPTIVE" else [],
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import DESCRIBE, ENOUGH
 from attnpipe.diagnosis.schema import Evidence, Finding
+from attnpipe.diagnosis.verdicts.advice import next_runs, settling_seeds
 from attnpipe.diagnosis.words import count, estimate, listed, percent, sample
 
 RATE = 0.05
@@ -33,7 +34,9 @@ def single_heads(case: Case) -> Finding | None:
     effect = max(known, key=lambda e: e.estimate or 0.0)
     if missing := _missing(case, heads, whole, alike):
         sentence = f"Removed alone, the head that costs most is {_head(effect)} {sample(effect)}."
-        return case.lacking(sentence, missing, cited, effect=effect)
+        unknown = whole is None or whole.estimate is None
+        overrides = next_runs(case, {}, ["E1"])[0] if unknown else []
+        return case.lacking(sentence, missing, cited, effect=effect, next_overrides=overrides)
     about = _about(whole, alike)
     if all(e.facts["p_bh"] is None for e in known) or _seeds(effect) < DESCRIBE:
         sentence = (
@@ -41,8 +44,9 @@ def single_heads(case: Case) -> Finding | None:
             f"{case.untested}{about}"
         )
         return case.answer(
-            "DESCRIPTIVE", sentence, cited, effect=effect, missing=case.few_seeds(effect)
-        )
+            "DESCRIPTIVE", sentence, cited, effect=effect, missing=case.few_seeds(effect),
+            next_overrides=settling_seeds(case, effect),
+        )  # fmt: skip
     missed, strictly = (_below(known, p, 1) for p in ("p_bh", "p_by"))
     spared = _below(known, "p_bh", -1)
     if not missed:
@@ -52,7 +56,8 @@ def single_heads(case: Case) -> Finding | None:
             f"most is {_head(effect)}.{_gain(spared)}{about}"
         )
         missing = case.few_seeds(effect) or ["more seeds: intervals are wide"]
-        return case.lacking(sentence, missing, cited, effect=effect)
+        overrides = settling_seeds(case, effect, 0.0)
+        return case.lacking(sentence, missing, cited, effect=effect, next_overrides=overrides)
     first = sorted(missed, key=lambda e: -(e.estimate or 0.0))
     sentence = (
         f"Removed alone, {len(missed)} of {count(len(known), 'head')} cost skill "
@@ -61,7 +66,10 @@ def single_heads(case: Case) -> Finding | None:
         f"{_gain(spared)}{about}"
     )
     if _seeds(effect) < ENOUGH:
-        return case.lacking(sentence, case.few_seeds(effect), cited, effect=effect)
+        overrides = settling_seeds(case, effect)
+        return case.lacking(
+            sentence, case.few_seeds(effect), cited, effect=effect, next_overrides=overrides
+        )
     return case.answer("YES", sentence, cited, effect=effect)
 
 

@@ -3,6 +3,7 @@
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import gate
 from attnpipe.diagnosis.schema import Evidence, Finding
+from attnpipe.diagnosis.verdicts.advice import settling_seeds
 from attnpipe.diagnosis.words import estimate, listed, sample
 
 MOST = 0.5
@@ -39,9 +40,13 @@ def induction(case: Case) -> Finding | None:
         return case.answer("NO", f"{sentence}.", [*layers, *before], effect=effect)
     if set(answers) <= {"DESCRIPTIVE"}:
         return case.answer("DESCRIPTIVE", f"{sentence}; {case.untested}", [*layers, *before],
-                           effect=effect, missing=case.few_seeds(effect))  # fmt: skip
+                           effect=effect, missing=case.few_seeds(effect),
+                           next_overrides=settling_seeds(case, effect))  # fmt: skip
     missing = case.few_seeds(effect) or ["more seeds: the interval does not settle it"]
-    return case.lacking(f"{sentence}.", missing, [*layers, *before], effect=effect)
+    overrides = settling_seeds(case, effect, MOST)
+    return case.lacking(
+        f"{sentence}.", missing, [*layers, *before], effect=effect, next_overrides=overrides
+    )
 
 
 def _largest(evidence: list[Evidence]) -> str:

@@ -4,6 +4,7 @@ from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import DESCRIBE
 from attnpipe.diagnosis.predicates.shape import ROWS, unknowable
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
+from attnpipe.diagnosis.verdicts.advice import settling_seeds
 from attnpipe.diagnosis.words import count, sample, span
 from attnpipe.metrics.published import entropy_word
 
@@ -64,10 +65,12 @@ def published_entropy(case: Case) -> Finding:
         sentence += HIDDEN if _flatter(profile, rows) else OTHERWISE
     else:
         sentence += "Rows and profile get the same word."
-    missing = case.few_seeds(rows[0]) if status == "DESCRIPTIVE" else []
+    few = status == "DESCRIPTIVE"
     return case.answer(
-        status, sentence, evidence, effect=rows[0], as_published=word, missing=missing
-    )
+        status, sentence, evidence, effect=rows[0], as_published=word,
+        missing=case.few_seeds(rows[0]) if few else [],
+        next_overrides=settling_seeds(case, rows[0]) if few else [],
+    )  # fmt: skip
 
 
 def published_numbers(case: Case) -> Finding:
@@ -106,11 +109,15 @@ def published_numbers(case: Case) -> Finding:
         reasons = [HIDDEN] if hides else []
         reasons += [OTHER_ROWS] if not hides or len(differ) > 1 else []
         sentence += " ".join(reasons)
-    missing = case.few_seeds(first) if status == "DESCRIPTIVE" else []
+    few = status == "DESCRIPTIVE"
+    missing = case.few_seeds(first) if few else []
+    overrides = settling_seeds(case, first) if few else []
     if status == "INCONCLUSIVE":
         sentence += "They are not alike, and are not shown to differ for every seed."
         missing = ["more seeds"]
-    return case.answer(status, sentence.strip(), evidence, effect=first, missing=missing)
+    return case.answer(
+        status, sentence.strip(), evidence, effect=first, missing=missing, next_overrides=overrides
+    )
 
 
 def _recent(case: Case) -> set[str]:

@@ -3,6 +3,7 @@
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import DESCRIBE, ENOUGH
 from attnpipe.diagnosis.schema import Evidence, Finding
+from attnpipe.diagnosis.verdicts.advice import more_seeds
 from attnpipe.diagnosis.words import count, every, listed, named
 
 
@@ -56,7 +57,13 @@ def seeds(case: Case) -> Finding:
         known,
         effect=size,
         missing=[f"{count(ENOUGH - n, 'more seed')}; 10 are better"],
+        next_overrides=_more(case, ENOUGH - n),
     )
+
+
+def _more(case: Case, seeds: int) -> list[str]:
+    """Return the override that adds so many seeds to the study, if it trains models."""
+    return more_seeds(case, len(case.context.seeds) + seeds) if case.forecasts else []
 
 
 def duplicates(case: Case) -> Finding:
@@ -68,7 +75,10 @@ def duplicates(case: Case) -> Finding:
     good = len(_good(known))
     if not copies and good < 2:
         sentence = f"{count(good, 'run')} ended well: there is nothing to compare."
-        return case.lacking(sentence, [f"{count(2 - good, 'more run')} that ended well"], known)
+        return case.lacking(
+            sentence, [f"{count(2 - good, 'more run')} that ended well"], known,
+            next_overrides=_more(case, 2 - good),
+        )  # fmt: skip
     size = case.counted(float(len(copies)), "copies", good)
     if not copies:
         return case.answer("YES", "No two runs have the same final weights.", known, effect=size)
@@ -78,7 +88,10 @@ def duplicates(case: Case) -> Finding:
         "evidence and is left out of all statistics."
     )
     missing = [f"new runs of {count(len(copies), 'seed')}"]
-    return case.answer("NO", sentence, known, effect=size, missing=missing)
+    return case.answer(
+        "NO", sentence, known, effect=size, missing=missing,
+        next_overrides=_more(case, len(copies)),
+    )  # fmt: skip
 
 
 def final_weights(case: Case) -> Finding:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import gate, seeds_needed
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
+from attnpipe.diagnosis.verdicts.advice import settling_seeds
 from attnpipe.diagnosis.words import count, percent, sample, span
 
 FLOOR = 0.05
@@ -49,15 +50,20 @@ def sharpness(case: Case) -> Finding:
         "NO": f"; with less than {FLOOR:g} nats, attention is practically uniform.",
         "DESCRIPTIVE": f"; {case.untested}",
     }.get(status, "; that does not settle it.")
-    missing = []
+    missing, overrides = [], []
     if status in ("INCONCLUSIVE", "DESCRIPTIVE"):
         undecided = zip(kl, before, answers, strict=True)
         blocked = [(now, then) for now, then, s in undecided if s == "INCONCLUSIVE"]
-        missing = case.few_seeds(kl[0]) or _seeds_needed(blocked)
+        missing = case.few_seeds(kl[0])
+        overrides = settling_seeds(case, kl[0])
+        if not missing:
+            missing, nearest = _seeds_needed(blocked)
+            overrides = [] if nearest is None else settling_seeds(case, *nearest)
     said, of_labels = _of_shuffled_labels(case, kl)
     return case.answer(
-        status, sentence + end + said, [*evidence, *of_labels], effect=kl[0], missing=missing
-    )
+        status, sentence + end + said, [*evidence, *of_labels],
+        effect=kl[0], missing=missing, next_overrides=overrides,
+    )  # fmt: skip
 
 
 def _of_shuffled_labels(case: Case, kl: Sequence[Evidence]) -> tuple[str, list[Evidence]]:
@@ -86,23 +92,27 @@ def _sharper(now: Evidence, then: Evidence) -> Status:
     return status
 
 
-def _seeds_needed(blocked: Sequence[tuple[Evidence, Evidence]]) -> list[str]:
+def _seeds_needed(
+    blocked: Sequence[tuple[Evidence, Evidence]],
+) -> tuple[list[str], tuple[Evidence, float] | None]:
     """Say how many seeds would do for the head that lies farthest from what blocks it.
 
     An estimate above the floor must clear the untrained model as well; one below it can
-    only be shown to be practically uniform.
+    only be shown to be practically uniform. Beside the words: that head and what blocks it.
     """
     best, widest = ["more seeds, to tell trained from untrained models"], 0.0
+    nearest: tuple[Evidence, float] | None = None
     for now, then in blocked:
         if now.estimate is None or now.lo95 is None or now.hi95 is None:
-            return ["an interval: at least 3 seeds"]
+            return ["an interval: at least 3 seeds"], None
         null = then.hi95 if then.hi95 is not None else then.estimate
         margin = FLOOR if null is None or now.estimate < FLOOR else max(FLOOR, null)
         distance = now.estimate - margin if margin > FLOOR else abs(now.estimate - margin)
         half = (now.hi95 - now.lo95) / 2
         if half > 0 and distance / half > widest:
             best, widest = seeds_needed(now, margin), distance / half
-    return best
+            nearest = now, margin
+    return best, nearest
 
 
 def _over_heads(answers: Sequence[Status]) -> Status:

@@ -3,6 +3,7 @@
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import DESCRIBE, gate, seeds_needed
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
+from attnpipe.diagnosis.verdicts.advice import settling_seeds
 from attnpipe.diagnosis.words import number, sample, span
 
 SAME = 0.5
@@ -54,15 +55,20 @@ def stability(case: Case) -> Finding:
         "NO": "seeds arrive at different patterns, which may serve equally well.",
         "DESCRIPTIVE": case.untested,
     }.get(status, "that does not settle it.")
-    missing = []
+    missing, overrides = [], []
     if status == "INCONCLUSIVE" and above:
         end = "seeds are alike, but it is not shown that they are so by training."
         missing = ["more seeds, to tell trained from untrained models"]
+        overrides = settling_seeds(case, *_closest(trained, before))
         if not all(e.facts["above_null"] for e in trained):
+            overrides = []
             end = "seeds are alike, but it is not shown that chance would not make them so."
             missing = ["more seeds, to tell likeness from chance"]
     elif status in ("INCONCLUSIVE", "DESCRIPTIVE"):
-        missing = case.few_seeds(trained[0]) or _to_settle(trained, before)
+        missing = case.few_seeds(trained[0])
+        overrides = settling_seeds(case, trained[0])
+        if not missing:
+            missing, overrides = _to_settle(case, trained, before)
     return case.answer(
         status,
         f"Centred cosine of rows {span(trained)} between seeds{_chance(trained)}, {span(before)} "
@@ -70,6 +76,7 @@ def stability(case: Case) -> Finding:
         evidence,
         effect=trained[0],
         missing=missing,
+        next_overrides=overrides,
     )
 
 
@@ -109,13 +116,21 @@ def _alike(now: Evidence, then: Evidence) -> Status:
     return "INCONCLUSIVE" if status == "YES" and not now.facts["above_null"] else status
 
 
-def _to_settle(trained: list[Evidence], before: list[Evidence]) -> list[str]:
-    """Say how many seeds would do; none where what is to be cleared lies above the estimate."""
+def _closest(trained: list[Evidence], before: list[Evidence]) -> tuple[Evidence, float]:
+    """Return the likeness that lies least above that before training, and the latter's end."""
+    pairs = zip(trained, map(_top, before), strict=True)
+    return min(pairs, key=lambda pair: (pair[0].estimate or 0.0) - pair[1])
+
+
+def _to_settle(
+    case: Case, trained: list[Evidence], before: list[Evidence]
+) -> tuple[list[str], list[str]]:
+    """Say how many seeds would do, and what to run; nothing where the estimate lies below."""
     now, then = min(zip(trained, before, strict=True), key=lambda pair: pair[0].estimate or 0.0)
     top = max(SAME, _top(then))
     if now.estimate is not None and SAME < now.estimate <= top:
-        return ["nothing: seeds are alike, and were as much before training"]
-    return seeds_needed(now, top)
+        return ["nothing: seeds are alike, and were as much before training"], []
+    return seeds_needed(now, top), settling_seeds(case, now, top)
 
 
 def _top(evidence: Evidence) -> float:
@@ -170,12 +185,20 @@ def published_stability(case: Case) -> Finding:
         evidence,
         effect=trained[0],
         as_published=word,
-        missing=_more(case, status, trained[0]),
+        **_more(case, status, trained, before),
     )
 
 
-def _more(case: Case, status: Status, evidence: Evidence) -> list[str]:
-    """Say what would settle it."""
+def _more(
+    case: Case, status: Status, trained: list[Evidence], before: list[Evidence]
+) -> dict[str, list[str]]:
+    """Say what would settle it, and what to run."""
     if status == "DESCRIPTIVE":
-        return case.few_seeds(evidence)
-    return ["more seeds, to tell trained from untrained models"] if status == "INCONCLUSIVE" else []
+        overrides = settling_seeds(case, trained[0])
+        return {"missing": case.few_seeds(trained[0]), "next_overrides": overrides}
+    if status != "INCONCLUSIVE":
+        return {}
+    return {
+        "missing": ["more seeds, to tell trained from untrained models"],
+        "next_overrides": settling_seeds(case, *_closest(trained, before)),
+    }

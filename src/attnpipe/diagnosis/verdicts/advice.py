@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from attnpipe.diagnosis.book import Case
+from attnpipe.diagnosis.gates import ENOUGH, number_of_seeds
 from attnpipe.diagnosis.schema import Evidence
 from attnpipe.diagnosis.verdicts.gates import ARMS, INTERVENTIONS
 
@@ -61,6 +62,24 @@ def more_seeds(case: Case, number: int) -> list[str]:
     fresh = (s for s in range(2**16) if s not in case.context.seeds)
     seeds += [next(fresh) for _ in range(number - len(seeds))]
     return [f"seeds=[{','.join(map(str, seeds))}]"]
+
+
+def settling_seeds(case: Case, evidence: Evidence, *thresholds: float) -> list[str]:
+    """Return the override for the seeds that would settle what evidence leaves open.
+
+    Seeds whose run gave no evidence are added to those that are needed. None where nothing can
+    be run, where seeds are not what is few and no threshold says how many more would do, or where
+    no such number can be told.
+    """
+    if not case.forecasts or not case.replicates or evidence.n_seeds is None:
+        return []
+    have, wanted = evidence.n_seeds, None
+    if have < ENOUGH:
+        wanted = ENOUGH
+    elif thresholds:
+        wanted = number_of_seeds(evidence, *thresholds)
+    lost = max(0, len(case.context.seeds) - have)
+    return [] if wanted is None else more_seeds(case, wanted + lost)
 
 
 def _seeds_needed(
