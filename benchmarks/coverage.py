@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks import coverage_ratios
 from benchmarks.coverage_common import UNITS, Draw, Quantity, covers, crossed
 from benchmarks.coverage_matching import MATCHING, matching_row
+from benchmarks.coverage_random import RANDOM, random_row
 from scipy.special import stdtr
 from scipy.stats import binom
 
@@ -179,6 +180,7 @@ def main() -> None:
         "errors": "\n".join(table(ERRORS)),
         "wilson": " |\n".join(wilson) + " |",
         "matching": "\n".join(matching_row(case) for case in MATCHING),
+        "random": "\n".join(random_row(case) for case in RANDOM),
     }
     for key, lines in parts.items():
         text = text.replace("{" + key + "}", lines)

@@ -48,7 +48,7 @@ class Rates:
     null: float
 
 
-def _profiles(rng: np.random.Generator, shape: tuple[int, ...], case: Case) -> np.ndarray:
+def profiles(rng: np.random.Generator, shape: tuple[int, ...], case: Case) -> np.ndarray:
     """Return stationary profiles of variance 1 that are not periodic."""
     if case.width == 0:
         return rng.standard_normal((*shape, case.keys))
@@ -65,10 +65,10 @@ def rates(case: Case, times: int = REPETITIONS) -> Rates:
     support = np.ones((1, 1, case.keys), dtype=bool)
     found = []
     for repetition in range(times):
-        own = _profiles(rng, (case.seeds, case.heads, 1), case)
-        common = _profiles(rng, (1, case.heads, 1), case)
+        own = profiles(rng, (case.seeds, case.heads, 1), case)
+        common = profiles(rng, (1, case.heads, 1), case)
         logits = np.sqrt(1 - case.shared) * own + np.sqrt(case.shared) * common
-        logits = logits + 0.4 * _profiles(rng, (case.seeds, case.heads, SAMPLES), case)
+        logits = logits + 0.4 * profiles(rng, (case.seeds, case.heads, SAMPLES), case)
         weights = np.exp(logits)
         weights /= weights.sum(axis=-1, keepdims=True)
         heads = list(weights[:, :, :, None, :])

@@ -9,14 +9,13 @@ import numpy as np
 from benchmarks.coverage_common import UNITS, Draw, Quantity, covers, crossed
 
 from attnpipe.aggregation.compression import bound
-from attnpipe.aggregation.text.answer_effects import of_what_is_told
 from attnpipe.aggregation.text.unpaired import welch_differences
 from attnpipe.diagnosis.gates import margin_gate, use_gate
 from attnpipe.diagnosis.schema import Evidence, Status
 from attnpipe.stats.confidence import CONFIDENCE
 from attnpipe.stats.equivalence import TOST_CONFIDENCE
 from attnpipe.stats.estimate import Estimate, mean_over_seeds
-from attnpipe.stats.paired import paired_differences
+from attnpipe.stats.paired_ratio import paired_ratio
 from attnpipe.stats.ratio import Ratio
 from attnpipe.stats.two_way import two_way_mean
 
@@ -79,9 +78,9 @@ def _answers(rng: np.random.Generator, draw: Draw, n: int, times: int) -> float:
     common = draw(rng, (times, n))
     told = 3 + common
     lost = TRUTH * told + 0.5 * draw(rng, (times, n))
-    units = np.stack([of_what_is_told(*pair) for pair in zip(lost, told, strict=True)])
-    found = paired_differences(units)
-    return float(np.mean((found.lo95 <= TRUTH) & (found.hi95 >= TRUTH)))
+    ends = [paired_ratio(*pair).interval() for pair in zip(lost, told, strict=True)]
+    lo, hi = np.array(ends).T
+    return float(np.mean((lo <= TRUTH) & (hi >= TRUTH)))
 
 
 def _bounds(rng: np.random.Generator, draw: Draw, n: int, times: int) -> float:

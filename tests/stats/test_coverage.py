@@ -13,9 +13,15 @@ from benchmarks.coverage import (
     wilson_coverage,
 )
 from benchmarks.coverage_matching import MATCHING, Case, rates
+from benchmarks.coverage_random import RANDOM, random_rates
+from benchmarks.coverage_random import REPETITIONS as RANDOM_REPETITIONS
+
+from attnpipe.stats.against_null import LEVEL
 
 PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
-AGAIN = 250
+AGAIN, SLOW_AGAIN = 1_000, 250
+SLOW = ("effect in skill units", "gate ", "shorter inputs", "the same of one run")
+"""Quantities whose data sets are judged one by one, at some milliseconds each."""
 CELLS = [line.strip("|").split("|") for line in PAGE.read_text().split("\n") if line[:1] == "|"]
 ROWS = [[cell.strip() for cell in cells] for cells in CELLS]
 FIGURES = {
@@ -29,7 +35,12 @@ SIZES = {name: of.sizes for name, of in (INTERVALS | ERRORS).items()}
 BY_CASE = {
     tuple(row[:4]): [float(cell) for cell in row[4:]]
     for row in ROWS
-    if row[0][:-1].isdigit() and row[0][-1] == "%"
+    if row[0][:-1].isdigit() and row[0][-1] == "%" and len(row) == 8
+}
+BY_RANDOM = {
+    tuple(row[:4]): [float(cell) for cell in row[4:]]
+    for row in ROWS
+    if row[0][:-1].isdigit() and row[0][-1] == "%" and len(row) == 6
 }
 SYMMETRIC = ("normal", "heavy")
 
@@ -42,20 +53,28 @@ def key(case):
     return (f"{case.shared:.0%}", f"{case.seeds} × {case.heads}", str(case.keys), f"{case.width:g}")
 
 
+def random_key(case):
+    return (f"{case.shared:.0%}", str(case.seeds), str(case.keys), f"{case.width:g}")
+
+
 def test_the_page_has_every_quantity():
     assert set(FIGURES) == {
         (name, n, kind) for name, sizes in SIZES.items() for n in sizes for kind in DRAWS
     }
     assert set(BY_CASE) == {key(case) for case in MATCHING}
+    assert set(BY_RANDOM) == {random_key(case) for case in RANDOM}
 
 
 @pytest.mark.parametrize("name", INTERVALS | ERRORS)
 def test_simulated_anew_the_figures_are_those_of_the_page(name):
+    times = SLOW_AGAIN if name.startswith(SLOW) else AGAIN
     for n in SIZES[name]:
         for kind in DRAWS:
             share = FIGURES[name, n, kind][0]
-            spread = sqrt(max(share * (1 - share), 0.01) * (1 / AGAIN + 1 / REPETITIONS))
-            again = simulate(name, n, kind, AGAIN)
+            again = simulate(name, n, kind, times)
+            both = (times * again + REPETITIONS * share) / (times + REPETITIONS)
+            # Of a share near 0, at least as much as one data set more or less makes of it.
+            spread = sqrt(max(both * (1 - both), 1 / times) * (1 / times + 1 / REPETITIONS))
             assert again == pytest.approx(share, abs=4 * spread), (n, kind)
 
 
@@ -100,6 +119,27 @@ def test_independent_heads_are_seldom_called_alike_and_alike_heads_always():
         else:
             assert above <= 0.11
             assert by_p < (0.11 if case.heads == 1 or case.width == 0 else 0.45)
+
+
+def test_the_null_of_random_logits_errs_as_rarely_as_said_unless_profiles_are_smooth():
+    """Its keys are exchangeable, as are those of rough profiles, and no others."""
+    for case in RANDOM:
+        by_p, above = BY_RANDOM[random_key(case)]
+        if case.shared:
+            assert above > (0.55 if case.seeds == 2 else 0.95)
+        elif case.width == 0:
+            assert by_p <= LEVEL + 3 * sqrt(LEVEL * (1 - LEVEL) / RANDOM_REPETITIONS)
+        else:
+            assert LEVEL < by_p < 0.2
+        assert above <= by_p
+
+
+@pytest.mark.parametrize("case", [Case(2, 1, 16, 0), Case(5, 1, 16, 2), Case(5, 1, 16, 2, 0.9)])
+def test_random_logits_anew_are_those_of_the_page(case):
+    times = 100
+    for again, share in zip(random_rates(case, times), BY_RANDOM[random_key(case)], strict=True):
+        spread = sqrt(max(share * (1 - share), 0.01) * (1 / times + 1 / RANDOM_REPETITIONS))
+        assert again == pytest.approx(share, abs=4 * spread)
 
 
 @pytest.mark.parametrize("case", [Case(5, 1, 16, 0), Case(5, 8, 16, 4), Case(5, 4, 24, 2, 0.9)])
