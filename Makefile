@@ -71,7 +71,7 @@ calibrate: setup  ## error rates of verdicts on tasks of known answer: hours, re
 docs: setup  ## write the generated pages
 	$(BIN)/python -m attnpipe docs
 
-bench: setup  ## limits, each measured in one run; the default study must be finished
+bench: setup  ## limits; the default study must be finished
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/measure.py --check
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/jobs.py --check
 	$(BIN)/python benchmarks/skill.py --check

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import torch
-from benchmarks.capturing.environment import environment, one_thread
+from benchmarks.capturing.environment import environment, machine, one_thread
 
 from attnpipe.attention.kernel.engine import Engine, make_engine
 from attnpipe.attention.kernel.sums import Sums
@@ -125,7 +125,7 @@ def main() -> None:
         check=True, capture_output=True, text=True, cwd=ROOT, env=one_thread(),
     )  # fmt: skip
     found["numba"], found["numba, without ranks"] = json.loads(worker.stdout)
-    text = json.dumps(found, indent=1)
+    text = json.dumps({"machine": machine()["processor"], **found}, indent=1)
     (ROOT / "benchmarks" / "kernels.json").write_text(text + "\n")
     print(text)
 

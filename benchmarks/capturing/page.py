@@ -24,7 +24,7 @@ HEAD = """\
 # Performance of capture
 
 Written by `python benchmarks/capture.py --rounds {rounds}`, which also writes
-`benchmarks/capture.json`: {machine}.
+`benchmarks/capture.json`. Times: {machine}; memory: {memory}.
 
 What is read: one text of random tokens, by GPT-2's shape (12 heads of 64) with random weights,
 without language model head, float32, no padding, one thread. What is measured is the whole
@@ -86,9 +86,9 @@ and key (content and position, rollout, distances between layers) is computed fr
 CHOICE = """
 ## Why C
 
-The row pass alone, ns per weight (`python benchmarks/kernels.py`; first use: import and
-compilation, the C library also being kept for later). The engines in C and in torch and numpy do
-everything; numba's rows and torch.compile do a part (no second largest weight, no prefix;
+The row pass alone, ns per weight on {machine} (`python benchmarks/kernels.py`; first use: import
+and compilation, the C library also being kept for later). The engines in C and in torch and numpy
+do everything; numba's rows and torch.compile do a part (no second largest weight, no prefix;
 torch.compile no sums over lags, either). C counts ranks in buckets beside the exponentials, the
 others sort; without ranks, Gini and top masses are left out as well, so that what sorting costs
 can be told from the rest. C was chosen because from 2048 keys on all of the battery takes it less
@@ -105,7 +105,9 @@ def page(result: dict[str, Any]) -> str:
     versions = ", ".join(f"{k} {machine[k]}" for k in ("torch", "numpy", "transformers"))
     rounds = max(len(row["seconds"]) for row in result["times"])
     text = HEAD.format(
-        rounds=rounds, machine=f"{machine['processor']}, {machine['cores']} cores, {versions}"
+        rounds=rounds,
+        machine=f"{machine['processor']}, {machine['cores']} cores, {versions}",
+        memory=result["memory_machine"]["processor"],
     )
     times = result["times"]
     lengths = sorted({row["tokens"] for row in times})
@@ -118,9 +120,12 @@ def page(result: dict[str, Any]) -> str:
     floor = [r for r in times if r["method"] == "sdpa"]
     least = ", ".join(f"{min(r['seconds']):.2f} s at N = {r['tokens']}" for r in floor)
     text += f"\nThe forward pass alone took {least}.\n"
+    if "note" in result:
+        text += f"\n{result['note']}\n"
     text += _elsewhere(result["elsewhere"])
     text += "\n## Peak memory of the same passes, MB above the loaded model\n\n"
-    held = [row for row in times if "peak_mb" in row]
+    runs = [result, *result["elsewhere"]]
+    held = [row for run in runs for row in run["times"] if "peak_mb" in row]
     text += _table(heads, [*result["peaks"], *held], lengths, "peak_mb", "{:.0f}")
     text += _depth(result["deep"])
     text += _growth(result["memory"])
@@ -157,9 +162,12 @@ def _ratio(found: Sequence[float]) -> str:
     return f"{median:.2f}" + (f" ({least:.2f}–{largest:.2f})" if least < largest else "")
 
 
-def _kernels(found: dict[str, dict[str, Any]]) -> str:
+def _kernels(found: dict[str, Any]) -> str:
     lengths = list(found["C"]["ns"])
-    text = CHOICE + f"\n| | {' | '.join(f'N = {n}' for n in lengths)} | first use |\n"
+    text = (
+        CHOICE.format(machine=found["machine"])
+        + f"\n| | {' | '.join(f'N = {n}' for n in lengths)} | first use |\n"
+    )
     text += "|---" * (len(lengths) + 2) + "|\n"
     part = ("numba", "numba, without ranks", "torch.compile", "torch.compile, without ranks")
     for name in ("C", "torch and numpy", *part):

@@ -72,7 +72,8 @@ pooling at all where R0 does as well, is right, too.
 JUDGED = """
 What is in `results/calibration` is always judged anew. Verdicts whose losses are elsewhere stay
 as they are, each with a hash of the code that gave it; `python -m tests.calibration.judging` prints
-that of the code at hand, which differs as soon as a rule or a sentence does. Groups by hash:
+that of the code at hand, which differs as soon as a rule or a sentence does, as has happened since;
+`make calibrate ARGS=--anew` has all of them from the code at hand. Groups by hash:
 {}.
 """
 MARGIN_TEXT = """

@@ -81,3 +81,12 @@ def test_counts_are_exact_in_as_few_bytes_as_they_need() -> None:
 def test_a_label_given_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="labels of axis 'key' are not unique"):
         tally().add((HEADS, np.array([1, 1])), mass=np.ones((3, 2)))
+
+
+@pytest.mark.parametrize(("one", "other"), [(200, 100), (255, 1), (65_000, 1000), (2**32 - 1, 1)])
+def test_merged_counts_do_not_wrap_at_the_end_of_their_type(one: int, other: int) -> None:
+    mine, theirs = tally(), tally()
+    mine.add((HEADS, KEYS), seen=np.full((3, 4), float(one)))
+    theirs.add((HEADS, KEYS), seen=np.full((3, 4), float(other)))
+    mine.merge(theirs)
+    assert mine["seen"].tolist() == [[one + other] * 4] * 3

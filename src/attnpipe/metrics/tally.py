@@ -119,7 +119,7 @@ class Tally:
 
     def _count(self, name: str, place: tuple, value: Real[np.ndarray, "..."]) -> None:
         """Add to numbers of rows."""
-        total = self._sums[name][place] + value
+        total = self._sums[name][place] + np.asarray(value, np.float64)  # narrow ones would wrap
         needed = np.promote_types(self._type[name], _type_of(total))
         self._type[name], self._sums[name] = needed, self._sums[name].astype(needed, copy=False)
         self._sums[name][place] = total

@@ -21,7 +21,7 @@ def row(result, part, method, tokens):
     return next(r for r in result[part] if (r["method"], r["tokens"]) == (method, tokens))
 
 
-def test_what_was_measured_last_keeps_all_limits(result) -> None:
+def test_what_was_measured_on_the_first_processor_keeps_all_limits(result) -> None:
     assert exceeded(result) == []
 
 
@@ -78,7 +78,7 @@ def test_methods_must_measure_the_same_and_all_of_it() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Mean of empty slice:RuntimeWarning")
-def test_methods_measure_the_same(tmp_path) -> None:
+def test_engines_and_plain_folds_agree_and_others_have_the_same_metrics(tmp_path) -> None:
     save(tmp_path, layers=1, length=64)
     ours = {method: prepare(method, tmp_path, 1, 64)() for method in (*FUSED, FOLDS)}
     agree(ours, FOLDS)

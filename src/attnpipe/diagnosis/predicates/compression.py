@@ -148,7 +148,9 @@ def _nothing(
         return _Answer("DESCRIPTIVE", sentence + aside, cited, few)
     if costly:
         return _Answer("NO", sentence + aside, cited)
-    return _Answer("INCONCLUSIVE", sentence + aside, cited, "more test units: bounds are wide")
+    unbounded = all(_upper(e) is None for e in own)
+    missing = "bounds are wide" if not unbounded else "skill is not clearly above 0"
+    return _Answer("INCONCLUSIVE", sentence + aside, cited, f"more test units: {missing}")
 
 
 def _few_seeds(case: Case, evidence: Evidence) -> str:

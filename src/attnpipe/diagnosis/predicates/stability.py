@@ -55,11 +55,11 @@ def stability(case: Case) -> Finding:
         "NO": "seeds arrive at different patterns, which may serve equally well.",
         "DESCRIPTIVE": case.untested,
     }.get(status, "that does not settle it.")
-    missing, overrides = [], []
+    missing: list[str] = []
+    overrides: list[str] = []
     if status == "INCONCLUSIVE" and above:
         end = "seeds are alike, but it is not shown that they are so by training."
-        missing = ["more seeds, to tell trained from untrained models"]
-        overrides = settling_seeds(case, *_closest(trained, before))
+        missing, overrides = _to_tell(case, trained, before)
         if not all(e.facts["above_null"] for e in trained):
             overrides = []
             end = "seeds are alike, but it is not shown that chance would not make them so."
@@ -120,6 +120,19 @@ def _closest(trained: list[Evidence], before: list[Evidence]) -> tuple[Evidence,
     """Return the likeness that lies least above that before training, and the latter's end."""
     pairs = zip(trained, map(_top, before), strict=True)
     return min(pairs, key=lambda pair: (pair[0].estimate or 0.0) - pair[1])
+
+
+def _to_tell(
+    case: Case, trained: list[Evidence], before: list[Evidence]
+) -> tuple[list[str], list[str]]:
+    """Say what tells trained from untrained models; more seeds do not where they are as alike."""
+    now, top = _closest(trained, before)
+    if now.estimate is not None and now.estimate <= top:
+        return ["nothing: seeds were as much alike before training"], []
+    return (
+        ["more seeds, to tell trained from untrained models"],
+        settling_seeds(case, now, top),
+    )
 
 
 def _to_settle(
@@ -198,7 +211,5 @@ def _more(
         return {"missing": case.few_seeds(trained[0]), "next_overrides": overrides}
     if status != "INCONCLUSIVE":
         return {}
-    return {
-        "missing": ["more seeds, to tell trained from untrained models"],
-        "next_overrides": settling_seeds(case, *_closest(trained, before)),
-    }
+    missing, overrides = _to_tell(case, trained, before)
+    return {"missing": missing, "next_overrides": overrides}

@@ -62,6 +62,8 @@ def units_needed(evidence: Evidence, thing: str, *thresholds: float) -> list[str
     n, low, high = replicates(evidence), evidence.lo95, evidence.hi95
     if n < ENOUGH:
         return [f"{count(ENOUGH - n, f'more {thing}')} (there {'is' if n == 1 else 'are'} {n})"]
+    if evidence.estimate is not None and (low is None or high is None):
+        return [f"more {thing}s: what a share is taken of is not clearly above 0"]
     if evidence.estimate is None or low is None or high is None:
         return [f"an interval: more {thing}s with a value"]
     half, distance = (high - low) / 2, min(abs(evidence.estimate - t) for t in thresholds)

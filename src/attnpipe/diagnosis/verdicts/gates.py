@@ -75,7 +75,8 @@ def seed_gates(case: Case, gates: Gates, margin: float) -> dict[str, Gates]:
         if evidence.estimate is not None:
             found.setdefault(seed, {})[code] = _exact(code, evidence.estimate, margin)
     known = {f: getattr(gates, f) for f in ("valid", "skill", "D")}
-    return {seed: Gates(**known, **(UNTRAINED | answers)) for seed, answers in found.items()}
+    known |= {arm: "absent" for arm in UNTRAINED if getattr(gates, arm) == "absent"}
+    return {seed: Gates(**(known | answers)) for seed, answers in found.items()}
 
 
 def gate_rows(case: Case, evidence: Mapping[str, Evidence], margin: float) -> list[GateRow]:
