@@ -19,8 +19,8 @@ from benchmarks.coverage_random import RANDOM, random_row
 from scipy.special import stdtr
 from scipy.stats import binom
 
-from attnpipe.stats.confidence import CONFIDENCE
-from attnpipe.stats.equivalence import TOST_CONFIDENCE, equivalence
+from attnpipe.stats.confidence import CONFIDENCE, TOST_CONFIDENCE
+from attnpipe.stats.equivalence import equivalence
 from attnpipe.stats.estimate import mean_over_seeds
 from attnpipe.stats.jackknife import pairwise_mean
 from attnpipe.stats.log_ratio import log_ratio

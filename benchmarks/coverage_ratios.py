@@ -11,8 +11,7 @@ from benchmarks.coverage_common import UNITS, Draw, Quantity, covers, crossed
 from attnpipe.aggregation.text.unpaired import welch_differences
 from attnpipe.diagnosis.gates import margin_gate, use_gate
 from attnpipe.diagnosis.schema import Evidence, Status
-from attnpipe.stats.confidence import CONFIDENCE
-from attnpipe.stats.equivalence import TOST_CONFIDENCE
+from attnpipe.stats.confidence import CONFIDENCE, TOST_CONFIDENCE
 from attnpipe.stats.estimate import Estimate
 from attnpipe.stats.paired_ratio import paired_ratio
 from attnpipe.stats.ratio import Ratio

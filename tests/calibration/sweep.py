@@ -21,7 +21,7 @@ from attnpipe.core.errors import UserError
 from attnpipe.diagnosis.gates import margin_gate, use_gate
 from attnpipe.diagnosis.schema import Evidence, Status
 from attnpipe.io.tensors import open_tensors, read_tensors, write_tensors
-from attnpipe.stats.equivalence import TOST_CONFIDENCE
+from attnpipe.stats.confidence import TOST_CONFIDENCE
 from attnpipe.stats.two_way import two_way_mean
 
 HERE = Path(__file__).parent

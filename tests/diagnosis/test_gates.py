@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from attnpipe.diagnosis.gates import ON_MARGIN, gate, margin_gate, number_of_seeds, seeds_needed
 from attnpipe.diagnosis.schema import Evidence
-from attnpipe.stats.confidence import CONFIDENCE
-from attnpipe.stats.equivalence import TOST_CONFIDENCE
+from attnpipe.stats.confidence import CONFIDENCE, TOST_CONFIDENCE
 from attnpipe.stats.estimate import mean_over_seeds
 from attnpipe.stats.seeds_needed import seeds_needed as of_values
 

@@ -18,8 +18,9 @@ from attnpipe.aggregation.scores import (
 )
 from attnpipe.core.errors import UserError
 from attnpipe.schema.analysis import ContrastSpec
+from attnpipe.stats.confidence import TOST_CONFIDENCE
 from attnpipe.stats.effect_size import hedges_g
-from attnpipe.stats.equivalence import TOST_CONFIDENCE, equivalence
+from attnpipe.stats.equivalence import equivalence
 from attnpipe.stats.estimate import Estimate
 from attnpipe.stats.sign_flip import sign_flip_test
 from attnpipe.tables.study import COMPARISONS

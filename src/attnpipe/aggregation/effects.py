@@ -18,9 +18,9 @@ from attnpipe.aggregation.losses import (
 from attnpipe.aggregation.same_heads import SINGLE_HEAD, same_heads
 from attnpipe.aggregation.scores import Parts, contributions, estimate, skill_units
 from attnpipe.core.errors import UserError
-from attnpipe.stats.confidence import CONFIDENCE
+from attnpipe.stats.confidence import CONFIDENCE, TOST_CONFIDENCE
 from attnpipe.stats.effect_size import hedges_g
-from attnpipe.stats.equivalence import TOST_CONFIDENCE, claim_p
+from attnpipe.stats.equivalence import claim_p
 from attnpipe.stats.log_ratio import log_ratio
 from attnpipe.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli, holm
 from attnpipe.stats.seeds_needed import seeds_needed_two_way

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 
 from attnpipe.diagnosis.schema import Evidence, Status
 from attnpipe.diagnosis.words import count
-from attnpipe.stats.confidence import CONFIDENCE
-from attnpipe.stats.equivalence import TOST_CONFIDENCE
-from attnpipe.stats.seeds_needed import seeds_needed_by_interval
+from attnpipe.stats.confidence import CONFIDENCE, TOST_CONFIDENCE
 
 DESCRIBE, ENOUGH = 3, 5
 """Below `DESCRIBE` seeds numbers are described; below `ENOUGH` only huge effects count."""
@@ -139,6 +137,8 @@ def number_of_seeds(evidence: Evidence, *thresholds: float) -> int | None:
         (low, high), confidence = equivalence_interval(evidence), TOST_CONFIDENCE
     if high <= low:
         return None
+    from attnpipe.stats.seeds_needed import seeds_needed_by_interval  # loads scipy
+
     half = (high - low) / 2
     needed = seeds_needed_by_interval(
         evidence.estimate, half, n, *thresholds, confidence=confidence

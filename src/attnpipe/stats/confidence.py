@@ -2,4 +2,6 @@
 
 NAN = float("nan")
 CONFIDENCE = 0.95
-"""Level of every interval, except the 90 % one of the two one-sided tests."""
+"""Level of every interval, except that of the two one-sided tests."""
+TOST_CONFIDENCE = 0.90
+"""Level of the interval that lies inside ±margin exactly if two one-sided tests at 5 % say so."""

@@ -2,9 +2,8 @@
 
 from typing import Literal
 
+from attnpipe.stats.confidence import TOST_CONFIDENCE
 from attnpipe.stats.estimate import Estimate
-
-TOST_CONFIDENCE = 0.90
 
 
 def equivalence(estimate: Estimate, margin: float) -> Literal["yes", "no", "unknown"]:

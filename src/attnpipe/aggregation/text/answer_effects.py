@@ -7,7 +7,7 @@ import polars as pl
 from jaxtyping import Float
 from scipy.special import stdtrit
 
-from attnpipe.stats.equivalence import TOST_CONFIDENCE
+from attnpipe.stats.confidence import TOST_CONFIDENCE
 from attnpipe.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli, holm
 from attnpipe.stats.paired import paired_differences
 from attnpipe.stats.paired_ratio import contributions, paired_ratio

@@ -11,7 +11,6 @@ from attnpipe.diagnosis.gates import ENOUGH, gate, margin_gate, replicates
 from attnpipe.diagnosis.schema import Evidence, Status
 from attnpipe.diagnosis.text.contrasts import ALPHA
 from attnpipe.diagnosis.words import count
-from attnpipe.stats.seeds_needed import seeds_needed_by_interval
 
 MOST = 1000
 """Questions beyond which no number is named."""
@@ -69,6 +68,8 @@ def units_needed(evidence: Evidence, thing: str, *thresholds: float) -> list[str
     half, distance = (high - low) / 2, min(abs(evidence.estimate - t) for t in thresholds)
     if half < distance and not significant(evidence):
         return [f"{_for_p(evidence)} {thing}s: the interval is clear, p over all tests is not"]
+    from attnpipe.stats.seeds_needed import seeds_needed_by_interval  # loads scipy
+
     needed = seeds_needed_by_interval(evidence.estimate, half, n, *thresholds).seeds
     if needed is None or needed > MOST:
         return [f"more {thing}s: the estimate lies almost on the margin"]
