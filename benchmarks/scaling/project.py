@@ -1,14 +1,13 @@
 """A copy of the project with a study of many small runs."""
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "config", "workflow", "profiles", "src", "pyproject.toml")
+from scaling.copied import copy_project
+
 NAME = "scale"
 ROWS = 1500
 
@@ -76,14 +75,7 @@ def series() -> str:
 
 def create(folder: Path, models: int, seeds: int) -> None:
     """Copy the project's parts to a new folder and add the study."""
-    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for part in PARTS:
-        source, target = ROOT / part, folder / part
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=ignored)
-        else:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
+    copy_project(folder)
     (folder / "config" / "study" / f"{NAME}.yaml").write_text(study(models, seeds))
     (folder / "series.csv").write_text(series())
 

@@ -8,9 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
-ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "config", "workflow", "profiles", "src", "pyproject.toml")
+from benchmarks.scaling.copied import copy_project
 
 STUDY = """\
 # @package _global_
@@ -75,14 +73,7 @@ class Project:
 
     @classmethod
     def create(cls, folder: Path) -> "Project":
-        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-        for part in PARTS:
-            source, target = ROOT / part, folder / part
-            if source.is_dir():
-                shutil.copytree(source, target, ignore=ignored)
-            else:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, target)
+        copy_project(folder)
         (folder / "config" / "study" / "tiny.yaml").write_text(STUDY)
         (folder / "config" / "figure" / "two.yaml").write_text(FIGURES)
         (folder / "series.csv").write_text(series())

@@ -7,7 +7,8 @@ import shutil
 import subprocess
 
 import pytest
-from project import PARTS, series
+from benchmarks.scaling.copied import PARTS
+from project import series
 
 END = ["report", "verify"]
 FIGURES = ["figure entropy", "figure epoch_heatmaps", "figure forest"]

@@ -60,7 +60,7 @@ def _with_added(choices: list[str], parsed: Sequence[Override]) -> Any:
     added = [o.input_line for o in parsed if o.is_add() and o.input_line is not None]
     try:
         return compose("config", [*choices, *added])
-    except Exception:
+    except Exception:  # what is wrong with them is told by whoever looks for it
         return compose("config", choices)
 
 
