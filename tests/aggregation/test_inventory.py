@@ -5,6 +5,7 @@ from tests.aggregation.builders import history, record, run, simple_metrics, sof
 from attnpipe.aggregation.inventory import counted, identical_runs, inventory
 from attnpipe.aggregation.runs import RunTables, are_replicates, epoch_of, final_label
 from attnpipe.core.outcome import Outcome
+from attnpipe.tables.history import HISTORY
 from attnpipe.tables.study import INVENTORY
 
 
@@ -12,7 +13,8 @@ def test_a_run_is_described_by_what_there_is_of_it():
     row = inventory("m", [run(7)]).row(0, named=True)
     assert row == {
         "model": "m", "seed": 7, "outcome": "ok", "reason": None, "parameters": 100,
-        "checkpoints": 4, "last_epoch": 2, "best_epoch": None, "test_weights": True,
+        "checkpoints": 4, "last_epoch": 2, "best_epoch": None,
+        "loss_regained": None, "test_weights": True,
         "final": "best", "items": 6,
         "has_seeds": True, "rows_valid": 6, "rows_excluded": 1, "identical_to": None,
     }  # fmt: skip
@@ -34,6 +36,26 @@ def test_a_model_without_attention_is_listed():
     assert row["test_weights"] is False
     assert row["best_epoch"] == 3
     assert row["final"] is row["items"] is row["rows_valid"] is None
+
+
+@pytest.mark.parametrize(
+    ("losses", "regained"),
+    [
+        ([4.0, 2.0, 3.0, 1.0, 1.5], 1.0 / 3.0),  # of 3, 1 was lost again
+        ([1.0, 5.0, 0.5], 8.0),
+        ([3.0, 2.0, 1.0], 0.0),
+        ([3.0, 1.0, float("nan")], 0.0),  # diverged: its outcome says so
+        ([1.0, 2.0, 3.0], None),  # never fell
+        ([None, None], None),
+    ],
+)
+def test_how_much_of_its_fall_the_validation_loss_regains(losses, regained):
+    rows = [
+        {"model": "m", "seed": 1, "epoch": e, "validation_loss": loss}
+        for e, loss in enumerate(losses)
+    ]
+    table = inventory("m", [RunTables(1, Outcome("ok"), history=HISTORY.frame(rows))])
+    assert table["loss_regained"].to_list() == [regained and pytest.approx(regained)]
 
 
 def test_of_a_run_that_left_nothing_no_checkpoint_is_counted():

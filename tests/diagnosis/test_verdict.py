@@ -187,7 +187,6 @@ def test_few_seeds_settle_nothing_that_is_not_huge(factory: ModuleType, seeds: t
             "1 head of 1 puts up to 40 % of the weight on the first key",
         ),
         ("NON-IDENTIFIABLE", {"metric": "null_share"}, 0.66, "66 % of what sets rows apart"),
-        ("COLLAPSED", {"metric": "entropy_normalized"}, 0.01, "Rows look at one key."),
         ("POSITION-ONLY", {"metric": "content_share"}, 0.001, "Weights hardly vary"),
     ],
 )
@@ -202,6 +201,45 @@ def test_flags_of_shape(
     assert value in [e.estimate for e in rows]
     assert {e.id for e in rows} <= {*found.evidence}
     assert flag not in finding(judged(factory, small(factory)), "verdict").flags
+
+
+@pytest.mark.parametrize(
+    ("second", "raised"), [(None, True), (0.001, True), (0.3, False)], ids=["uniform", "", "varies"]
+)
+def test_a_head_without_a_share_of_content_has_none_to_show(
+    factory: ModuleType, second: float | None, raised: bool
+) -> None:
+    share = AT | {"metric": "content_share"}
+    edits = [put("metrics", share, mean=0.001), put("metrics", share | {"head": 1}, mean=second)]
+    flags = finding(judged(factory, small(factory, heads=2), *edits), "verdict").flags
+    assert ("POSITION-ONLY" in flags) is raised
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        ({"loss_regained": 0.02}, None),
+        ({"loss_regained": None}, None),
+        (
+            {"loss_regained": 0.4},
+            "Rows look at one key, and training was unsteady: in 1 of 5 runs the validation loss "
+            "rose again by up to 40 % of all that it fell.",
+        ),
+        (
+            {"outcome": "diverged", "reason": "the loss became NaN", "loss_regained": 0.4},
+            "Rows look at one key, and training was unsteady: 1 run diverged.",
+        ),
+    ],
+)
+def test_rows_at_one_key_are_collapsed_only_where_training_was_unsteady(
+    factory: ModuleType, runs: dict[str, object], said: str | None
+) -> None:
+    sharp = put("metrics", AT | {"metric": "entropy_normalized"}, mean=0.01)
+    ended = put("inventory", {"model": MODEL, "seed": 7}, **runs)
+    flags = finding(judged(factory, small(factory), sharp, ended), "verdict").flags
+    assert (flags["COLLAPSED"].sentence if "COLLAPSED" in flags else None) == said
+    if said is not None:
+        assert f"run.{MODEL}.7" in flags["COLLAPSED"].evidence
 
 
 @pytest.mark.parametrize(

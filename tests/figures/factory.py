@@ -221,6 +221,7 @@ def inventory(plan: Plan) -> pl.DataFrame:
                 "parameters": 4609 + 1000 * place, "checkpoints": plan.epochs + 2 if attends else 0,
                 "last_epoch": plan.epochs,
                 "best_epoch": plan.epochs if model in plan.short else plan.epochs // 2,
+                "loss_regained": 0.02,
                 "test_weights": attends and plan.final(seed) == "best",
                 "final": plan.final(seed) if ok and attends else None,
                 "items": 128 if attends else None,

@@ -31,6 +31,7 @@ def inventory(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
                 "has_seeds": None if run.probe is None else run.probe.has_seeds,
                 **_checkpoints(run),
                 "best_epoch": run.outcome.best_epoch,
+                "loss_regained": _regained(run),
                 **_attention(run),
                 "identical_to": None if twin is None else f"{model}/seed-{twin}",
             }
@@ -71,6 +72,18 @@ def _checkpoints(run: RunTables) -> dict[str, object]:
     names = run.outcome.checkpoints or _measured(run)
     epochs = [epoch for name in names if (epoch := epoch_of(name)) is not None]
     return {"checkpoints": len(names), "last_epoch": max(epochs, default=None)}
+
+
+def _regained(run: RunTables) -> float | None:
+    """Return the largest rise of the validation loss, as a share of all that it fell."""
+    if run.history is None:
+        return None
+    losses = run.history.sort("epoch")["validation_loss"].drop_nulls().to_numpy()
+    losses = losses[np.isfinite(losses)]
+    fall = losses[0] - losses.min() if len(losses) else 0.0
+    if not fall > 0.0:
+        return None
+    return float((losses - np.minimum.accumulate(losses)).max() / fall)
 
 
 def _measured(run: RunTables) -> tuple[str, ...]:

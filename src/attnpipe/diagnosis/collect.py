@@ -72,7 +72,7 @@ def runs(inventory: pl.DataFrame) -> Iterator[Evidence]:
     """Yield the record of every run."""
     facts = (
         "outcome", "reason", "final", "rows_valid", "rows_excluded", "identical_to", "has_seeds",
-        "parameters", "last_epoch", "best_epoch",
+        "parameters", "last_epoch", "best_epoch", "loss_regained",
     )  # fmt: skip
     for row in inventory.iter_rows(named=True):
         yield Evidence(

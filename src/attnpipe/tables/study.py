@@ -13,6 +13,7 @@ INVENTORY = Table("inventory", "each run and what there is of it", {
     "checkpoints": Column(INT, "kept checkpoints: of the model's weights, or of its attention where that alone was saved"),
     "last_epoch": Column(INT, "newest epoch among them"),
     "best_epoch": Column(INT, "epoch with the lowest validation loss; null where none was trained here"),
+    "loss_regained": Column(REAL, "most that the validation loss rose above the lowest of earlier epochs, as a share of its fall from the first to the lowest of all; null where it is not known or never fell"),
     "test_weights": Column(FLAG, "whether final (best or test) attention weights are present"),
     "final": Column(TEXT, "checkpoint that counts as final"),
     "items": Column(INT, "probe samples"),

@@ -14,6 +14,8 @@ ALPHA = 0.05
 """Level of the tests that gates are."""
 COLLAPSED = 0.05
 """Normalised entropy of rows below which attention looks at one key only."""
+UNSTEADY = 0.25
+"""Share of its fall that a validation loss regained above which training was unsteady."""
 SINK = 0.3
 """Mean weight on the first key above which a head has a sink there."""
 GROWN = 2.0
@@ -109,15 +111,34 @@ def _collapsed(case: Case) -> Flag | None:
     known = _estimates(entropy)
     if not known or median(known) >= COLLAPSED:
         return None
-    runs = [e for e in case.of_model("run") if e.facts["outcome"] == "diverged"]
-    end = f" {count(len(runs), 'run')} diverged." if runs else ""
+    runs = case.of_model("run")
+    diverged = [e for e in runs if e.facts["outcome"] == "diverged"]
+    unsteady = [e for e in runs if (_regained(e) or 0.0) > UNSTEADY and e not in diverged]
+    if not (diverged or unsteady):
+        return None
     of = "Rows look" if len(known) == 1 else "Rows of the median head look"
-    return _flag(f"{of} at one key.{end}", [*entropy, *runs])
+    said = [f"{count(len(diverged), 'run')} diverged"] if diverged else []
+    if unsteady:
+        most = max(_regained(e) or 0.0 for e in unsteady)
+        said.append(
+            f"in {len(unsteady)} of {count(len(runs), 'run')} the validation loss rose again by up "
+            f"to {percent(most)} of all that it fell"
+        )
+    return _flag(
+        f"{of} at one key, and training was unsteady: {listed(said)}.",
+        [*entropy, *diverged, *unsteady],
+    )
+
+
+def _regained(run: Evidence) -> float | None:
+    found = run.facts["loss_regained"]
+    return found if isinstance(found, float) else None
 
 
 def _position_only(case: Case) -> Flag | None:
+    """Raise where no head's weights vary with content; of one that is uniform there is no share."""
     share = case.metric("content_share")
-    known = _estimates(share)
+    known = [e.estimate for e in share if e.estimate is not None]
     if not known or max(known) >= NO_CONTENT:
         return None
     return _flag(
