@@ -33,7 +33,7 @@ def spec(**changes):
 
 def items(chat=None, **changes):
     made = spec(**({"shots": [0, 1, 2]} | changes))
-    return prompt_items(made, Chosen((QUESTION,), (EXAMPLES,)), chat)
+    return prompt_items(made, Chosen((QUESTION,), (EXAMPLES,), 1), chat)
 
 
 def parts(item, name):
@@ -107,7 +107,7 @@ def test_keywords_are_counted_also_where_they_are_not():
     assert items(operand_keywords=False, keywords=["7"])[0].keywords == {"7": 0}
     (same,) = prompt_items(
         spec(few_shot=[], variants={"plain": VariantSpec()}),
-        Chosen((Question(7, "plus", 7),), ((),)),
+        Chosen((Question(7, "plus", 7),), ((),), 1),
     )
     assert same.keywords["7"] == 2
 

@@ -19,6 +19,8 @@ class TextContext:
         How many questions, or sentences.
     variants
         The ways of asking, in the order of the config.
+    available
+        How many questions could be asked; None of sentences.
     mass_margin
         Differences in attention mass below it do not matter.
     accuracy_range
@@ -28,6 +30,7 @@ class TextContext:
     kind: Literal["prompts", "sentences"]
     questions: int
     variants: tuple[str, ...]
+    available: int | None = None
     mass_margin: float = 0.01
     accuracy_range: tuple[float, float] = (0.2, 0.8)
 
@@ -171,6 +174,7 @@ def _texts(options: Mapping[str, Any], described: Mapping[str, Any]) -> TextCont
         kind=described["kind"],
         questions=described["questions"],
         variants=tuple(described["variants"]),
+        available=described["available"],
         mass_margin=options["mass_margin"],
         accuracy_range=(low, high),
     )

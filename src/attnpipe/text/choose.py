@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from tokenizers import Tokenizer
 
-from attnpipe.schema.text import PromptsData
+from attnpipe.schema.text import MOST_QUESTIONS, PromptsData
 from attnpipe.text.arithmetic import Question, candidates
 from attnpipe.text.conditions import conditions
 from attnpipe.text.equal import equal_token_counts, of_commonest_length
@@ -27,10 +27,13 @@ class Chosen:
         In random order: the first ones of a larger choice with the same seed.
     examples
         For each question, in the order in which they are shown; also of one length.
+    available
+        How many questions of that length could have been asked.
     """
 
     questions: tuple[Question, ...]
     examples: tuple[tuple[Question, ...], ...]
+    available: int
 
 
 def choose(spec: PromptsData, tokenizers: Sequence[Tokenizer]) -> Chosen:
@@ -45,7 +48,8 @@ def choose(spec: PromptsData, tokenizers: Sequence[Tokenizer]) -> Chosen:
         When the range of operands holds too few questions.
     """
     drawn = candidates(spec, np.random.default_rng([spec.seed, QUESTIONS]))
-    questions = equal_token_counts(drawn, tokenizers, spec.questions)
+    alike = equal_token_counts(drawn, tokenizers, spec.questions)
+    questions = alike[: spec.questions]
     needed = max(shots for _, shots in conditions(spec))
     pool = []
     if needed:
@@ -58,6 +62,7 @@ def choose(spec: PromptsData, tokenizers: Sequence[Tokenizer]) -> Chosen:
             draw_examples(question, pool, needed, order)
             for question, order in zip(questions, orders, strict=True)
         ),
+        available=min(len(alike), MOST_QUESTIONS),
     )
 
 

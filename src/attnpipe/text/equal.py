@@ -46,7 +46,7 @@ def equal_token_counts(
     n: int,
     written: Callable[[Question], str] = question_text,
 ) -> list[Question]:
-    """Return the first `n` candidates with the commonest token counts.
+    """Return the candidates with the commonest token counts, of which `n` are needed.
 
     Parameters are those of `of_commonest_length`.
 
@@ -64,7 +64,7 @@ def equal_token_counts(
             f"length ({tokens or 'no'} tokens), {n} are needed; widen smallest to largest, or "
             "lower questions"
         )
-    return alike[:n]
+    return alike
 
 
 def _counts(

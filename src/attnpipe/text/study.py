@@ -30,6 +30,8 @@ SENTENCES = "sentences"
 Row = dict[str, object]
 Item = tuple[Row, Sequence[Span], Sequence[str]]
 """A row of `TEXTS` without its model, its spans, and names of spans looked for in vain."""
+Items = dict[str, list[Item]]
+"""Model → its texts."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class StudyTexts:
     texts, spans
         Tables `TEXTS` and `SPANS`.
     description
-        ``kind``, ``questions``, ``variants`` and, for prompts, ``keywords``.
+        ``kind``, ``questions``, ``variants``, ``source``, and as ``available`` how many
+        questions could be asked, null of sentences.
     """
 
     texts: pl.DataFrame
@@ -74,7 +77,14 @@ def study_texts(
     tokenizers = {model: load_tokenizer(folder) for model, folder in folders.items()}
     texts: list[Row] = []
     spans: list[Row] = []
-    for model, items in _items(spec, folders, list(tokenizers.values())).items():
+    if isinstance(spec, SentencesData):
+        read = _sentences(spec, folders, next(iter(tokenizers.values())))
+        about: dict[str, Any] = {"available": None, "source": source()}
+    else:
+        chosen = choose(spec, list(tokenizers.values()))
+        read = _prompts(spec, folders, chosen)
+        about = {"available": chosen.available, "source": {"seed": spec.seed}}
+    for model, items in read.items():
         positions = _positions(folders[model])
         limit = _limit(model, limits[model], positions)
         for row, found, missed in items:
@@ -93,23 +103,22 @@ def study_texts(
             "kind": spec.kind,
             "questions": len({row["question"] for row in texts}),
             "variants": list(dict.fromkeys(row["variant"] for row in texts)),
-            "source": source() if isinstance(spec, SentencesData) else {"seed": spec.seed},
+            **about,
         },
     )
 
 
-def _items(
-    spec: PromptsData | SentencesData, folders: Mapping[str, Path], tokenizers: list[Tokenizer]
-) -> dict[str, list[Item]]:
-    """Return model → its texts: the same questions for all of them."""
-    if isinstance(spec, SentencesData):
-        plain: list[Item] = [
-            ({"item": i, "question": i, "variant": SENTENCES, "shots": 0, "text": text,
-              "add_special_tokens": True}, (), ())
-            for i, text in enumerate(sentences(spec, tokenizers[0]))
-        ]  # fmt: skip
-        return dict.fromkeys(folders, plain)
-    chosen = choose(spec, tokenizers)
+def _sentences(spec: SentencesData, folders: Mapping[str, Path], tokenizer: Tokenizer) -> Items:
+    plain: list[Item] = [
+        ({"item": i, "question": i, "variant": SENTENCES, "shots": 0, "text": text,
+          "add_special_tokens": True}, (), ())
+        for i, text in enumerate(sentences(spec, tokenizer))
+    ]  # fmt: skip
+    return dict.fromkeys(folders, plain)
+
+
+def _prompts(spec: PromptsData, folders: Mapping[str, Path], chosen: Chosen) -> Items:
+    """Return the same questions for all models, each in its own chat template."""
     chats = {
         model: load_chat_template(folder) if spec.template == "chat" else None
         for model, folder in folders.items()

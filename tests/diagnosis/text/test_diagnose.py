@@ -1,6 +1,7 @@
 """Every answer about texts is reachable, rests on rows that exist, and falls with them."""
 
 import re
+from dataclasses import replace
 from types import ModuleType
 
 import polars as pl
@@ -317,6 +318,38 @@ def test_a_clear_interval_among_many_tests_needs_enough_questions(factory: Modul
     ]
 
 
+@pytest.mark.parametrize(
+    ("available", "overrides", "wider"),
+    [
+        (196, ["data.questions=10"], []),
+        (10, ["data.questions=10"], []),
+        (9, [], ["a wider range of operands (data.smallest, data.largest): it holds 9"]),
+        (None, [], []),
+    ],
+)
+def test_more_questions_are_an_override_as_far_as_there_are_so_many(
+    factory: ModuleType, available: int | None, overrides: list[str], wider: list[str]
+) -> None:
+    plan = factory.Plan(questions=8)
+    edit = put("text_contrasts", STEPS, p=2 / 256, p_holm=24 * 2 / 256)
+    texts = replace(factory.diagnosis_context(plan).texts, available=available)
+    context = factory.diagnosis_context(plan, texts=texts)
+    diagnosis = diagnose(edit(factory.study(plan)), context)
+    found = finding(diagnosis, "steps")
+    assert (found.next_overrides, found.missing[1:]) == (overrides, wider)
+    assert found.missing[0].startswith("at least 10 questions")
+
+
+@pytest.mark.parametrize("predicate", ["used", "content", "steps", "sensitive_layers", "answer"])
+def test_too_few_questions_are_asked_for_as_many_as_decide(
+    factory: ModuleType, predicate: str
+) -> None:
+    plan = factory.Plan(**TWO)
+    texts = replace(factory.diagnosis_context(plan).texts, available=196)
+    diagnosis = diagnose(factory.study(plan), factory.diagnosis_context(plan, texts=texts))
+    assert finding(diagnosis, predicate).next_overrides == ["data.questions=5"]
+
+
 def test_correctness_names_the_range_that_accuracy_misses(factory: ModuleType) -> None:
     plan = factory.Plan(accuracies={"plain": 1, "cot": 31})
     found = finding(judged(factory, plan), "correctness")
@@ -595,10 +628,13 @@ def test_context_is_read_from_a_jobs_config_and_the_texts_description() -> None:
         "labels": [["a", "A"]], "attention_models": ["a"], "baselines": {"a": None}, "seeds": [0],
         "delta": 0.02, "text": {"mass_margin": 0.03, "accuracy_range": [0.1, 0.9]},
     }}  # fmt: skip
-    described = {"texts": {"kind": "prompts", "questions": 8, "variants": ["plain", "cot"]}}
+    described = {"texts": {
+        "kind": "prompts", "questions": 8, "variants": ["plain", "cot"], "available": 30,
+    }}  # fmt: skip
     context = diagnosis_context(spec, described)
     assert (context.kind, context.texts.unit) == ("text", "question")
     assert (context.texts.questions, context.texts.variants) == (8, ("plain", "cot"))
+    assert context.texts.available == 30
     assert (context.texts.mass_margin, context.texts.accuracy_range) == (0.03, (0.1, 0.9))
     del spec["context"]["text"]
     assert diagnosis_context(spec, {"window": 5}).kind == "weights"

@@ -6,9 +6,10 @@ from functools import partial
 from attnpipe.aggregation.text.names import OPERANDS
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
-from attnpipe.diagnosis.text.decide import any_of, changed, units_needed
+from attnpipe.diagnosis.text.decide import any_of, changed
 from attnpipe.diagnosis.text.found import agreed, one_answer, turned, twin, undeclared, without
 from attnpipe.diagnosis.text.names import key
+from attnpipe.diagnosis.text.needed import Needed, together, units_needed
 from attnpipe.diagnosis.text.words import sample, signed, size
 from attnpipe.diagnosis.words import count, estimate, listed, percent
 from attnpipe.text.names import QUESTION
@@ -123,16 +124,16 @@ def correctness(case: Case) -> Finding | None:
     if sinks:
         turn = f": {listed([_name(e) for e in turning])} turns on these sinks." if turning else "."
         sentence += without(case, sinks, [largest]) + turn
-    missing = asked if outside else []
+    needed = Needed(tuple(asked) if outside else ())
     if outside:
         sentence += f" {left_out}"
     open_ = [e for e, answer in judged if answer not in ("YES", "NO")]
     if status in ("INCONCLUSIVE", "DESCRIPTIVE") and open_:
         more = units_needed(open_[0], thing, margin, -margin)
-        missing = [*([one_answer(sinks)] if open_[0] in turning else more), *missing]
+        needed = together([Needed((one_answer(sinks),)) if open_[0] in turning else more, needed])
     twins = [e for e in (twin(case, one) for one in contrasts) if e is not None] if sinks else []
     evidence = [*found, *contrasts, *twins, *sinks]
-    return case.answer(status, sentence, evidence, effect=largest, missing=missing)
+    return case.answer(status, sentence, evidence, effect=largest, **needed.fields(case))
 
 
 def _variant(accuracy: Evidence) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import gate
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
-from attnpipe.diagnosis.text.decide import units_needed
 from attnpipe.diagnosis.text.names import key
+from attnpipe.diagnosis.text.needed import Needed, together, units_needed
 from attnpipe.diagnosis.text.words import extent, sample, signed
 from attnpipe.diagnosis.verdicts.gates import INTERVENTIONS, evidence_of, gate_of, gate_rows
 from attnpipe.diagnosis.words import estimate
@@ -79,14 +79,14 @@ def _judge(
     if kinds == {"NO"} and open_if_no is not None:
         return case.lacking(sentence, [open_if_no], cited, effect=effect)
     if kinds == {"DESCRIPTIVE"}:
-        missing = units_needed(effect, "question", delta)
-        return case.answer("DESCRIPTIVE", sentence, cited, effect=effect, missing=missing)
+        needed = units_needed(effect, "question", delta)
+        return case.answer("DESCRIPTIVE", sentence, cited, effect=effect, **needed.fields(case))
     open_codes = [c for c in codes if answers[c] == "INCONCLUSIVE"]
-    missing = [n for c in open_codes for n in units_needed(found[c], "question", delta)]
+    needed = together(units_needed(found[c], "question", delta) for c in open_codes)
     if not open_codes:
         sentence += " They do not agree."
-        missing = ["one answer: mean rows and those of other questions differ"]
-    return case.lacking(sentence, missing, cited, effect=effect)
+        needed = Needed(("one answer: mean rows and those of other questions differ",))
+    return case.answer("INCONCLUSIVE", sentence, cited, effect=effect, **needed.fields(case))
 
 
 def verdict(case: Case) -> Finding:

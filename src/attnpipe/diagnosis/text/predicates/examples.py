@@ -6,9 +6,10 @@ from functools import partial
 from attnpipe.aggregation.text.names import ANSWERS, EXAMPLES, QUESTIONS
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
-from attnpipe.diagnosis.text.decide import above_zero, any_of, changed, units_needed
+from attnpipe.diagnosis.text.decide import above_zero, any_of, changed
 from attnpipe.diagnosis.text.found import agreed, one_answer, turned, twin, undeclared, without
 from attnpipe.diagnosis.text.names import UNIFORM
+from attnpipe.diagnosis.text.needed import Needed, units_needed
 from attnpipe.diagnosis.text.words import (
     between,
     by_layer,
@@ -72,13 +73,15 @@ def examples(case: Case) -> Finding | None:
     ]
     sentence += _without_found(case, sinks, [uniform, questions], turning)
     sentence += _by_variant(pairs) + _with_sinks(raw) + by_layer(uniform)
-    missing = []
+    needed = Needed()
     if status in ("INCONCLUSIVE", "DESCRIPTIVE") and not opposed:
-        open_ = [e for e in (uniform, questions) if above_zero(e) not in ("YES", "NO")]
-        missing = [one_answer(sinks)] if turning else units_needed(open_[0], case.texts.unit, 0.0)
+        needed = Needed((one_answer(sinks),))
+        if not turning:
+            open_ = [e for e in (uniform, questions) if above_zero(e) not in ("YES", "NO")]
+            needed = units_needed(open_[0], case.texts.unit, 0.0)
     twins = [e for e in (twin(case, one) for one in known) if e is not None] if sinks else []
     return case.answer(
-        status, sentence, [*known, *twins, *raw, *sinks], effect=uniform, missing=missing
+        status, sentence, [*known, *twins, *raw, *sinks], effect=uniform, **needed.fields(case)
     )
 
 
@@ -218,14 +221,14 @@ def shots(case: Case) -> Finding | None:
     if raw:
         sentence += f" With sinks: {_range(raw)}."
     open_ = [e for e, a in zip(steps, answers, strict=True) if a not in ("YES", "NO")]
-    missing = []
+    needed = Needed()
     if status in ("INCONCLUSIVE", "DESCRIPTIVE"):
         more = units_needed(open_[0], thing, margin, -margin)
-        missing = [one_answer(sinks)] if open_[0] in turning else more
+        needed = Needed((one_answer(sinks),)) if open_[0] in turning else more
     largest = max(steps, key=lambda e: abs(e.estimate or 0.0))
     twins = [e for e in (twin(case, one) for one in steps) if e is not None] if sinks else []
     evidence = [*steps, *twins, *relative, *raw, *sinks]
-    return case.answer(status, sentence, evidence, effect=largest, missing=missing)
+    return case.answer(status, sentence, evidence, effect=largest, **needed.fields(case))
 
 
 def _meant(answer: Status, evidence: Evidence) -> str:

@@ -4,9 +4,9 @@ from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import DESCRIBE, ENOUGH, replicates
 from attnpipe.diagnosis.schema import Evidence, Finding
 from attnpipe.diagnosis.text.contrasts import ALPHA, SENSITIVITY
-from attnpipe.diagnosis.text.decide import units_needed
 from attnpipe.diagnosis.text.found import named as named_sinks
 from attnpipe.diagnosis.text.found import twin, undeclared
+from attnpipe.diagnosis.text.needed import units_needed
 from attnpipe.diagnosis.text.words import sample, signed
 from attnpipe.diagnosis.words import count, estimate, named
 
@@ -44,7 +44,7 @@ def sensitive_layers(case: Case) -> Finding | None:
             f"Farthest above the mean of the other layers: {told}; too few to test it.{of_all}",
             evidence,
             effect=top[0],
-            missing=units_needed(top[0], thing, 0.0),
+            **units_needed(top[0], thing, 0.0).fields(case),
         )
     if out and n >= ENOUGH:
         more = f"; and {len(out) - SHOWN} more" if len(out) > SHOWN else ""
@@ -55,12 +55,13 @@ def sensitive_layers(case: Case) -> Finding | None:
             evidence,
             effect=top[0],
         )
-    return case.lacking(
+    return case.answer(
+        "INCONCLUSIVE",
         f"No layer is shown to lie above the mean of the others {sample(top[0], thing)}; "
         f"farthest: {told}.{of_all}",
-        units_needed(top[0], thing, 0.0),
         evidence,
         effect=top[0],
+        **units_needed(top[0], thing, 0.0).fields(case),
     )
 
 

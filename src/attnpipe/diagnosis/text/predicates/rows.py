@@ -6,10 +6,10 @@ from attnpipe.aggregation.text.names import SINKS_REMOVED
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import DESCRIBE, ENOUGH, replicates
 from attnpipe.diagnosis.schema import Evidence, Finding
-from attnpipe.diagnosis.text.decide import units_needed
 from attnpipe.diagnosis.text.found import undeclared
 from attnpipe.diagnosis.text.heads import SCORES
 from attnpipe.diagnosis.text.names import key
+from attnpipe.diagnosis.text.needed import units_needed
 from attnpipe.diagnosis.text.readable import visible
 from attnpipe.diagnosis.text.sinks import KIND
 from attnpipe.diagnosis.text.words import extent, size
@@ -134,9 +134,9 @@ def untrained(case: Case) -> Finding:
     )
     heads = _scores(best[None], best[UNTRAINED])
     if min(replicates(e) for e in (*ours, *theirs)) < DESCRIBE:
-        missing = units_needed(ours[0], case.texts.unit, 0.0)
+        needed = units_needed(ours[0], case.texts.unit, 0.0).fields(case)
         return case.answer(
-            "DESCRIPTIVE", f"{sentence}; too few to test it.{heads}", evidence, missing=missing
+            "DESCRIPTIVE", f"{sentence}; too few to test it.{heads}", evidence, **needed
         )
     enough = min(replicates(e) for e in (*ours, *theirs)) >= ENOUGH
     if len(apart) == len(both) and enough:

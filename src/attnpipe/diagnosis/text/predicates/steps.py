@@ -5,9 +5,10 @@ from functools import partial
 from attnpipe.aggregation.text.names import PLAIN, SHARED, STEPS
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
-from attnpipe.diagnosis.text.decide import changed, clear, significant, units_needed
+from attnpipe.diagnosis.text.decide import changed, clear, significant
 from attnpipe.diagnosis.text.found import agreed, one_answer, turned, twin, undeclared, without
 from attnpipe.diagnosis.text.names import key
+from attnpipe.diagnosis.text.needed import Needed, units_needed
 from attnpipe.diagnosis.text.words import by_layer, direction, sample, signed
 from attnpipe.diagnosis.words import number
 
@@ -50,8 +51,10 @@ def steps(case: Case) -> Finding | None:
     if raw is not None and raw.estimate is not None:
         sentence += f" With sinks: {signed(raw)}."
     undecided = status in ("INCONCLUSIVE", "DESCRIPTIVE")
-    more = units_needed(mass, case.texts.unit, margin, -margin)
-    missing = [one_answer(sinks)] if turns else more
+    needed = Needed()
+    if undecided:
+        more = units_needed(mass, case.texts.unit, margin, -margin)
+        needed = Needed((one_answer(sinks),)) if turns else more
     return case.answer(
         status,
         sentence + by_layer(mass),
@@ -61,7 +64,7 @@ def steps(case: Case) -> Finding | None:
             f"{m:g}": agreed(case, sinks, mass, partial(changed, margin=m))
             for m in (margin / 2, margin, 2 * margin)
         },
-        missing=missing if undecided else [],
+        **needed.fields(case),
     )
 
 

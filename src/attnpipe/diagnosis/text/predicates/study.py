@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Finding, Status
+from attnpipe.diagnosis.text.needed import most_questions
 from attnpipe.diagnosis.text.predicates.heads import above_chance, in_short
 from attnpipe.diagnosis.text.predicates.layers import most_sensitive
 from attnpipe.diagnosis.text.predicates.steps import relative_mass
@@ -52,11 +53,13 @@ def answer(case: Case) -> Finding:
         told.append(f"{label}: {'; '.join(parts)}.")
     cited = [case.book[i] for f in asked for i in f.evidence]
     undecided = all(f.status in ("INCONCLUSIVE", "DESCRIPTIVE") for f in asked)
-    missing = [line for f in asked for line in f.missing]
-    sentence = " ".join(told)
-    if undecided:
-        return case.lacking(sentence, dict.fromkeys(missing), cited)
-    return case.answer("DESCRIPTIVE", sentence, cited, missing=list(dict.fromkeys(missing)))
+    return case.answer(
+        "INCONCLUSIVE" if undecided else "DESCRIPTIVE",
+        " ".join(told),
+        cited,
+        missing=list(dict.fromkeys(line for f in asked for line in f.missing)),
+        next_overrides=most_questions(o for f in asked for o in f.next_overrides),
+    )
 
 
 def _said(case: Case, finding: Finding) -> str:
