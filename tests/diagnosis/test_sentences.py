@@ -322,3 +322,14 @@ def test_seeds_are_asked_for_only_where_they_can_settle_whether_seeds_are_alike(
     finding = found(judged(factory, edit), f"stability.{MODEL}")
     assert finding.status == "INCONCLUSIVE"
     assert [m[: len(s)] for m, s in zip(finding.missing, said, strict=True)] == said
+
+
+def test_what_heads_that_repeat_are_worth_is_told_by_layer(factory: ModuleType) -> None:
+    diagnosis = judged(factory, tokens=True)
+    finding = found(diagnosis, f"induction.{MODEL}")
+    assert finding.sentence.endswith(
+        "With the mean rows of the position in one layer alone (E3 there), a token's loss grows "
+        "by +0.020 [0.016, 0.024] in layer 0, +2.400 [2.396, 2.404] in layer 1 (nats)."
+    )
+    cited = [e for e in diagnosis.evidence if e.id in finding.evidence and e.table == "effects.csv"]
+    assert [(e.row["layer"], e.estimate) for e in cited] == [(0, 0.02), (1, 2.4)]

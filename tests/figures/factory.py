@@ -462,6 +462,14 @@ def effects(plan: Plan, half: float = 0.004) -> pl.DataFrame:
                     "level": "seed", "metric": "skill_units", "seed": seed, "n_seeds": 1,
                     "n_units": 40, "value": value + 0.001 * (k - (n - 1) / 2),
                 })  # fmt: skip
+        for layer in range(2 if plan.tokens and seeds else 0):
+            value, known = (0.02, 2.4)[layer], len(seeds) > 1
+            rows.append({
+                "level": "model", "model": model, "kind": "intervention", "name": "position_mean",
+                "layer": layer, "metric": "loss", "value": value, "n_seeds": len(seeds),
+                "n_units": 40, "margin": 0.02, "lo95": value - half if known else None,
+                "hi95": value + half if known else None,
+            })  # fmt: skip
         for head in range(plan.heads if plan.heads > 1 and seeds else 0):
             (value, p), known = (0.05, 0.01) if head == 0 else (0.0, 0.9), len(seeds) > 1
             rows.append({

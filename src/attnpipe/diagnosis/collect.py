@@ -7,7 +7,7 @@ import polars as pl
 
 from attnpipe.diagnosis.book import Book
 from attnpipe.diagnosis.compression import compressed
-from attnpipe.diagnosis.gains import causal, finetuned, gains, single_heads
+from attnpipe.diagnosis.gains import causal, finetuned, gains, layer_content, single_heads
 from attnpipe.diagnosis.schema import Evidence
 
 Tables = Mapping[str, pl.DataFrame]
@@ -56,6 +56,7 @@ def collect(tables: Tables) -> Book:
             *causal(tables["effects"]),
             *finetuned(tables["effects"]),
             *single_heads(tables["effects"]),
+            *layer_content(tables["effects"]),
             *compressed(tables["compression"]),
         ]
     )

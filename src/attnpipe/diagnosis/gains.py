@@ -84,6 +84,17 @@ def single_heads(effects: pl.DataFrame) -> Iterator[Evidence]:
         yield _evidence("effects.csv", name, row, keys, facts, IN_SKILL)
 
 
+def layer_content(effects: pl.DataFrame) -> Iterator[Evidence]:
+    """Yield what E3 costs in each layer alone, in the unit of the loss, over seeds."""
+    alone = (pl.col("name") == "position_mean") & pl.col("layer").is_not_null()
+    found = effects.filter(alone, metric="loss", level="model").sort("model", "layer")
+    for row in found.iter_rows(named=True):
+        of = f"layer_content.{row['model']}"
+        keys = ("level", "model", "name", "layer", "metric")
+        name, facts = f"{of}.l{row['layer']}", {"of": of}
+        yield _evidence("effects.csv", name, row, keys, facts, "of loss")
+
+
 def gains(comparisons: pl.DataFrame) -> Iterator[Evidence]:
     """Yield skills, gains over baselines, and the losses of seeds."""
     level, metric = pl.col("level"), pl.col("metric")

@@ -30,12 +30,19 @@ def induction(case: Case) -> Finding | None:
     )
     if before:
         sentence += f"; before training {_largest(before)} at most"
+    costs = case.book.heads(f"layer_content.{case.name}")
     if "YES" in answers:
         if below:
             sentence += (
                 f". On the token before, the best head of a layer puts up to {_largest(below)}"
             )
-        return case.answer("YES", f"{sentence}.", [*layers, *before, *below], effect=effect)
+        if costs:
+            told = listed([f"{estimate(e, sign=True)} in layer {e.row['layer']}" for e in costs])
+            sentence += (
+                ". With the mean rows of the position in one layer alone (E3 there), a token's "
+                f"loss grows by {told} (nats)"
+            )
+        return case.answer("YES", f"{sentence}.", [*layers, *before, *below, *costs], effect=effect)
     if set(answers) == {"NO"}:
         return case.answer("NO", f"{sentence}.", [*layers, *before], effect=effect)
     if set(answers) <= {"DESCRIPTIVE"}:
