@@ -15,7 +15,7 @@ from attnpipe.schema.analysis import MetricsSpec
 from attnpipe.stats.jackknife import pairwise_mean
 from attnpipe.stats.random_likeness import random_likeness
 from attnpipe.stats.rows import row_similarity
-from attnpipe.tables.study import SIMILARITY
+from attnpipe.tables.study import COMPARED_SEEDS, SIMILARITY
 
 MEASURES = {
     "profile_cosine", "jsd_distance", "profile_pearson", "profile_spearman",
@@ -52,6 +52,16 @@ def test_all_pairs_of_seeds_are_compared_final_and_untrained():
     keys = pairs.select("checkpoint", "measure", "seed_a", "seed_b").rows()
     assert sorted(keys) == sorted(expected)
     assert pairs["value"].null_count() == 0
+
+
+def test_of_many_seeds_the_first_are_compared_with_each_other():
+    runs = [run(s) for s in range(COMPARED_SEEDS + 3)]
+    found = table(runs)
+    steps = pl.col("level") == "timestep"
+    assert found.filter(~steps).equals(table(runs[:COMPARED_SEEDS]).filter(~steps))
+    assert set(found.filter(steps)["n"]) == {COMPARED_SEEDS + 3}
+    assert set(found.filter(pl.col("level") == "model")["n"]) == {COMPARED_SEEDS}
+    assert found["seed_b"].max() == COMPARED_SEEDS - 1
 
 
 def test_pair_values_are_those_of_the_averaged_rows():

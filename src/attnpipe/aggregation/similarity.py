@@ -18,7 +18,7 @@ from attnpipe.stats.jackknife import pair_values, pairwise_mean
 from attnpipe.stats.random_likeness import random_likeness
 from attnpipe.stats.rows import row_similarity
 from attnpipe.stats.variation import coefficient_of_variation
-from attnpipe.tables.study import SIMILARITY
+from attnpipe.tables.study import COMPARED_SEEDS, SIMILARITY
 
 Pairs = Float[np.ndarray, "seed seed"]
 Row = dict[str, Any]
@@ -37,7 +37,7 @@ LOWEST = {"jsd_distance": 0.0}
 
 
 def similarity(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
-    """Compare the attention of every pair of seeds, final and untrained.
+    """Compare the attention of every pair of seeds, final and untrained; the first 20 of many.
 
     The untrained model is a null: what it scores, too, says nothing of training. Others are
     rows as sharp at random keys (`stats.random_likeness`) and position means alone. Heads are
@@ -51,14 +51,15 @@ def similarity(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
     model
         Name of the model.
     runs
-        Runs that count.
+        Runs that count. Pairs are those of the first `COMPARED_SEEDS`; variation at a key is
+        that of all.
 
     Returns
     -------
     DataFrame
         `tables.SIMILARITY`. At level ``model``, `n` is the number of seeds with a value,
-        or of all if none has one; the jackknife interval ends where the measure's
-        range does. Values are null throughout if runs are no replicates.
+        or of all that were compared if none has one; the jackknife interval ends where the
+        measure's range does. Values are null throughout if runs are no replicates.
     """
     rows: list[Row] = []
     finals = {run.seed: run.final for run in runs}
@@ -68,11 +69,11 @@ def similarity(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
             continue
         for layer, of_layer in _by_layer(runs, records):
             at = {"model": model, "checkpoint": checkpoint, "layer": layer}
-            same = _same_rows([run for run in runs if run.seed in of_layer], of_layer)
+            chosen = [run for run in runs if run.seed in of_layer]
+            same = _same_rows(chosen[:COMPARED_SEEDS], of_layer)
             rows += [at | row for row in matched_rows(same, of_layer)] if same else []
             for head in range(max(record.weights.shape[0] for record in of_layer.values())):
                 where = {"model": model, "checkpoint": checkpoint, "layer": layer, "head": head}
-                chosen = [run for run in runs if run.seed in of_layer]
                 rows += [where | row for row in _head_rows(chosen, of_layer, head)]
     return SIMILARITY.frame(rows).with_columns(pl.selectors.float().fill_nan(None))
 
@@ -101,8 +102,10 @@ def _head_rows(
 ) -> Iterator[Row]:
     """Yield all rows of one head: pairs, model, time steps."""
     runs = [run for run in runs if head < records[run.seed].weights.shape[0]]
-    seeds = [run.seed for run in runs]
     found = _profiles(runs, records, head)
+    yield from _timestep_rows(found, are_replicates(runs))
+    runs, found = runs[:COMPARED_SEEDS], found[:COMPARED_SEEDS]
+    seeds = [run.seed for run in runs]
     measures = _of_profiles(found) | _of_rows(runs, records, head)
     if not are_replicates(runs):
         measures = {name: np.full_like(pairs, np.nan) for name, pairs in measures.items()}
@@ -116,7 +119,6 @@ def _head_rows(
         if measure == WITH_NULL and len(_same_rows(runs, records)) > 1:
             row |= null_columns(AgainstNull(row["value"], _null(runs, records, head)))
         yield row
-    yield from _timestep_rows(found, are_replicates(runs))
 
 
 def _model_row(measure: str, pairs: Pairs) -> Row:

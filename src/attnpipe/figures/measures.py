@@ -5,10 +5,19 @@ from typing import Any
 
 import polars as pl
 
+from attnpipe.figures.context import FigureContext
 from attnpipe.figures.selection import likeness
+from attnpipe.tables.study import COMPARED_SEEDS
 
 ROWS, PROFILE = "entropy_normalized", "profile_entropy_normalized"
 PUBLISHED, CENTRED, PEARSON = "profile_cosine", "centred_cosine", "profile_pearson"
+
+
+def seeds_note(context: FigureContext) -> list[str]:
+    """Say so where not all seeds are compared with each other."""
+    if len(context.seeds) <= COMPARED_SEEDS:
+        return []
+    return [f"The first {COMPARED_SEEDS} of {len(context.seeds)} seeds are compared."]
 
 
 class Likeness:

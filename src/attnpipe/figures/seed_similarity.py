@@ -25,7 +25,7 @@ from attnpipe.figures.dots import (
 )
 from attnpipe.figures.gaps import gap, gap_notes
 from attnpipe.figures.layout import Words, absent, empty_sheet, sheet, sheet_width, shown
-from attnpipe.figures.measures import CENTRED, PEARSON, PUBLISHED, Likeness
+from attnpipe.figures.measures import CENTRED, PEARSON, PUBLISHED, Likeness, seeds_note
 from attnpipe.figures.style import SMALL, TEXT, colormap, ink_on, look, styled
 from attnpipe.figures.text import shorten, wrap
 from attnpipe.schema.figure import FigureOptions
@@ -50,7 +50,7 @@ def draw(
         subtitle="The cosine of unrelated distributions is about 1 / (1 + CV²), near 1 where they "
         "are near uniform; centred, unrelated weights score 0. Seeds count as alike above 0.5 and "
         "above the untrained model's interval. Intervals: delete-one-seed jackknife.",
-        notes=[*cut, *gap_notes(tables, context, models)],
+        notes=[*cut, *seeds_note(context), *gap_notes(tables, context, models)],
     )
     if not models:
         return empty_sheet(context, words, "no model of this study has attention")

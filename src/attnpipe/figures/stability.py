@@ -19,6 +19,7 @@ from attnpipe.figures.dots import (
 )
 from attnpipe.figures.gaps import gap, gap_notes
 from attnpipe.figures.layout import Words, empty_sheet, sheet, shown
+from attnpipe.figures.measures import seeds_note
 from attnpipe.figures.selection import final_checkpoint
 from attnpipe.figures.style import look, styled
 from attnpipe.schema.figure import FigureOptions
@@ -48,7 +49,11 @@ def draw(
         "same way; the mark is its mean, the line ends where 95 % of draws lie below. Position "
         "and random keys are shown where a layer has one head, on all samples.",
         xlabel="likeness of two seeds",
-        notes=[*cut, *gap_notes(tables, context, list(context.attention_models))],
+        notes=[
+            *cut,
+            *seeds_note(context),
+            *gap_notes(tables, context, list(context.attention_models)),
+        ],
     )
     if not places:
         return empty_sheet(context, words, "no model of this study has attention")

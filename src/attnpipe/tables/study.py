@@ -34,6 +34,9 @@ METRIC_SUMMARY = Table("metrics", "metrics over seeds", {
     "as_published": Column(TEXT, "for `profile_entropy_normalized` of the final weights: the verdict word of document 0's rules on the mean over seeds"),
 })  # fmt: skip
 
+COMPARED_SEEDS = 20
+"""Seeds of a model that are compared with each other: pairs grow with the square of their number."""
+
 SIMILARITY = Table("similarity", "likeness of attention between seeds", {
     "model": RUN["model"], **WHERE,
     "level": Column(TEXT, "`pair`: two seeds; `model`: over pairs; `layer`: over pairs and heads; `head`: a head of the first seed and its partner; `timestep`: variation at one key position"),
@@ -42,7 +45,7 @@ SIMILARITY = Table("similarity", "likeness of attention between seeds", {
     "seed_b": Column(INT, "second seed of a pair"),
     "target": Column(INT, "key position, for `cv`; at level `head` the partner in the second seed"),
     "value": Column(REAL, "value of a pair or timestep; mean over pairs at level `model`"),
-    "n": Column(INT, "seeds"),
+    "n": Column(INT, f"seeds; of more than {COMPARED_SEEDS} the first so many are compared in pairs"),
     "sd": Column(REAL, "standard deviation over pairs, ddof 1 (descriptive: pairs share seeds)"),
     "min": Column(REAL, "smallest pair"),
     "lo95": Column(REAL, "delete-one-seed jackknife interval"),
