@@ -311,6 +311,8 @@ def test_without_any_one_of_its_rows_a_decision_becomes_inconclusive(
             if i in f.evidence:
                 if f.predicate == "convergence":
                     continue  # an earlier checkpoint's row stands in; see the next test
+                if f.predicate == "benefit" and i.endswith(".R2"):
+                    continue  # told beside what decides
                 assert again[f.id].status == "INCONCLUSIVE", (f.id, i)
                 assert again[f.id].missing
 

@@ -99,5 +99,7 @@ def test_seeds_needed_are_said_where_they_can_be_told() -> None:
     # s = .04 √5 / t(4) = .0322; t(12) s/√13 = .0195 ≤ .02.
     assert seeds_needed(evidence(0.04, 0.04, 5), 0.02, -0.02)[0].startswith("about 13 seeds")
     assert "margin" in seeds_needed(evidence(0.0200001, 0.04, 5), 0.02)[0]
-    assert seeds_needed(evidence(0.02, 0.04, 5), 0.02) == [ON_MARGIN]
+    assert seeds_needed(evidence(0.02, 0.04, 5), 0.02) == [f"more seeds: {ON_MARGIN}"]
+    of_units = evidence(0.02, 0.04, 5).model_copy(update={"n_units": 40})
+    assert seeds_needed(of_units, 0.02) == [f"more seeds and test data: {ON_MARGIN}"]
     assert number_of_seeds(evidence(0.04, 0.04, 1), 0.02) is None

@@ -13,11 +13,13 @@ def evidence(low, high, n):
 @pytest.mark.parametrize(
     ("low", "high", "n", "says"),
     [
-        (0.1, 0.2, 3, "the interval leaves 0 out, but 3 seeds cannot decide: 5 are the minimum."),
-        (-0.2, -0.1, 4, "the interval leaves 0 out, but 4 seeds cannot decide: 5 are the minimum."),
+        (0.1, 0.2, 3, "the interval leaves 0 out, but 3 seeds decide only where the estimate "
+         "lies 3 of its half-widths away: 5 are the minimum."),
+        (-0.2, -0.1, 4, "the interval leaves 0 out, but 4 seeds decide only where the estimate "
+         "lies 3 of its half-widths away: 5 are the minimum."),
         (-0.1, 0.2, 3, "the interval does not settle it."),
         (-0.1, 0.2, 10, "the interval does not settle it."),
     ],
-)
+)  # fmt: skip
 def test_too_few_seeds_and_too_wide_an_interval_are_told_apart(low, high, n, says):
     assert undecided(evidence(low, high, n), 0.0) == says

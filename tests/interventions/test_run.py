@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 import torch
 
+from attnpipe.interventions import losses
 from attnpipe.interventions.losses import ORDER_SEED
 from attnpipe.interventions.run import intervene
 from attnpipe.models.build import build_model
@@ -98,6 +99,14 @@ def test_losses_are_those_of_the_formula(trained, name) -> None:
     found = run(trained, names=[name], window=3)
     assert len(trained.dataset.splits["train"]) < 1024  # all of them are in the means
     assert found.schema == INTERVENTIONS.schema
+    np.testing.assert_allclose(found["loss"], expected(trained, name), rtol=2e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["uniform", "output_mean"])
+def test_batches_change_nothing_but_the_order_of_work(trained, monkeypatch, name) -> None:
+    monkeypatch.setattr(losses, "BATCH", 7)
+    assert len(losses.shuffled_batches(len(trained.dataset.splits["test"]))) > 2
+    found = run(trained, names=[name])
     np.testing.assert_allclose(found["loss"], expected(trained, name), rtol=2e-4, atol=1e-5)
 
 

@@ -1,7 +1,8 @@
 """Values that a metric can take at all, and its mean over seeds with it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import log
 
 SCORES = ("diagonal", "previous_token", "duplicate_token", "induction")
 INFINITY = float("inf")
@@ -57,6 +58,26 @@ and `content_share` estimate what lies in these ranges and may leave them a litt
 """
 
 
-def metric_range(metric: str) -> tuple[float, float]:
-    """Return the least and greatest value of a metric; infinite for what is not known."""
-    return RANGES.get(metric, RANGES.get(re.sub(r"_\d+$", "_{k}", metric), UNBOUNDED))
+BY_KEYS: Mapping[str, Callable[[int], float]] = {
+    "entropy": log,
+    "effective_keys_n1": float,
+    "effective_keys_n2": float,
+    "kl_uniform": log,
+    "profile_kl_uniform": log,
+    "profile_peak": lambda keys: keys - 1.0,
+}
+"""Metric → greatest value where rows have so many keys."""
+
+
+def metric_range(metric: str, keys: int | None = None) -> tuple[float, float]:
+    """Return the least and greatest value of a metric; infinite for what is not known.
+
+    Parameters
+    ----------
+    metric
+        Its name.
+    keys
+        Most keys that a row can see, at positions from 0, where that is known.
+    """
+    low, high = RANGES.get(metric, RANGES.get(re.sub(r"_\d+$", "_{k}", metric), UNBOUNDED))
+    return low, BY_KEYS[metric](keys) if keys and metric in BY_KEYS else high

@@ -72,7 +72,7 @@ def summarize(values: pl.DataFrame, runs: Sequence[RunTables]) -> pl.DataFrame:
     spread = spread.with_columns(half=pl.Series(half) * pl.col("sd")).with_columns(
         lo95=pl.col("mean") - pl.col("half"), hi95=pl.col("mean") + pl.col("half")
     )
-    spread = _within_range(spread)
+    spread = _within_range(spread, _keys(runs))
     if not are_replicates(runs):
         single = pl.when(pl.col("n") == 1).then(pl.col("mean"))
         spread = spread.with_columns(
@@ -82,9 +82,16 @@ def summarize(values: pl.DataFrame, runs: Sequence[RunTables]) -> pl.DataFrame:
     return METRIC_SUMMARY.conform(_with_words(spread.drop("half"), label))
 
 
-def _within_range(spread: pl.DataFrame) -> pl.DataFrame:
+def _keys(runs: Sequence[RunTables]) -> int | None:
+    """Return how many keys there are, if all layers have the same, from position 0 on."""
+    layers = [record.key_positions for run in runs for record in run.final]
+    known = {len(keys) if np.array_equal(keys, range(len(keys))) else None for keys in layers}
+    return known.pop() if len(known) == 1 else None
+
+
+def _within_range(spread: pl.DataFrame, keys: int | None) -> pl.DataFrame:
     """End intervals where the metric's range does; those of a mean outside stay as they are."""
-    ranges = {metric: metric_range(metric) for metric in spread["metric"].unique()}
+    ranges = {metric: metric_range(metric, keys) for metric in spread["metric"].unique()}
     low, high = (
         pl.Series([ranges[metric][end] for metric in spread["metric"]], dtype=pl.Float64)
         for end in (0, 1)

@@ -15,7 +15,7 @@ DESCRIBE, ENOUGH = 3, 5
 HUGE = 3.0
 """Half-widths of its interval by which an estimate must clear a threshold to be huge."""
 SEED_AXIS = "weights of several seeds, saved with their seed axis"
-ON_MARGIN = "more seeds and test data: the estimate lies almost on the margin"
+ON_MARGIN = "the estimate lies almost on the margin"
 NO_SEED_AXIS = "Statistics over seeds are unknowable: the weights come without a seed axis."
 
 
@@ -100,8 +100,8 @@ def undecided(evidence: Evidence, threshold: float) -> str:
     clear = low is not None and high is not None and (low > threshold or high < threshold)
     if clear and n < ENOUGH:
         return (
-            f"the interval leaves {threshold:g} out, but {count(n, 'seed')} cannot decide: "
-            f"{ENOUGH} are the minimum."
+            f"the interval leaves {threshold:g} out, but {count(n, 'seed')} decide only where the "
+            f"estimate lies {HUGE:g} of its half-widths away: {ENOUGH} are the minimum."
         )
     return "the interval does not settle it."
 
@@ -152,7 +152,8 @@ def seeds_needed(evidence: Evidence, *thresholds: float) -> list[str]:
         if (evidence.n_seeds or 0) < DESCRIBE:
             return ["an interval: at least 3 seeds"]
         return ["skill that is clearly above 0: a share of less has no bounds"]
-    needed = number_of_seeds(evidence, *thresholds)
+    needed, of_seeds = number_of_seeds(evidence, *thresholds), evidence.n_units is None
     if needed is None or needed > 1000:
-        return [ON_MARGIN]
-    return [f"about {needed} seeds, if seeds and not test data make the interval wide"]
+        return [f"more seeds{'' if of_seeds else ' and test data'}: {ON_MARGIN}"]
+    on_condition = "" if of_seeds else ", if seeds and not test data make the interval wide"
+    return [f"about {needed} seeds{on_condition}"]

@@ -94,7 +94,7 @@ PREDICATES: dict[str, Predicate] = {
     ),
     "content": Predicate("Does it matter what attention looks at?", "attention", content),
     "benefit": Predicate(
-        "Would a model trained without this attention do worse?", "attention", benefit
+        "Is the model better than ones trained without this attention?", "attention", benefit
     ),
     "compression": Predicate("Would a part of the input do?", "attention", compression),
     "verdict": Predicate("What is attention good for in this model?", "attention", verdict),

@@ -24,7 +24,7 @@ def overridden(override: Override, batch: Batch) -> AbstractContextManager[objec
     return overriding(override)
 
 
-def shuffled_batches(count: int) -> list[Int64[np.ndarray, " item"]]:
+def shuffled_batches(count: int) -> list[Int64[np.ndarray, " _"]]:
     """Return all items in a random order, in batches of nearly equal size.
 
     Neighbours in time are alike: rows must be exchanged with those of any other time. No
@@ -38,7 +38,7 @@ def outputs(
     task: Task,
     module: nn.Module,
     split: Split,
-    batches: list[Int64[np.ndarray, " item"]],
+    batches: list[Int64[np.ndarray, " _"]],
     acting: Acting,
 ) -> Float[np.ndarray, "item ..."]:
     """Return the outputs under an intervention, in the order of the items' numbers."""

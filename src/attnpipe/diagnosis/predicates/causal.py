@@ -12,6 +12,7 @@ from attnpipe.diagnosis.verdicts.gates import (
     evidence_of,
     gate_of,
     left_after_finetune,
+    no_share,
 )
 from attnpipe.diagnosis.words import estimate, finetune, sample, span
 
@@ -21,6 +22,10 @@ WHOLE = 0.9
 ONLY_WAY = (
     "E1 costs practically all skill, as it does where attention is the only way from the input "
     "to the forecast: it then shows that the module is used, and E2 whether weights are."
+)
+NO_SKILL = (
+    "It was measured in the unit of the loss, but the model has no skill of which it could be a "
+    "share."
 )
 SAYS: Mapping[str, str] = {
     "E1": "output replaced by its mean",
@@ -66,7 +71,7 @@ def content(case: Case) -> Finding:
     return _judge(
         case,
         ("E3", "E4"),
-        "That weights vary with the content does not show that it matters.",
+        "How far weights vary with the content does not show whether it matters.",
         share,
     )
 
@@ -77,7 +82,7 @@ def benefit(case: Case) -> Finding:
     return _judge(
         case,
         ("R0", "R1", "R2"),
-        "That this model uses attention does not show that another needs it.",
+        "Whether attention is needed, only models trained without it can show.",
         [] if gain is None else [gain],
         decide=("R0", "R1"),
     )
@@ -97,7 +102,10 @@ def _judge(
     overrides, missing = next_runs(case, found, absent)
     if not found:
         effect = described[0] if described else None
-        return case.lacking(otherwise, missing, described, effect=effect, next_overrides=overrides)
+        without_unit = [case.book[f"causal.{case.name}.{c}"] for c in no_share(case, codes)]
+        sentence = NO_SKILL if without_unit and not overrides else otherwise
+        cited = [*described, *without_unit]
+        return case.lacking(sentence, missing, cited, effect=effect, next_overrides=overrides)
     delta = case.context.delta
     answers = {code: gate_of(code, e, delta) for code, e in found.items()}
     of_arms = codes[0] in ARMS
@@ -113,7 +121,7 @@ def _judge(
     sentence = f"{what} in units of the model's skill {size}: {said}."
     harmful = [e for code, e in found.items() if code in deciding and answers[code] == "HARM"]
     if harmful:  # one better model without it is enough
-        return case.answer("HARM", sentence, harmful, effect=harmful[0])
+        return case.answer("HARM", sentence, found.values(), effect=harmful[0])
     kinds = {answers[code] for code in deciding if code in answers}
     left = [evidence for evidence, _ in after.values()]
     cited = [*found.values(), *left, *described]
@@ -128,7 +136,7 @@ def _judge(
         return case.lacking(
             sentence, missing, cited, effect=found.get(deciding[0]), next_overrides=overrides
         )
-    rests_on = [*(found[code] for code in deciding), *left]
+    rests_on = [*found.values(), *left]
     return case.answer(kinds.pop(), sentence, rests_on, effect=found[deciding[0]])
 
 

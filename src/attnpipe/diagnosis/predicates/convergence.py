@@ -82,6 +82,7 @@ def convergence(case: Case) -> Finding:
         f"training ended ({named('seed', censored)}): not converged."
     )
     return case.answer(
-        "NO", sentence, evidence, effect=settled, missing=["longer training"],
+        "NO", sentence, evidence, effect=settled,
+        missing=["longer training" if case.forecasts else "attention of later epochs"],
         next_overrides=[f"training.epochs={2 * last}"] if case.forecasts else [],
     )  # fmt: skip

@@ -157,9 +157,11 @@ def _peak(profile: list[Evidence], resolved: list[Evidence], lag: list[Evidence]
     """Say where the profile peaks, and whether its rows have a peak at all."""
     said = f"Share of rows where a peak stands out: {span(resolved)}"
     if all(e.estimate is not None for e in lag):
-        said += f", most often at lag {span(lag)}"
+        said += f"; the commonest lag of these peaks, averaged over seeds: {span(lag)}"
     if all(e.estimate is not None for e in profile):
-        said += f"; key of the profile's largest weight, from 0: {span(profile)}"
+        said += (
+            f"; key of the profile's largest weight, from 0, averaged over seeds: {span(profile)}"
+        )
     return f"{said}. "
 
 

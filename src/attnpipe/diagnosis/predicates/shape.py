@@ -49,7 +49,7 @@ def sharpness(case: Case) -> Finding:
         "YES": f"; attention is not uniform{_how_many(answers)}.",
         "NO": f"; with less than {FLOOR:g} nats, attention is practically uniform.",
         "DESCRIPTIVE": f"; {case.untested}",
-    }.get(status, "; that does not settle it.")
+    }.get(status, f"; whether that is more than {FLOOR:g} nats is not settled.")
     missing, overrides = [], []
     if status in ("INCONCLUSIVE", "DESCRIPTIVE"):
         undecided = zip(kl, before, answers, strict=True)
@@ -150,7 +150,8 @@ def focus(case: Case) -> Finding:
     else:
         content = f"the content of the window decides {span(share)}, the position the rest"
     sentence = (
-        f"The mean lag of rows is {span(found['lag_mean'], ' steps')}; the newest "
+        f"The mean lag of rows is {span(found['lag_mean'], ' steps')}{_ahead(found['lag_mean'])}; "
+        "the newest "
         f"{count(k, 'key')} get {span(found[recent], ' of the weight')}{chance}; of what sets "
         f"rows apart from uniform, "
         f"{content} {sample(found[recent][0])}."
@@ -161,6 +162,12 @@ def focus(case: Case) -> Finding:
     if sharp is not None and sharp.status == "NO":
         sentence = f"Attention is practically uniform: there is little to locate. {sentence}"
     return case.answer("DESCRIPTIVE", sentence, evidence, effect=found[recent][0])
+
+
+def _ahead(lags: Sequence[Evidence]) -> str:
+    """Say what a negative lag is, where there is one."""
+    ahead = any(e.estimate is not None and e.estimate < 0 for e in lags)
+    return " (below 0: after the query, which sees the whole window)" if ahead else ""
 
 
 def _of_shuffled(case: Case) -> tuple[str, list[Evidence]]:

@@ -10,6 +10,7 @@ SAME = 0.5
 """Centred cosine above which seeds count as alike, below which as unlike."""
 
 NO_NULL = "there is nothing untrained to hold it against."
+WIDE = "more seeds: how much alike they were before training is not known well enough"
 NO_POSITION = "what position alone gives is not known."
 
 
@@ -116,19 +117,27 @@ def _alike(now: Evidence, then: Evidence) -> Status:
     return "INCONCLUSIVE" if status == "YES" and not now.facts["above_null"] else status
 
 
-def _closest(trained: list[Evidence], before: list[Evidence]) -> tuple[Evidence, float]:
-    """Return the likeness that lies least above that before training, and the latter's end."""
-    pairs = zip(trained, map(_top, before), strict=True)
-    return min(pairs, key=lambda pair: (pair[0].estimate or 0.0) - pair[1])
+def _closest(trained: list[Evidence], before: list[Evidence]) -> tuple[Evidence, Evidence]:
+    """Return the likeness that lies least above the end of that before training, and the latter."""
+    pairs = zip(trained, before, strict=True)
+    return min(pairs, key=lambda pair: (pair[0].estimate or 0.0) - _top(pair[1]))
+
+
+def _no_less(then: Evidence, now: Evidence) -> bool:
+    """Whether the likeness before training was as large, by the estimates."""
+    return then.estimate is not None and (now.estimate or 0.0) <= then.estimate
 
 
 def _to_tell(
     case: Case, trained: list[Evidence], before: list[Evidence]
 ) -> tuple[list[str], list[str]]:
     """Say what tells trained from untrained models; more seeds do not where they are as alike."""
-    now, top = _closest(trained, before)
-    if now.estimate is not None and now.estimate <= top:
+    now, then = _closest(trained, before)
+    if _no_less(then, now):
         return ["nothing: seeds were as much alike before training"], []
+    top = _top(then)
+    if now.estimate is not None and now.estimate <= top:
+        return [WIDE], []
     return (
         ["more seeds, to tell trained from untrained models"],
         settling_seeds(case, now, top),
@@ -142,7 +151,9 @@ def _to_settle(
     now, then = min(zip(trained, before, strict=True), key=lambda pair: pair[0].estimate or 0.0)
     top = max(SAME, _top(then))
     if now.estimate is not None and SAME < now.estimate <= top:
-        return ["nothing: seeds are alike, and were as much before training"], []
+        if _no_less(then, now):
+            return ["nothing: seeds are alike, and were as much before training"], []
+        return [WIDE], settling_seeds(case, now, SAME)
     return seeds_needed(now, top), settling_seeds(case, now, top)
 
 

@@ -1,12 +1,15 @@
 """The study as a whole."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from attnpipe.diagnosis.book import Case, Count
-from attnpipe.diagnosis.schema import Finding
-from attnpipe.diagnosis.verdicts.gates import ARMS, INTERVENTIONS
+from attnpipe.diagnosis.schema import Evidence, Finding
+from attnpipe.diagnosis.verdicts.gates import ARMS, INTERVENTIONS, no_share
 from attnpipe.diagnosis.words import count, every, listed, named
 
+ALL = (*INTERVENTIONS, *ARMS)
 SAYS = {
     "YES": "better than its baseline by more than δ",
     "HARM": "worse by more than δ",
@@ -35,8 +38,8 @@ def answer(case: Case) -> Finding:
     )
     settled, on_settling = _settling(case, [f.model for f in gains])
     verdicts = [f for f in case.found.values() if f.predicate == "verdict"]
-    absent = [code for code in (*INTERVENTIONS, *ARMS) if _absent(code, verdicts)]
-    unknown = sorted(absent)
+    unknown = sorted(c for c in ALL if _absent(case, c, verdicts))
+    shareless = [f for f in verdicts if f.model and no_share(replace(case, model=f.model), ALL)]
     sentence = f"Of {count(len(gains), 'model')} with attention — {_diagnoses(case, verdicts)}."
     if any(case.context.baselines.get(f.model) for f in gains if f.model):
         sentence += f" Against their baselines — {said}{settled}."
@@ -44,6 +47,12 @@ def answer(case: Case) -> Finding:
         sentence += (
             " Whether attention is used, and whether it helps, is not known of every model: "
             f"{_causal(unknown)} are missing."
+        )
+    if shareless:
+        of = "the model" if len(verdicts) == 1 else f"{len(shareless)} of these models"
+        sentence += (
+            f" What attention costs or gains {of} is no share of a skill, which is not above 0: "
+            "it is told in the unit of the loss alone (`effects.csv`)."
         )
     cited = [case.book[i] for f in [*gains, *verdicts, *on_settling] for i in f.evidence]
     missing = [f"interventions and arms {', '.join(unknown)}"] if unknown else []
@@ -54,9 +63,14 @@ def answer(case: Case) -> Finding:
     return case.answer("DESCRIPTIVE", sentence, cited, effect=size, missing=missing)
 
 
-def _absent(code: str, verdicts: Sequence[Finding]) -> bool:
-    """Whether any verdict had no evidence for a gate."""
-    return any(gate.evidence is None for f in verdicts for gate in f.gates if gate.code == code)
+def _absent(case: Case, code: str, verdicts: Sequence[Finding]) -> bool:
+    """Whether what a gate asks for was measured of not every model."""
+    return any(
+        gate.evidence is None and not no_share(replace(case, model=f.model), [code])
+        for f in verdicts
+        for gate in f.gates
+        if gate.code == code
+    )
 
 
 def _diagnoses(case: Case, verdicts: Sequence[Finding]) -> str:
@@ -86,14 +100,29 @@ def gaps(case: Case) -> Finding:
     cited = [case.book[i] for f in of_runs for i in f.evidence]
     ended = _ended(case)
     size = Count(sum(ended) / len(ended), "share of runs") if ended else None
-    if all(f.status == "YES" for f in of_runs) and not failures:
-        sentence = f"{every(len(ended), 'run').capitalize()} ended well."
+    arms = _of_arms(case)
+    cited += arms
+    failed = [e for e in arms if e.facts["outcome"] != "ok"]
+    if all(f.status == "YES" for f in of_runs) and not failures and not failed:
+        of_arms = f", and {every(len(arms), 'run')} of their arms" if arms else ""
+        sentence = f"{every(len(ended), 'run').capitalize()}{of_arms} ended well."
         return case.answer("YES", sentence, cited, effect=size)
-    said = " ".join([*_grouped(case), *failures])
+    said = " ".join([*_grouped(case), *_failed_arms(failed), *failures])
     lost = [m for f in of_runs if f.status == "INCONCLUSIVE" for m in f.missing]
     if lost:
         return case.lacking(said, lost, cited, effect=size)
     return case.answer("NO", said, cited, effect=size)
+
+
+def _of_arms(case: Case) -> list[Evidence]:
+    """Return the runs of models trained in place of others: they have no name of their own."""
+    runs = [e for i, e in case.book.items() if i.startswith("run.")]
+    return [e for e in runs if e.row["model"] not in case.context.labels]
+
+
+def _failed_arms(failed: Sequence[Evidence]) -> Iterator[str]:
+    for outcome, n in Counter(str(e.facts["outcome"]) for e in failed).items():
+        yield f"{count(n, 'run')} of arms {outcome}; the inventory says why."
 
 
 def _ended(case: Case) -> list[bool]:

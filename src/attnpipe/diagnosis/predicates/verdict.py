@@ -15,7 +15,7 @@ from attnpipe.diagnosis.verdicts.gates import (
     seed_gates,
 )
 from attnpipe.diagnosis.verdicts.table import Answer, Decision, Gates, Name, decide
-from attnpipe.diagnosis.verdicts.texts import MEANS, recommendation
+from attnpipe.diagnosis.verdicts.texts import MEANS, recommendation, rivals
 from attnpipe.diagnosis.words import listed
 
 RESTS_ON = ("extraction", "skill", "sharpness", "stability", "convergence")
@@ -46,12 +46,14 @@ def verdict(case: Case) -> Finding:
     status = {"INVALID": "INVALID", "INCONCLUSIVE": "INCONCLUSIVE"}.get(found.name, "YES")
     return case.answer(
         status,  # type: ignore[arg-type]
-        f"{MEANS[found.name]}{_open(found)}",
+        f"{MEANS[found.name]}{rivals(gates) if found.name == 'HARMFUL' else ''}{_open(found)}",
         cited,
         effect=_decisive(case, found, gates, evidence),
         missing=missing,
         diagnosis=found.name,
-        recommendation=recommendation(found.name, gates, short="SHORT-TRAINING" in raised),
+        recommendation=recommendation(
+            found.name, gates, short="SHORT-TRAINING" in raised, runnable=case.forecasts
+        ),
         gates=rows,
         flags=raised,
         at_margins={

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import ENOUGH, number_of_seeds
 from attnpipe.diagnosis.schema import Evidence
-from attnpipe.diagnosis.verdicts.gates import ARMS, INTERVENTIONS
+from attnpipe.diagnosis.verdicts.gates import ARMS, INTERVENTIONS, no_share
+from attnpipe.diagnosis.words import listed
 
 NAMES = {"E1": "output_mean", "E2": "uniform", "E3": "position_mean", "E4": "permuted"}
 ARM_NAMES = {"R0": "none", "R1": "uniform", "R2": "static"}
@@ -31,7 +32,10 @@ def next_runs(
     if not case.forecasts:  # weights without their model: nothing can be run
         return [], [f"{code}: the model itself, not its saved weights" for code in blocking]
     overrides, words = [], []
-    absent = [code for code in blocking if code not in evidence]
+    measured = no_share(case, blocking)
+    if measured:
+        words.append(f"skill above 0: {listed(measured, 9)} cannot be told as a share of it")
+    absent = [code for code in blocking if code not in evidence and code not in measured]
     if arms := [ARM_NAMES[c] for c in absent if c in ARMS]:
         wanted = sorted(
             {*case.context.arms.get(case.name, ()), *arms}, key=list(ARM_NAMES.values()).index

@@ -1,6 +1,6 @@
 """From evidence to the answers that the decision table asks for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.gates import margin_gate, skill_gate, use_gate
@@ -30,6 +30,12 @@ def evidence_of(case: Case) -> dict[str, Evidence]:
     """Return code → effect in units of skill, for the codes that have a value."""
     found = {code: case.book.get(f"causal.{case.name}.{code}") for code in (*INTERVENTIONS, *ARMS)}
     return {c: e for c, e in found.items() if e is not None and e.estimate is not None}
+
+
+def no_share(case: Case, codes: Iterable[str]) -> list[str]:
+    """Return the codes whose effect was measured and is no share of a skill: there is none."""
+    found = {code: case.book.get(f"causal.{case.name}.{code}") for code in codes}
+    return [c for c, e in found.items() if e is not None and e.estimate is None and e.n_seeds]
 
 
 def left_after_finetune(case: Case, code: str) -> tuple[Evidence, Status] | None:

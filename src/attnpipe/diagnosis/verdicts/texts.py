@@ -21,8 +21,37 @@ MEANS: Mapping[Name, str] = {
 }
 
 
-def recommendation(name: Name, gates: Gates, *, short: bool = False) -> str:
-    """Return what to do about a diagnosis; `short`: longer training might change the model."""
+RIVALS = {
+    "R0": "without attention", "R1": "with equal weights", "R2": "with weights per position",
+}  # fmt: skip
+AGAINST: Mapping[Answer, str] = {
+    "HARM": "better", "NO": "as good", "YES": "worse", "?": "not told apart",
+}  # fmt: skip
+
+
+def rivals(gates: Gates) -> str:
+    """Say how models trained in other ways compare, with a blank before it."""
+    said = []
+    for answer, word in AGAINST.items():
+        of = [f"{what} ({code})" for code, what in RIVALS.items() if getattr(gates, code) == answer]
+        said += [f"{word}: {', '.join(of)}"] if of else []
+    return f" Trained in its place — {'; '.join(said)}." if said else ""
+
+
+def recommendation(name: Name, gates: Gates, *, short: bool = False, runnable: bool = True) -> str:
+    """Return what to do about a diagnosis.
+
+    Parameters
+    ----------
+    name, gates
+        The diagnosis, and what it rests on.
+    short
+        Longer training might change the model.
+    runnable
+        The model is there, and not only its weights.
+    """
+    if name == "INCONCLUSIVE" and not runnable:
+        return "Conclude nothing: attention weights alone do not tell."
     if name == "HARMFUL" and short:
         return (
             "At this training budget, drop attention; train longer before concluding that it "
