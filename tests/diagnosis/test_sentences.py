@@ -341,3 +341,72 @@ def test_what_heads_that_repeat_are_worth_is_told_by_layer(factory: ModuleType) 
     )
     cited = [e for e in diagnosis.evidence if e.id in finding.evidence and e.table == "effects.csv"]
     assert [(e.row["layer"], e.estimate) for e in cited] == [(0, 0.02), (1, 2.4)]
+
+
+def test_what_was_measured_without_skill_is_not_asked_for_again(factory: ModuleType) -> None:
+    """Losses are there; shares of a skill that is not above 0 are not."""
+    without = pl.col("metric") == "skill_units"
+
+    def edit(tables: Tables) -> Tables:
+        nothing = dict.fromkeys(("value", "lo95", "hi95", "lo90", "hi90", "margin", "p"))
+        return edited(tables, "effects", (pl.col("model") == MODEL) & without, **nothing)
+
+    diagnosis = judged(factory, edit)
+    for predicate in ("used", "content", "benefit"):
+        finding = found(diagnosis, f"{predicate}.{MODEL}")
+        assert (finding.status, finding.next_overrides) == ("INCONCLUSIVE", [])
+        assert "has no skill of which it could be a share" in finding.sentence
+        assert finding.missing[0].startswith("skill above 0: ")
+        assert any(i.startswith(f"causal.{MODEL}.") for i in finding.evidence)
+    answer = found(diagnosis, "answer.study").sentence
+    assert "are missing" not in answer
+    assert "is no share of a skill, which is not above 0" in answer
+
+
+def test_an_arm_that_never_ran_is_asked_for_although_others_have_no_share(
+    factory: ModuleType,
+) -> None:
+    def edit(tables: Tables) -> Tables:
+        of_model, share = pl.col("model") == MODEL, pl.col("metric") == "skill_units"
+        tables = edited(tables, "effects", of_model & share, value=None, lo95=None, hi95=None)
+        return tables | {
+            "effects": tables["effects"].filter(~(of_model & (pl.col("code") == "R1")))
+        }
+
+    finding = found(judged(factory, edit), f"benefit.{MODEL}")
+    assert any(line.startswith("R1: arm 'uniform'") for line in finding.missing)
+    assert finding.next_overrides == [f"models.{MODEL}.arms=[uniform]"]
+
+
+def test_harm_says_which_models_are_better(factory: ModuleType) -> None:
+    harmful = "lstm_medium_additive"
+    diagnosis = judged(factory)
+    sentence = found(diagnosis, f"verdict.{harmful}").sentence
+    told = {
+        answer: [c for c in ("R0", "R1", "R2") if f"({c})" in part]
+        for part in sentence.partition(" — ")[2].split(";")
+        for answer in [part.strip().partition(":")[0]]
+    }
+    gates = {g.code: g.status for g in found(diagnosis, f"verdict.{harmful}").gates}
+    assert sorted(c for of in told.values() for c in of) == ["R0", "R1", "R2"]
+    words = {"HARM": "better", "NO": "as good", "YES": "worse"}
+    assert all(
+        code in told[words.get(gates[code], "not told apart")] for code in ("R0", "R1", "R2")
+    )
+
+
+def test_runs_of_arms_are_counted_and_those_that_failed_are_named(factory: ModuleType) -> None:
+    def arms(outcome: str) -> Callable[[Tables], Tables]:
+        def edit(tables: Tables) -> Tables:
+            own = tables["inventory"].filter(pl.col("model") == MODEL)
+            of_arm = own.with_columns(model=pl.lit("none-12"), outcome=pl.lit(outcome))
+            return tables | {"inventory": pl.concat([tables["inventory"], of_arm])}
+
+        return edit
+
+    well = found(judged(factory, arms("ok")), "gaps.study")
+    assert (well.status, "all 5 runs of their arms" in well.sentence) == ("YES", True)
+    assert "run.none-12.7" in well.evidence
+    bad = found(judged(factory, arms("diverged")), "gaps.study")
+    assert bad.status == "NO"
+    assert bad.sentence == "5 runs of arms diverged; the inventory says why."
