@@ -21,19 +21,6 @@ static double surprise(double p) { return p > 0.0 ? -p * log(p) : 0.0; }
 
 static double square(double x) { return x * x; }
 
-/* Sum of the larger of each of n weights and one number. */
-static double sum_of_larger(const float *weights, int n, float number) {
-    double total = 0.0;
-    for (int start = 0; start < n; start += CHUNK) {
-        int stop = least(start + CHUNK, n);
-        float part = 0.0f;
-#pragma omp simd reduction(+ : part)
-        for (int j = start; j < stop; j++) part += weights[j] > number ? weights[j] : number;
-        total += part;
-    }
-    return total;
-}
-
 /* Entropy, and the same of the prefix: H = sum of -q ln q over parts + sum of q times their own H */
 static void entropies(const Whole *row, const Asked *asked, const double *rest, double *out) {
     double all = surprise(row->left) + row->left * rest[ENTROPY];
@@ -78,7 +65,7 @@ static void rank_of_all(const Whole *row, const double *rest, double *out) {
     for (int i = 0; i < row->hidden->n; i++) {
         double w = row->added[i];
         total += w * (1 - row->hidden->n);
-        total += w >= top ? w * row->n : sum_of_larger(row->weights, row->n, (float)w);
+        total += w >= top ? w * row->n : sum(row->weights, row->n, (float)w);
         for (int j = 0; j < i; j++) total += w > row->added[j] ? w : row->added[j];
     }
     out[ASCENDING] = total;
@@ -126,6 +113,26 @@ static void put_back(Whole *row) {
         row->weights[row->hidden->key[i]] = (float)row->added[i];
 }
 
+static void hide_again(Whole *row) {
+    for (int i = 0; i < row->hidden->n; i++) row->weights[row->hidden->key[i]] = 0.0f;
+}
+
+/* Newest and oldest quarter, and the k last: what the others have, and the hidden keys there. */
+static void edges(Whole *row, const Asked *asked, const Quarters *quarter, double factor,
+                  double *out) {
+    int n = row->n;
+    out[NEWEST] = quarter->newest * factor;
+    out[OLDEST] = quarter->oldest * factor;
+    for (int i = 0; i < row->hidden->n; i++) {
+        if (row->hidden->key[i] >= n - n / 4) out[NEWEST] += row->added[i];
+        if (row->hidden->key[i] < n / 4) out[OLDEST] += row->added[i];
+    }
+    put_back(row);
+    last_masses(row->weights, n, &NONE, asked->recent, asked->n_recent, 1.0,
+                out + FIXED + asked->n_top);
+    hide_again(row);
+}
+
 static void fill(double *out, int columns, double value) {
     for (int i = 0; i < columns; i++) out[i] = value;
 }
@@ -137,8 +144,10 @@ static int measure_all(Whole *row, const Asked *asked, double *rest, double *out
                        Ranking *ranking) {
     const Hidden *hidden = row->hidden;
     float highest;
+    Quarters quarter = {0.0, 0.0, 0.0, 0.0};
     int large, columns = asked->columns;
-    double total = measure(row->weights, row->n, hidden, asked, rest, ranking, &highest, &large);
+    double total = measure(row->weights, row->n, hidden, asked, rest, ranking, &highest, &large,
+                           &quarter);
     double high = highest, z;
     for (int i = 0; i < hidden->n; i++) high = hidden->score[i] > high ? hidden->score[i] : high;
     double ratio = total > 0.0 ? exp(highest - high) : 0.0;
@@ -164,9 +173,7 @@ static int measure_all(Whole *row, const Asked *asked, double *rest, double *out
     out[PEAK] = peak_of_all(row, rest, highest);
     out[OFFSET] -= out[PEAK];
     out[SHARE] = 1.0;
-    put_back(row);
-    edges(row->weights, row->n, &NONE, asked, 1.0, out);
-    for (int i = 0; i < hidden->n; i++) row->weights[hidden->key[i]] = 0.0f;
+    edges(row, asked, &quarter, ratio / z, out);
     if (total == 0.0) fill(rest, columns, NAN);
     rest[SHARE] = row->left;
     return 1;

@@ -18,11 +18,11 @@ from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import write_bytes
 from attnpipe.io.wheel import default_cache
 
+_HEADERS = ("add", "hidden", "lanes", "large", "measure", "pairs", "ranks", "visit")
 SOURCES = tuple(
-    Path(__file__).with_name(name)
-    for name in ("rows.c", "hidden.h", "measure.h", "pairs.h", "ranks.h")
+    Path(__file__).with_name(name) for name in ("rows.c", *(f"{name}.h" for name in _HEADERS))
 )
-SHA256 = "a208e071df09f8cd5e625f2860292ab582a0af4e6518a6f105416b87d48c377a"
+SHA256 = "7d6712932d533585af4eaf237b1ed171784cb324c77a47e5af10aad5de4963fd"
 """Of all `SOURCES`, checked before use: fingerprints of stages cover Python, and so these too."""
 
 _FAST = ("-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd")

@@ -1,5 +1,5 @@
 /* How far apart the rows of heads lie. */
-#include "ranks.h"
+#include "lanes.h"
 
 /* ln u for 0 < u <= 1 to 1 ulp: u = m 2^n, polynomial of Cephes' logf (Moshier 1989). */
 static inline float log_of_share(float u) {

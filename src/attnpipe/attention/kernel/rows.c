@@ -4,7 +4,7 @@
  * plain C; `omp simd` (-fopenmp-simd) allows the compiler to sum in lanes, and nothing more:
  * not-a-number propagates, as it must (no -ffast-math).
  */
-#include "hidden.h"
+#include "add.h"
 #include "pairs.h"
 
 /* What is added up over rows, of all keys or of those that are left. */
@@ -16,42 +16,16 @@ typedef struct {
     const uint8_t *compared; /* [queries]: whether a row enters it */
 } Sums;
 
-/* The same of a block, in float32. */
-typedef struct {
-    float *mass, *by_lag, *prefix;
-} Block;
-
 /* A row with less mass than this is not made to sum to 1: what is left is mostly rounding. */
 static const double LEAST_LEFT = 1e-3;
 
 static double inverse(double mass) { return mass >= LEAST_LEFT ? 1.0 / mass : 0.0; }
 
-/* Add a row's weights, times a factor, and those of the prefix, times another. */
-static void add(const float *weights, int start, int stop, int shift, int split, double factor,
-                double prefix_factor, const Block *block) {
-    const float *restrict p = weights;
-    float *restrict mass = block->mass, *restrict by_lag = block->by_lag + shift;
-    float f = (float)factor, g = (float)prefix_factor;
-    if (f != 0.0f) {
-#pragma omp simd
-        for (int j = start; j < stop; j++) {
-            mass[j] += p[j] * f;
-            by_lag[j] += p[j] * f;
-        }
-    }
-    if (g != 0.0f) {
-        float *restrict prefix = block->prefix;
-        stop = least(stop, split);
-#pragma omp simd
-        for (int j = start; j < stop; j++) prefix[j] += p[j] * g;
-    }
-}
-
 /* Turn scores into weights. */
-static void normalize(float *s, int n) {
+static void normalize(float *s, int n, float *tops) {
     float smallest;
     int peak;
-    float highest = extremes(s, n, &smallest, &peak);
+    float highest = extremes(s, n, &smallest, &peak, tops);
     scale(s, n, (float)(1.0 / exponentials(s, n, highest)));
 }
 
@@ -71,7 +45,7 @@ static void flush(const Block *block, const Sums *sums, int width, int rows, int
 }
 
 int64_t attnpipe_scratch_bytes(int32_t rows, int32_t width) {
-    return ((int64_t)width * 9 + 2 * (int64_t)rows) * (int64_t)sizeof(float);
+    return ((int64_t)width * 10 + (int64_t)rows * 2 + 4 * STRIP) * (int64_t)sizeof(float);
 }
 
 /* Turn a block of scores into weights, in place, and add up what is asked of its rows.
@@ -92,10 +66,13 @@ void attnpipe_rows(float *scores, int64_t stride, int32_t rows, int32_t width,
                    int32_t n_removed, const Sums *all, const Sums *rest, float *scratch) {
     int columns = asked->columns;
     Block blocks[2] = {block_of(&scratch, width, rows), block_of(&scratch, width, rows)};
+    Waiting waiting[TOGETHER];
+    int n_waiting = 0;
     Ranking ranking;
     ranking.sorted = scratch;
     ranking.bits = (uint32_t *)(scratch + width);
     ranking.other = ranking.bits + width;
+    ranking.maxima = (float *)(ranking.other + width);
     for (int r = 0; r < rows; r++) {
         float *s = scores + r * stride;
         int start = first[r] - low, stop = last[r] - low, n = stop - start, place = query + r;
@@ -106,33 +83,39 @@ void attnpipe_rows(float *scores, int64_t stride, int32_t rows, int32_t width,
         memset(s, 0, sizeof(float) * (size_t)start);
         memset(s + stop, 0, sizeof(float) * (size_t)(width - stop));
         if (!counted[r]) {
-            normalize(s + start, n);
+            normalize(s + start, n, ranking.maxima);
             continue;
         }
         Asked own = *asked;
         own.split = asked->split - first[r];
-        int32_t keys[MOST_HIDDEN];
-        float held[MOST_HIDDEN];
-        Hidden hidden = {keys, held, 0};
+        Waiting *w = waiting + n_waiting;
+        w->hidden = (Hidden){w->keys, w->scores, 0};
         for (int i = 0; rest && i < n_removed; i++)
             if (removed[i] >= first[r] && removed[i] < last[r])
-                keys[hidden.n++] = removed[i] - first[r];
-        Whole row = {s + start, n, &hidden, {0.0}, 0.0};
+                w->keys[w->hidden.n++] = removed[i] - first[r];
+        w->row.weights = s + start;
+        w->row.n = n;
+        w->row.hidden = &w->hidden;
+        w->start = start;
+        w->stop = stop;
+        w->shift = rows - 1 - r;
         double *out = all->table + (int64_t)place * columns;
         double *left = rest ? rest->table + (int64_t)place * columns : out;
-        if (!measure_all(&row, &own, left, out, &ranking)) continue;
+        if (!measure_all(&w->row, &own, left, out, &ranking)) continue;
         out[PEAK] += first[r];
         if (rest) left[PEAK] += first[r];
-        int shift = rows - 1 - r, split = asked->split - low;
-        if (rest) { /* hidden keys hold nothing yet */
-            double factor = inverse(left[SHARE]);
-            double prefix = rest->compared[place] ? inverse(left[PREFIX]) : 0.0;
-            add(s, start, stop, shift, split, factor, factor * prefix, blocks + 1);
+        w->all = 1.0f;
+        w->all_prefix = all->compared[place] ? (float)inverse(out[PREFIX]) : 0.0f;
+        double factor = rest ? inverse(left[SHARE]) : 0.0;
+        w->rest = (float)factor;
+        w->rest_prefix =
+            rest && rest->compared[place] ? (float)(factor * inverse(left[PREFIX])) : 0.0f;
+        if (++n_waiting == TOGETHER) {
+            add_waiting(waiting, n_waiting, asked->split - low, blocks, blocks + 1);
+            n_waiting = 0;
         }
-        put_back(&row);
-        double prefix = all->compared[place] ? inverse(out[PREFIX]) : 0.0;
-        add(s, start, stop, shift, split, 1.0, prefix, blocks);
     }
+    add_waiting(waiting, n_waiting, asked->split - low, blocks, blocks + 1);
     flush(blocks, all, width, rows, low, query, queries, asked->split);
     if (rest) flush(blocks + 1, rest, width, rows, low, query, queries, asked->split);
 }
