@@ -6,12 +6,12 @@ from jaxtyping import Bool, Int
 
 from attnpipe.attention.adapter.scores import Scores
 from attnpipe.attention.kernel.engine import Engine
-from attnpipe.attention.kernel.heads import heads_of
+from attnpipe.attention.kernel.heads import cap
 from attnpipe.attention.kernel.seen import Seen
 from attnpipe.attention.kernel.sums import Sums
 from attnpipe.attention.kernel.text_record import Far
 
-_ELEMENTS = 2**17  # weights of all heads that are held at a time: they stay in the cache
+_ELEMENTS = 2**19  # weights of all heads that are held at a time: they stay in the cache
 
 
 def distances(
@@ -46,20 +46,22 @@ def distances(
     heads, keys = scores.q.shape[1], scores.k.shape[2]
     counts = [own[:, chosen].astype(np.float64) for own in (valid, rest_valid)]
     totals = [np.zeros((heads, heads)) for _ in counts]
-    alike = list(heads_of(scores, sample, packed=False))
-    step = max(1, _ELEMENTS // (heads * keys))
+    q = scores.q[sample][:, torch.from_numpy(chosen)].float() * scores.scale
+    k = scores.k[sample].float()
     gone = torch.from_numpy(removed.astype(np.int64))
-    for start in range(0, len(chosen), step):
-        rows = chosen[start : start + step]
+    done = 0
+    for rows in np.array_split(chosen, -(-len(chosen) * heads * keys // _ELEMENTS)):
         high = max(1, int(seen.last[rows].max()))
         weights = torch.empty(heads, len(rows), high)
-        nowhere = Sums.empty(0, len(rows), high)
-        for number, head in enumerate(alike):
-            head.logits(head.q[torch.from_numpy(rows)], 0, high, weights[number])
-            engine.rows(
-                weights[number], seen.first[rows], seen.last[rows], np.zeros(len(rows), bool),
-                low=0, query=0, sums=nowhere,
-            )  # fmt: skip
+        own = q[:, done : done + len(rows)].reshape(len(k), -1, q.shape[-1])
+        torch.bmm(own, k[:, :high].mT, out=weights.view(len(k), -1, high))
+        cap(weights, scores.softcap)
+        done += len(rows)
+        begin, end = (np.tile(bound[rows], heads) for bound in (seen.first, seen.last))
+        engine.rows(
+            weights.flatten(0, 1), begin, end, np.zeros(len(begin), bool),
+            low=0, query=0, sums=Sums.empty(0, len(begin), high),
+        )  # fmt: skip
         totals[0] += engine.distances(weights, valid[:, rows])
         if len(gone):
             weights[..., gone[gone < high]] = 0.0

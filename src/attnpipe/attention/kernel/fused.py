@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attnpipe.attention.adapter.scores import Scores, row_blocks
 from attnpipe.attention.kernel.engine import Engine, Kind, make_engine
-from attnpipe.attention.kernel.heads import Head, heads_of, read
+from attnpipe.attention.kernel.heads import Head, blocks_of, heads_of, read
 from attnpipe.attention.kernel.ranges import Ranges, ranges
 from attnpipe.attention.kernel.record import Found, record, record_validity, reduce
 from attnpipe.attention.kernel.seen import Seen
@@ -158,13 +158,14 @@ class FusedBattery(Fused[StreamingBattery]):
         rows, all_found = [], []
         for sample in range(len(scores.q)):
             seen = seen_by(scores, found, sample)
+            blocks = blocks_of(seen, self.engine.block_rows)
             totals = Totals.empty(scores.q.shape[1], scores.q.shape[2], scores.k.shape[2])
             parts = []
             for heads in groups(scores, sample):
                 tables = np.full((len(heads), scores.q.shape[2], columns), np.nan)
                 for table, (number, head) in zip(tables, heads, strict=True):
                     sums = totals.of(number, table)
-                    read(self.engine, head, seen, buffer, context[sample, number], sums)
+                    read(self.engine, head, blocks, buffer, context[sample, number], sums)
                 parts.append(reduce(seen.table(self._layout, tables), seen))
             rows.append(seen)
             all_found.append(Found.of(parts, totals, seen))

@@ -7,25 +7,27 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from attnpipe.attention.adapter.scores import Scores
+from attnpipe.attention.kernel.condition import Conditioned, Gathered
 from attnpipe.attention.kernel.engine import Kind
 from attnpipe.attention.kernel.far import distances
 from attnpipe.attention.kernel.fused import Fused, groups, seen_by
-from attnpipe.attention.kernel.heads import read
+from attnpipe.attention.kernel.heads import blocks_of, read
 from attnpipe.attention.kernel.ranges import Ranges
 from attnpipe.attention.kernel.record import record_validity
 from attnpipe.attention.kernel.seen import Seen
-from attnpipe.attention.kernel.sums import MOST_REMOVED, Rest, Sums, Totals
+from attnpipe.attention.kernel.sums import MOST_REMOVED, Rest, Sums
 from attnpipe.attention.kernel.table import FIXED
-from attnpipe.attention.kernel.targets import TargetMass, TextTargets
-from attnpipe.attention.kernel.text_record import Far, FoundText, TextHeads, record_view
-from attnpipe.core.block import Block
+from attnpipe.attention.kernel.targets import Targeted, TargetMass, TextTargets
+from attnpipe.attention.kernel.text_record import Far, FoundText, record_view
 from attnpipe.metrics.reduce import divide
 from attnpipe.metrics.tokens.battery import CONDITIONS, TokenBattery
 from attnpipe.metrics.tokens.head_distances import ROWS, spaced
 from attnpipe.metrics.tokens.texts import Texts, Tokens
 from attnpipe.schema.analysis import MetricsSpec
 
-Targeted = Float[np.ndarray, "query score"]
+_Found = tuple[FoundText, Far]
+_Read = tuple[_Found, _Found]
+"""What was found in a text, and how far apart its heads are: of all rows, and of the last."""
 
 
 class FusedTokenBattery(Fused[TokenBattery]):
@@ -82,56 +84,55 @@ class FusedTokenBattery(Fused[TokenBattery]):
         context: Float[Tensor, "sample head query vdim"],
     ) -> None:
         texts = self._of_batch(scores, found)
-        last = np.zeros((scores.q.shape[1], len(texts), 1, scores.k.shape[2]), np.float32)
+        samples, seen = scores.samples.numpy(), [text.whole.seen for text in texts]
         read_texts = [
-            self._read(text, scores, sample, context, last[:, sample, 0])
-            for sample, text in enumerate(texts)
+            self._read(text, scores, sample, context[sample]) for sample, text in enumerate(texts)
         ]
         self.engine.forget()
-        samples, seen = scores.samples.numpy(), [text.seen for text in texts]
-        for place, condition in enumerate(CONDITIONS):
-            own = [(read_text.heads[place], read_text.far[place]) for read_text in read_texts]
-            record_view(folds.views["all", condition], samples, seen[0], *zip(*own, strict=True))
-        reduced = [read_text.heads[0].found.reduced for read_text in read_texts]
+        for condition, each in zip(CONDITIONS, zip(*read_texts, strict=True), strict=True):
+            every, last = zip(*each, strict=True)
+            record_view(folds.views["all", condition], samples, seen[0], *zip(*every, strict=True))
+            row = texts[0].whole.last_row.seen
+            record_view(folds.views["last", condition], samples, row, *zip(*last, strict=True))
+        reduced = [whole[0][0].found.reduced for whole, _ in read_texts]
         record_validity(folds.validity, samples, seen, reduced)
-        folds.add_last(self._last_rows(scores, seen, last))
 
     def _read(
         self,
         text: "_Text",
         scores: Scores,
         sample: int,
-        context: Float[Tensor, "sample head query vdim"],
-        last: Float[np.ndarray, "head key"],
-    ) -> "_Read":
-        """Return what is found in one text; fill the output, and the row of the last token."""
-        buffer, (heads, tokens) = self._buffer(scores), last.shape
+        context: Float[Tensor, "head query vdim"],
+    ) -> tuple[_Read, _Read]:
+        """Return what is found in one text, with and without sinks; fill the output."""
+        buffer, (heads, tokens) = self._buffer(scores), context.shape[:2]
+        blocks = blocks_of(text.whole.seen, self.engine.block_rows)
         whole, rest = (
-            TextHeads(self._layout, own, Totals.empty(heads, tokens, tokens, text.split))
-            for own in (text.seen, text.rest)
+            Gathered(self._layout, each, heads, text.split) for each in (text.whole, text.rest)
         )
+        last = np.zeros((heads, tokens), np.float32)
         for group in groups(scores, sample):
             tables = np.full((2, len(group), tokens, self._layout.columns), np.nan)
             looks = []
             for place, (number, head) in enumerate(group):
-                sums = whole.totals.of(number, tables[0, place], text.compared)
-                others = rest.totals.of(number, tables[1, place], text.rest_compared)
+                sums, others = (
+                    whole.sums(number, tables[0, place]),
+                    rest.sums(number, tables[1, place]),
+                )
                 look = _Look(text, sums, others, last[number])
-                read(
-                    self.engine, head, text.seen, buffer, context[sample, number], sums,
-                    look.rest, look,
-                )  # fmt: skip
+                read(self.engine, head, blocks, buffer, context[number], sums, look.rest, look)
                 looks.append(look)
-            targets = zip(*(x.targets for x in looks), strict=True)
-            whole.add(tables[0], text.compared, *targets)
-            targets = zip(*(x.rest_targets for x in looks), strict=True)
-            rest.add(tables[1], text.rest_compared, *targets)
-        chosen = spaced(np.arange(tokens), tokens, self._distance_rows)
+            whole.add(tables[0], np.stack([look.on.mass for look in looks]))
+            rest.add(tables[1], np.stack([look.rest_mass for look in looks]))
         far = distances(
-            self.engine, scores, sample, text.seen, text.rest.removed, whole.valid, rest.valid,
-            chosen,
+            self.engine, scores, sample, text.whole.seen, text.rest.seen.removed,
+            whole.rows.valid, rest.rows.valid,
+            spaced(np.arange(tokens), tokens, self._distance_rows),
         )  # fmt: skip
-        return _Read((whole.found(), rest.found()), far)
+        return (
+            ((whole.rows.found(), far[0]), whole.of_last(self.engine, last)),
+            ((rest.rows.found(), far[1]), rest.of_last(self.engine, last)),
+        )
 
     def _of_batch(self, scores: Scores, found: Ranges) -> list["_Text"]:
         """Return the texts of a batch; those of the batch before are known."""
@@ -145,22 +146,6 @@ class FusedTokenBattery(Fused[TokenBattery]):
         self._known = known
         return texts
 
-    @staticmethod
-    def _last_rows(
-        scores: Scores, seen: list[Seen], last: Float[np.ndarray, "head sample 1 key"]
-    ) -> Block:
-        key = np.arange(last.shape[-1])
-        support = np.stack(
-            [(x.first[-1] <= key) & (key < x.last[-1]) & x.counted[-1] for x in seen]
-        )
-        return Block(
-            last,
-            support[:, None],
-            scores.query_positions[-1:].numpy(),
-            seen[0].key_positions,  # kept anyway
-            scores.samples.numpy(),
-        )
-
 
 @dataclass(frozen=True)
 class _Text:
@@ -168,33 +153,28 @@ class _Text:
 
     Attributes
     ----------
-    seen, rest
-        What its rows see, with and without sinks.
-    compared, rest_compared
-        Rows that see the whole prefix, as `metrics.tokens.variation` compares them.
+    whole, rest
+        With and without sinks.
     targets
         Of head scores.
     split
         Length of the prefix.
     """
 
-    seen: Seen
-    rest: Seen
-    compared: Bool[np.ndarray, " query"]
-    rest_compared: Bool[np.ndarray, " query"]
+    whole: Conditioned
+    rest: Conditioned
     targets: TextTargets
     split: int
 
     @classmethod
     def of(cls, text: Tokens, seen: Seen) -> "_Text":
         split = -(-len(text.ids) // 2)
-        rest = replace(seen, removed=np.flatnonzero(text.sinks).astype(np.int32))
+        left = replace(seen, removed=np.flatnonzero(text.sinks).astype(np.int32))
+        targets = TextTargets(text.ids, left)
         return cls(
-            seen=seen,
-            rest=rest,
-            compared=_compared(seen, split),
-            rest_compared=_compared(rest, split),
-            targets=TextTargets(text.ids, rest),
+            whole=Conditioned(seen, _compared(seen, split), targets.number),
+            rest=Conditioned(left, _compared(left, split), targets.rest_number),
+            targets=targets,
             split=split,
         )
 
@@ -207,36 +187,23 @@ def _compared(seen: Seen, split: int) -> Bool[np.ndarray, " query"]:
     return np.asarray(seen.counted & (seen.first <= kept[0]) & (seen.last > kept[-1]))
 
 
-@dataclass(frozen=True)
-class _Read:
-    """What was found in a text, by condition: in its heads, and how far apart these are."""
-
-    heads: tuple[FoundText, FoundText]
-    far: tuple[Far, Far]
-
-
 class _Look:
     """What is gathered of one head of a text, block by block."""
 
     def __init__(
         self, text: _Text, sums: Sums, others: Sums, last: Float[np.ndarray, " key"]
     ) -> None:
-        self.sums, self.rest = sums, Rest(text.rest.removed, others)
-        self.on = TargetMass(len(text.seen.first))
+        self.sums, self.rest = sums, Rest(text.rest.seen.removed, others)
+        self.on = TargetMass(len(sums.table))
         self._targets, self._last = text.targets, last
 
     def __call__(self, rows: slice, low: int, weights: Tensor) -> None:
-        self.on.add(self._targets.of(rows), rows, low, weights)
+        self.on.add(self._targets.of(rows, low, weights.shape[1]), rows.start, weights)
         if rows.start + len(weights) == len(self.sums.table):
             self._last[low : low + weights.shape[1]] = weights[-1].numpy()
 
     @property
-    def targets(self) -> tuple[Targeted, Targeted]:
-        """Mass on targets by query and score, and how many they are."""
-        return self.on.mass, self.on.number
-
-    @property
-    def rest_targets(self) -> tuple[Targeted, Targeted]:
-        """The same of targets that are no sinks, of rows that sum to 1 without sinks."""
+    def rest_mass(self) -> Targeted:
+        """Mass on targets that are no sinks, of rows that sum to 1 without sinks."""
         share = self.rest.sums.table[:, FIXED.index("share")]
-        return divide(self.on.rest_mass, np.nan_to_num(share)[:, None]), self.on.rest_number
+        return divide(self.on.rest_mass, np.nan_to_num(share)[:, None])

@@ -1,10 +1,11 @@
 """One head of one sample after the other: its scores, block by block, through an engine."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from attnpipe.attention.adapter.scores import Scores, row_blocks
@@ -39,30 +40,63 @@ class Head:
         self, q: Float[Tensor, "row dim"], low: int, high: int, out: Float[Tensor, "row width"]
     ) -> Float[Tensor, "row width"]:
         """Return the logits of some queries for the keys ``low … high − 1``, in `out`."""
-        torch.mm(q, self.k[low:high].T, out=out)
-        if self.softcap is not None:
-            out.div_(self.softcap).tanh_().mul_(self.softcap)
-        return out
+        return cap(torch.mm(q, self.k[low:high].T, out=out), self.softcap)
 
 
-def heads_of(scores: Scores, sample: int, *, packed: bool = True) -> Iterator[Head]:
-    """Yield the heads of one sample of a batch, by its place in the batch.
+def cap(logits: Float[Tensor, "*shape"], softcap: float | None) -> Float[Tensor, "*shape"]:
+    """Bound logits, in place."""
+    if softcap is not None:
+        logits.div_(softcap).tanh_().mul_(softcap)
+    return logits
 
-    `packed`: keys and values are laid out for many blocks of queries.
-    """
+
+def heads_of(scores: Scores, sample: int) -> Iterator[Head]:
+    """Yield the heads of one sample of a batch, by its place in the batch."""
     shared = scores.q.shape[1] // scores.k.shape[1]
     for head in range(scores.q.shape[1]):
         if head % shared == 0:
-            k, v = (x[sample, head // shared].float() for x in (scores.k, scores.v))
-            if packed:
-                k, v = k.contiguous(), v.contiguous()
+            own = (x[sample, head // shared] for x in (scores.k, scores.v))
+            k, v = (x.float().contiguous() for x in own)  # laid out for many blocks of queries
         yield Head(scores.q[sample, head].float() * scores.scale, k, v, scores.softcap)
+
+
+@dataclass(frozen=True)
+class RowBlock:
+    """Neighbouring rows, and what they see: the same in every head.
+
+    Attributes
+    ----------
+    rows
+        The rows.
+    first, last, counted
+        As in `Seen`.
+    low, high
+        They see keys of ``low … high − 1``; none if these are no keys.
+    """
+
+    rows: slice
+    first: Int[np.ndarray, " row"]
+    last: Int[np.ndarray, " row"]
+    counted: Bool[np.ndarray, " row"]
+    low: int
+    high: int
+
+
+def blocks_of(seen: Seen, size: int) -> list[RowBlock]:
+    """Return the rows of a sample in blocks."""
+    found = []
+    for rows in row_blocks(len(seen.first), size):
+        first, last, counted = seen.first[rows], seen.last[rows], seen.counted[rows]
+        sees = first < last
+        low, high = (int(first[sees].min()), int(last[sees].max())) if sees.any() else (0, 0)
+        found.append(RowBlock(rows, first, last, counted, low, high))
+    return found
 
 
 def read(
     engine: Engine,
     head: Head,
-    seen: Seen,
+    blocks: Sequence[RowBlock],
     buffer: Float[Tensor, " _"],
     context: Float[Tensor, "query vdim"],
     sums: Sums,
@@ -77,8 +111,8 @@ def read(
         What turns scores into weights.
     head
         The head.
-    seen
-        What its rows see.
+    blocks
+        Its rows, at most `engine.block_rows` in each.
     buffer
         Room for a block of scores; overwritten.
     context
@@ -88,16 +122,17 @@ def read(
     look
         Is shown the weights of each block.
     """
-    for rows in row_blocks(len(head.q), engine.block_rows):
-        first, last, counted = seen.first[rows], seen.last[rows], seen.counted[rows]
-        sees = first < last
-        if not sees.any():
+    for block in blocks:
+        rows, low, high = block.rows, block.low, block.high
+        if low == high:
             context[rows] = 0.0
             continue
-        low, high = int(first[sees].min()), int(last[sees].max())
-        shape = (len(first), high - low)
+        shape = (len(block.first), high - low)
         weights = head.logits(head.q[rows], low, high, buffer[: shape[0] * shape[1]].view(shape))
-        engine.rows(weights, first, last, counted, low=low, query=rows.start, sums=sums, rest=rest)
+        engine.rows(
+            weights, block.first, block.last, block.counted,
+            low=low, query=rows.start, sums=sums, rest=rest,
+        )  # fmt: skip
         if look is not None:
             look(rows, low, weights)
         torch.mm(weights, head.v[low:high], out=context[rows])

@@ -174,14 +174,10 @@ def record(
         entropy=stacked([one.entropy for one in reduced]),
         log_n=stacked([one.log_n for one in reduced]),
     )
-    labels = np.unique(np.concatenate([own for one in reduced for own in one.peaks]))
-    counts = [
-        [np.bincount(np.searchsorted(labels, own), minlength=len(labels)) for own in one.peaks]
-        for one in reduced
-    ]
+    labels, counts = _counts([one.peaks for one in reduced])
     folds.peaks.tally.add(
         (heads, samples, labels),
-        count=np.stack(counts, axis=1).astype(np.float64),
+        count=counts,
         rows=stacked([one.several for one in reduced]),
     )
 
@@ -207,6 +203,18 @@ def record_validity(
     count = [reasons(own, one.valid) for own, one in zip(seen, found, strict=True)]
     labels = (np.arange(len(count[0])), samples, np.arange(count[0].shape[1]))
     fold.tally.add(labels, count=np.stack(count, axis=1))
+
+
+def _counts(
+    peaks: Sequence[Sequence[Int[np.ndarray, " _"]]],
+) -> tuple[Int[np.ndarray, " lag"], Float[np.ndarray, "head sample lag"]]:
+    """Return all lags that occur, and how often they do, from those of samples and heads."""
+    several = [own for each in peaks for own in each if len(own)]
+    low = min((int(own.min()) for own in several), default=0)
+    size = max((int(own.max()) for own in several), default=-1) - low + 1
+    counts = np.array([[np.bincount(own - low, minlength=size) for own in one] for one in peaks])
+    used = np.flatnonzero(counts.any(axis=(0, 1)))
+    return used + low, counts[..., used].swapaxes(0, 1).astype(np.float64)
 
 
 def _sum_and_count(

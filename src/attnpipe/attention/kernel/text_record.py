@@ -61,23 +61,29 @@ class TextHeads:
         self,
         tables: Float[np.ndarray, "head query column"],
         compared: Bool[np.ndarray, " query"],
-        masses: Sequence[Float[np.ndarray, "query score"]],
-        numbers: Sequence[Float[np.ndarray, "query score"]],
+        masses: Float[np.ndarray, "head query score"],
+        number: Float[np.ndarray, "query score"],
     ) -> None:
-        """Take in what an engine found in some heads; `compared`: rows that see the prefix."""
+        """Take in what an engine found in some heads.
+
+        Parameters
+        ----------
+        tables
+            Of the heads.
+        compared
+            Rows that see the prefix.
+        masses, number
+            Mass on targets of head scores, and how many targets there are.
+        """
         table = self.seen.table(self.layout, tables)
         # A row on sinks alone is no fault, and has no statistics without them.
         valid = table["share"] >= LEAST_LEFT
         table.values[~valid] = np.nan
-        by_head = [
-            score_sums(mass, number, own, self.seen.n)
-            for mass, number, own in zip(masses, numbers, valid, strict=True)
-        ]
         compares = compared & valid & (np.where(valid, table["prefix"], 0.0) >= LEAST_LEFT)
         self.groups.append(
             Group(
                 reduced=reduce(table, self.seen, valid),
-                scores={name: np.stack([one[name] for one in by_head]) for name in by_head[0]},
+                scores=score_sums(masses, number, valid, self.seen.n),
                 prefix_entropy=np.where(compares, table["prefix_entropy"], 0.0).sum(axis=1),
                 prefix_rows=compares.sum(axis=1).astype(np.float64),
             )
@@ -141,7 +147,7 @@ def record_view(
         count=np.stack([one.count for one in far], axis=-1),
     )
     view.variation.tally.add(
-        (heads, samples, np.arange(prefixes[0].shape[1])),
+        (heads, samples, seen.key_positions[: prefixes[0].shape[1]]),
         mass=stacked(prefixes),
         entropy=stacked([text.prefix_entropy for text in texts]),
         rows=stacked([text.prefix_rows for text in texts]),

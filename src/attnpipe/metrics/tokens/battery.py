@@ -50,7 +50,6 @@ class TokenBattery:
             for condition in CONDITIONS
             for which in WHICH
         }
-        self._last: list[Block] = []
 
     @property
     def views(self) -> Mapping[tuple[Which, Condition], View]:
@@ -58,13 +57,6 @@ class TokenBattery:
 
         Rows are ``all`` and ``last``; the condition is None (all keys) or ``sinks_removed``.
         """
-        while self._last:
-            block = self._last.pop(0)
-            rows = Rows.from_block(block, self.options.row_tolerance)
-            for found in aligned(rows, self.texts, self.options.row_tolerance):
-                last = last_row(found, self.texts)
-                if last is not None:
-                    self._add("last", last)
         return self._views
 
     def add(self, rows: Rows) -> None:
@@ -75,14 +67,6 @@ class TokenBattery:
             last = last_row(found, self.texts)
             if last is not None:
                 self._add("last", last)
-
-    def add_last(self, block: Block) -> None:
-        """Take in some rows for the views on last rows alone; others are passed over.
-
-        They are kept as they are until a view is asked for: what the folds make of a row takes
-        many times the room, and the model is to go on first. The block must not be changed.
-        """
-        self._last.append(block)
 
     def update(self, block: Block) -> None:
         """Take in some rows; each row is given exactly once."""
