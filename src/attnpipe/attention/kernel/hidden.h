@@ -119,7 +119,7 @@ static void hide_again(Whole *row) {
 
 /* Newest and oldest quarter, and the k last: what the others have, and the hidden keys there. */
 static void edges(Whole *row, const Asked *asked, const Quarters *quarter, double factor,
-                  double *out) {
+                  const double *rest, double *out) {
     int n = row->n;
     out[NEWEST] = quarter->newest * factor;
     out[OLDEST] = quarter->oldest * factor;
@@ -127,9 +127,15 @@ static void edges(Whole *row, const Asked *asked, const Quarters *quarter, doubl
         if (row->hidden->key[i] >= n - n / 4) out[NEWEST] += row->added[i];
         if (row->hidden->key[i] < n / 4) out[OLDEST] += row->added[i];
     }
+    double *recent = out + FIXED + asked->n_top;
+    int most = asked->n_recent ? asked->recent[asked->n_recent - 1] : 0, k = row->hidden->n;
+    if (k > 0 && row->hidden->key[k - 1] < n - most) { /* none of the newest is hidden */
+        for (int i = 0; i < asked->n_recent; i++)
+            recent[i] = rest[FIXED + asked->n_top + i] * row->left;
+        return;
+    }
     put_back(row);
-    last_masses(row->weights, n, &NONE, asked->recent, asked->n_recent, 1.0,
-                out + FIXED + asked->n_top);
+    last_masses(row->weights, n, &NONE, asked->recent, asked->n_recent, 1.0, recent);
     hide_again(row);
 }
 
@@ -173,7 +179,7 @@ static int measure_all(Whole *row, const Asked *asked, double *rest, double *out
     out[PEAK] = peak_of_all(row, rest, highest);
     out[OFFSET] -= out[PEAK];
     out[SHARE] = 1.0;
-    edges(row, asked, &quarter, ratio / z, out);
+    edges(row, asked, &quarter, ratio / z, rest, out);
     if (total == 0.0) fill(rest, columns, NAN);
     rest[SHARE] = row->left;
     return 1;

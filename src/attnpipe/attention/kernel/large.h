@@ -17,8 +17,8 @@ static float threshold(const Ranking *r, int want) {
 /* Of each group of values whose number is given, find those that reach a threshold: their numbers.
  * Group g has the values LANES apart in a strip. Return how many; -1: more than there is room. */
 static int find(const float *values, int n, const int32_t *groups, int n_groups,
-                float least_weight, int32_t *hit) {
-    int hits = 0;
+                uint32_t least_bits, int32_t *hit) {
+    size_t hits = 0;
     for (int i = 0; i < n_groups; i++) {
         int place = (int)((unsigned)groups[i] / LANES * STRIP + (unsigned)groups[i] % LANES);
         if (hits > MOST_LARGE - STRIP / LANES) return -1;
@@ -26,16 +26,16 @@ static int find(const float *values, int n, const int32_t *groups, int n_groups,
 #pragma GCC unroll 4
             for (int j = 0; j < STRIP; j += LANES) {
                 hit[hits] = place + j;
-                hits += values[place + j] >= least_weight;
+                hits += bits_of(values[place + j]) >= least_bits;
             }
         } else {
             for (int j = place; j < n; j += LANES) {
                 hit[hits] = j;
-                hits += values[j] >= least_weight;
+                hits += bits_of(values[j]) >= least_bits;
             }
         }
     }
-    return hits;
+    return (int)hits;
 }
 
 /* Copy the weights that reach a threshold; return how many, 0 if there is not room for them.
@@ -49,34 +49,35 @@ static int find_large(const float *weights, int n, float least_weight, float *ma
     for (int j = 0; j < wide; j += LANES) {
         const float *m = maxima + j * (STRIP / LANES);
         for (int lane = 0; lane < LANES; lane++) {
-            float a = larger(m[lane], m[lane + LANES]);
-            widest[j + lane] = larger(a, larger(m[lane + 2 * LANES], m[lane + 3 * LANES]));
+            float a = larger_weight(m[lane], m[lane + LANES]);
+            float b = larger_weight(m[lane + 2 * LANES], m[lane + 3 * LANES]);
+            widest[j + lane] = larger_weight(a, b);
         }
     }
+    uint32_t least_bits = bits_of(least_weight);
     int hits = 0;
     for (int j = 0; j < wide; j++) {
         if (hits == MOST_LARGE) return 0;
         first[hits] = j;
-        hits += widest[j] >= least_weight;
+        hits += bits_of(widest[j]) >= least_bits;
     }
-    hits = find(maxima, groups, first, hits, least_weight, second);
-    hits = find(weights, n, second, hits, least_weight, first);
+    hits = find(maxima, groups, first, hits, least_bits, second);
+    hits = find(weights, n, second, hits, least_bits, first);
     for (int i = 0; i < hits; i++) found[i] = weights[first[i]];
     return hits < 0 ? 0 : hits;
 }
 
-/* Put few weights in ascending order, without branches: each is put where the number of smaller ones says, and of
- * equal ones before it. Behind the n weights there is room for LANES. */
+/* Put few weights in ascending order, without branches: each is put where the number of smaller
+ * ones, and of equal ones before it, says. Behind the n weights there is room for LANES. */
 static void sort_few(float *weights, int n, float *sorted) {
-    for (int lane = 0; lane < LANES; lane++) weights[n + lane] = -1.0f;
     int32_t rank[MOST_LARGE + LANES];
+    memset(weights + n, 0, sizeof(float) * LANES);
     for (int start = 0; start < n; start += LANES) {
 #pragma omp simd
         for (int j = start; j < start + LANES; j++) {
-            float own = weights[j];
+            uint32_t own = bits_of(weights[j]);
             int32_t smaller = 0;
-            for (int i = 0; i < n; i++)
-                smaller += (weights[i] < own) | ((weights[i] <= own) & (i < j));
+            for (int i = 0; i < n; i++) smaller += bits_of(weights[i]) < own + (uint32_t)(i < j);
             rank[j] = smaller;
         }
     }

@@ -55,7 +55,7 @@ static inline void visit(float *restrict s, float largest, float lag, Ranking *r
             g += gap * gap;
             a += pull;
             b += pull * distance;
-            m = e > m ? e : m;
+            m = larger_weight(e, m);
         }
         sums->mass[lane] += z;
         sums->energy[lane] += d;
