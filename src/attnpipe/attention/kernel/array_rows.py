@@ -1,10 +1,10 @@
 """The engine in torch and numpy alone: for machines without a C compiler."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int32
+from jaxtyping import Bool, Float, Int, Int32
 from torch import Tensor
 
 from attnpipe.attention.kernel.array_hidden import complete, put_back, weigh
@@ -81,21 +81,27 @@ class ArrayRows:
         weights = _of_rows(scores, chosen)
         rows = Rows(weights, depth, keys, peak, np.where(chosen, total, 1.0), split)
         found = statistics(rows, self._layout, self._spare)
-        table = found.table
+        table, gone = found.table, hidden.of_rows(chosen)
+        given = [_Given(sums, chosen, np.where(chosen, 1.0, 0.0))]
         if rest is not None:
             left = np.where((total > 0)[:, None], table, np.nan)
             left[:, _SHARE] = hidden.left
             enough = chosen & (hidden.left >= LEAST_LEFT)
-            self._add(weights, left, chosen, enough, rest.sums, low, query)
+            again = np.where(enough, 1.0 / np.where(enough, hidden.left, 1.0), 0.0)
+            given.append(_Given(rest.sums, chosen, again))
+            given[1].fill(left, low, query)
         scale(scores, np.where(sees, hidden.left, 0.0))
         if len(keys.hidden):
             weights = _of_rows(scores, chosen)
             table = complete(
-                weights, keys, hidden.of_rows(chosen), largest[:, 0], found, split, self._layout,
-                self._spare,
-            )  # fmt: skip
+                weights, keys, gone, largest[:, 0], found, split, self._layout, self._spare
+            )
+            weights[:, torch.from_numpy(keys.hidden)] = 0.0
+        given[0].fill(table, low, query)
+        self._add(_of_rows(scores, chosen), given, low, query)
+        if len(keys.hidden):
+            given[0].add_hidden(gone.added, keys.hidden, low, query)
             put_back(scores, keys, hidden)
-        self._add(weights, table, chosen, chosen, sums, low, query)
 
     @staticmethod
     def _weights_alone(
@@ -147,42 +153,81 @@ class ArrayRows:
         self._spare = Spare()
 
     def _add(
-        self,
-        weights: Float[Tensor, "row width"],
-        table: Float[np.ndarray, "row column"],
-        chosen: Bool[np.ndarray, " row"],
-        counted: Bool[np.ndarray, " row"],
-        sums: Sums,
-        low: int,
-        query: int,
+        self, weights: Float[Tensor, "row width"], given: "list[_Given]", low: int, query: int
     ) -> None:
-        """Add rows: all that are chosen to the table, those that are counted to the sums."""
-        width, stop = weights.shape[1], query + len(weights)
-        table[:, _PEAK] += low
-        sums.table[query:stop][chosen] = table[chosen]
-        factor = torch.from_numpy(counted.astype(np.float32))
-        sums.mass[low : low + width] += (factor @ weights).numpy()
-        self._add_steps(weights, factor, low - stop + len(sums.table), sums)
-        prefix, split = table[:, _PREFIX], min(width, len(sums.prefix) - low)
-        compared = counted & sums.compared[query:stop] & (prefix >= LEAST_LEFT)
-        if compared.any():
-            share = np.where(compared, 1.0 / np.where(compared, prefix, 1.0), 0.0)
-            part = torch.from_numpy(share.astype(np.float32)) @ weights[:, :split]
-            sums.prefix[low : low + split] += part.numpy()
+        """Add rows, hidden keys being 0, to all sums at once."""
+        rows, width = weights.shape
+        factors = torch.from_numpy(np.stack([each.factor for each in given]).astype(np.float32))
+        mass, steps = (factors @ weights).numpy(), self._by_step(weights, factors).numpy()
+        begin = low - query - rows + len(given[0].sums.table)
+        for own, of_key, of_step in zip(given, mass, steps, strict=True):
+            own.sums.mass[low : low + width] += of_key
+            own.sums.by_step[begin : begin + width + rows - 1] += of_step
+        shares = np.stack([each.of_prefix(query) for each in given])
+        if shares.any():
+            split = min(width, len(given[0].sums.prefix) - low)
+            parts = torch.from_numpy(shares.astype(np.float32)) @ weights[:, :split]
+            for own, part in zip(given, parts.numpy(), strict=True):
+                own.sums.prefix[low : low + split] += part
 
-    def _add_steps(
-        self,
-        weights: Float[Tensor, "row width"],
-        factor: Float[Tensor, " row"],
-        begin: int,
-        sums: Sums,
-    ) -> None:
-        """Add weights by key − query: rows are laid out one step apart, then summed."""
+    def _by_step(
+        self, weights: Float[Tensor, "row width"], factors: Float[Tensor, "sum row"]
+    ) -> Float[Tensor, "sum step"]:
+        """Return sums by key − query: rows are laid out one step apart, then summed."""
         rows, width = weights.shape
         skewed = self._spare.empty("depth", (rows, width + rows)).zero_()
         skewed.as_strided((rows, width), (width + rows - 1, 1), rows - 1).copy_(weights)
-        steps = width + rows - 1
-        sums.by_step[begin : begin + steps] += (factor @ skewed)[:steps].numpy()
+        return (factors @ skewed)[:, :-1]
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Rows of a block that are given to sums.
+
+    Attributes
+    ----------
+    sums
+        What they are added to.
+    chosen
+        Rows that are distributions.
+    factor
+        By which each row is multiplied; 0: it stays out.
+    """
+
+    sums: Sums
+    chosen: Bool[np.ndarray, " row"]
+    factor: Float[np.ndarray, " row"]
+
+    def fill(self, table: Float[np.ndarray, "row column"], low: int, query: int) -> None:
+        """Fill the rows of the table, whose peaks are changed to count from the first key."""
+        table[:, _PEAK] += low
+        self.sums.table[query : query + len(table)][self.chosen] = table[self.chosen]
+
+    def of_prefix(self, query: int) -> Float[np.ndarray, " row"]:
+        """Return the factors that make rows sum to 1 on the prefix."""
+        own = slice(query, query + len(self.chosen))
+        prefix = self.sums.table[own, _PREFIX]
+        counts = self.chosen & self.sums.compared[own]
+        counts[counts] = prefix[counts] >= LEAST_LEFT
+        return np.where(counts, self.factor / np.where(counts, prefix, 1.0), 0.0)
+
+    def add_hidden(
+        self,
+        added: Float[np.ndarray, "row hidden"],
+        keys: Int[np.ndarray, " hidden"],
+        low: int,
+        query: int,
+    ) -> None:
+        """Add the weights of hidden keys of the block."""
+        rows = len(added)
+        begin = low - query - rows + len(self.sums.table)
+        own = added * self.factor[:, None]
+        early = self.of_prefix(query) @ added
+        for i, key in enumerate(keys.tolist()):
+            self.sums.mass[low + key] += own[:, i].sum()
+            self.sums.by_step[begin + key : begin + key + rows] += own[::-1, i]
+            if low + key < len(self.sums.prefix):
+                self.sums.prefix[low + key] += early[i]
 
 
 def divergence(
