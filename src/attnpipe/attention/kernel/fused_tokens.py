@@ -92,8 +92,9 @@ class FusedTokenBattery(Fused[TokenBattery]):
         for condition, each in zip(CONDITIONS, zip(*read_texts, strict=True), strict=True):
             every, last = zip(*each, strict=True)
             record_view(folds.views["all", condition], samples, seen[0], *zip(*every, strict=True))
-            row = texts[0].whole.last_row.seen
-            record_view(folds.views["last", condition], samples, row, *zip(*last, strict=True))
+            for i, (found_text, far) in enumerate(last):  # each sees keys of its own
+                view, row = folds.views["last", condition], texts[i].whole.last_row.seen
+                record_view(view, samples[i : i + 1], row, [found_text], [far])
         reduced = [whole[0][0].found.reduced for whole, _ in read_texts]
         record_validity(folds.validity, samples, seen, reduced)
 
