@@ -86,22 +86,45 @@ class Gathered:
         self._last.append((tables[:, -1:].copy(), masses[:, -1:].copy()))
         self.rows.add(tables, self._text.compared, masses, self._text.number)
 
-    def of_last(
+    def last_row(self) -> "LastRow":
+        """Return what is known of the last row, without the sums over all."""
+        tables, masses = (np.concatenate(each) for each in zip(*self._last, strict=True))
+        split = self.rows.totals.prefix.shape[1]
+        return LastRow(self._layout, self._text, split, tables, masses)
+
+
+@dataclass(frozen=True)
+class LastRow:
+    """What is known of the last row of all heads but its weights.
+
+    Attributes
+    ----------
+    layout, text, split
+        As for `Gathered`.
+    tables, masses
+        What the engine found in it, and its masses on targets.
+    """
+
+    layout: Layout
+    text: Conditioned
+    split: int
+    tables: Float[np.ndarray, "head 1 column"]
+    masses: ByHead
+
+    def found(
         self, engine: Engine, weights: Float[np.ndarray, "head key"]
     ) -> tuple[FoundText, Far]:
-        """Return what is found in the last row, given its weights on all keys."""
-        text, keys = self._text.last_row, self._text.last_keys
-        tables, masses = (np.concatenate(each) for each in zip(*self._last, strict=True))
+        """Return what is found in it, given its weights on all keys."""
+        text, keys, tables = self.text.last_row, self.text.last_keys, self.tables.copy()
         share, prefix = tables[:, 0, _SHARE], tables[:, 0, _PREFIX]
         valid = share >= LEAST_LEFT
         tables[..., _PEAK] -= keys.start
         mass = _over(weights[:, keys], share, valid)
         mass[:, text.seen.removed] = 0.0
         compares = valid & text.compared & (prefix >= LEAST_LEFT)
-        split = max(0, self.rows.totals.prefix.shape[1] - keys.start)
-        early = _over(mass[:, :split], prefix, compares)
-        heads = TextHeads(self._layout, text.seen, Totals(mass, mass, early))
-        heads.add(tables, text.compared, masses, text.number)
+        early = _over(mass[:, : max(0, self.split - keys.start)], prefix, compares)
+        heads = TextHeads(self.layout, text.seen, Totals(mass, mass, early))
+        heads.add(tables, text.compared, self.masses, text.number)
         rows = torch.from_numpy(mass.astype(np.float32))[:, None]
         count = valid.astype(np.float64)
         far = Far(engine.distances(rows, valid[:, None]), np.outer(count, count))

@@ -1,14 +1,16 @@
 """All streaming folds of texts, computed beside the attention itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from attnpipe.attention.adapter.scores import Scores
-from attnpipe.attention.kernel.condition import Conditioned, Gathered
-from attnpipe.attention.kernel.engine import Kind
+from attnpipe.attention.kernel.condition import Conditioned, Gathered, LastRow
+from attnpipe.attention.kernel.engine import Engine, Kind
 from attnpipe.attention.kernel.far import distances
 from attnpipe.attention.kernel.fused import Fused, groups, seen_by
 from attnpipe.attention.kernel.heads import blocks_of, read
@@ -23,11 +25,8 @@ from attnpipe.metrics.reduce import divide
 from attnpipe.metrics.tokens.battery import CONDITIONS, TokenBattery
 from attnpipe.metrics.tokens.head_distances import ROWS, spaced
 from attnpipe.metrics.tokens.texts import Texts, Tokens
+from attnpipe.metrics.tokens.view import Condition, View, Which
 from attnpipe.schema.analysis import MetricsSpec
-
-_Found = tuple[FoundText, Far]
-_Read = tuple[_Found, _Found]
-"""What was found in a text, and how far apart its heads are: of all rows, and of the last."""
 
 
 class FusedTokenBattery(Fused[TokenBattery]):
@@ -89,13 +88,12 @@ class FusedTokenBattery(Fused[TokenBattery]):
             self._read(text, scores, sample, context[sample]) for sample, text in enumerate(texts)
         ]
         self.engine.forget()
-        for condition, each in zip(CONDITIONS, zip(*read_texts, strict=True), strict=True):
-            every, last = zip(*each, strict=True)
+        for place, condition in enumerate(CONDITIONS):
+            every = [one.every[place] for one in read_texts]
             record_view(folds.views["all", condition], samples, seen[0], *zip(*every, strict=True))
-            for i, (found_text, far) in enumerate(last):  # each sees keys of its own
-                view, row = folds.views["last", condition], texts[i].whole.last_row.seen
-                record_view(view, samples[i : i + 1], row, [found_text], [far])
-        reduced = [whole[0][0].found.reduced for whole, _ in read_texts]
+        for sample, one in zip(samples.tolist(), read_texts, strict=True):
+            folds.later(partial(_record_last, self.engine, one.last, one.weights, sample))
+        reduced = [one.every[0][0].found.reduced for one in read_texts]
         record_validity(folds.validity, samples, seen, reduced)
 
     def _read(
@@ -104,7 +102,7 @@ class FusedTokenBattery(Fused[TokenBattery]):
         scores: Scores,
         sample: int,
         context: Float[Tensor, "head query vdim"],
-    ) -> tuple[_Read, _Read]:
+    ) -> "_Read":
         """Return what is found in one text, with and without sinks; fill the output."""
         buffer, (heads, tokens) = self._buffer(scores), context.shape[:2]
         blocks = blocks_of(text.whole.seen, self.engine.block_rows)
@@ -130,10 +128,8 @@ class FusedTokenBattery(Fused[TokenBattery]):
             whole.rows.valid, rest.rows.valid,
             spaced(np.arange(tokens), tokens, self._distance_rows),
         )  # fmt: skip
-        return (
-            ((whole.rows.found(), far[0]), whole.of_last(self.engine, last)),
-            ((rest.rows.found(), far[1]), rest.of_last(self.engine, last)),
-        )
+        every = (whole.rows.found(), far[0]), (rest.rows.found(), far[1])
+        return _Read(every, (whole.last_row(), rest.last_row()), last)
 
     def _of_batch(self, scores: Scores, found: Ranges) -> list["_Text"]:
         """Return the texts of a batch; those of the batch before are known."""
@@ -186,6 +182,42 @@ def _compared(seen: Seen, split: int) -> Bool[np.ndarray, " query"]:
     if len(kept) < 2:
         return np.zeros(len(seen.first), bool)
     return np.asarray(seen.counted & (seen.first <= kept[0]) & (seen.last > kept[-1]))
+
+
+_Found = tuple[FoundText, Far]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What was found in a text, with and without sinks.
+
+    Attributes
+    ----------
+    every
+        In its heads, and how far apart these are.
+    last
+        In its last row.
+    weights
+        The last row.
+    """
+
+    every: tuple[_Found, _Found]
+    last: tuple[LastRow, LastRow]
+    weights: Float[np.ndarray, "head key"]
+
+
+def _record_last(
+    engine: Engine,
+    last: tuple[LastRow, LastRow],
+    weights: Float[np.ndarray, "head key"],
+    sample: int,
+    views: Mapping[tuple[Which, Condition], View],
+) -> None:
+    """Add the last row of a text, which sees keys of its own, to the views on last rows."""
+    for condition, row in zip(CONDITIONS, last, strict=True):
+        found, far = row.found(engine, weights)
+        seen, view = row.text.last_row.seen, views["last", condition]
+        record_view(view, np.array([sample]), seen, [found], [far])
 
 
 class _Look:

@@ -1,6 +1,6 @@
 """All streaming folds over the rows of texts as one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from attnpipe.schema.analysis import MetricsSpec
 
 CONDITIONS: tuple[Condition, ...] = (None, "sinks_removed")
 WHICH: tuple[Which, ...] = ("all", "last")
+
+Views = Mapping[tuple[Which, Condition], View]
 
 
 class TokenBattery:
@@ -50,13 +52,16 @@ class TokenBattery:
             for condition in CONDITIONS
             for which in WHICH
         }
+        self._later: list[Callable[[Views], None]] = []
 
     @property
-    def views(self) -> Mapping[tuple[Which, Condition], View]:
+    def views(self) -> Views:
         """``(rows, condition)`` → the folds.
 
         Rows are ``all`` and ``last``; the condition is None (all keys) or ``sinks_removed``.
         """
+        while self._later:
+            self._later.pop(0)(self._views)
         return self._views
 
     def add(self, rows: Rows) -> None:
@@ -67,6 +72,13 @@ class TokenBattery:
             last = last_row(found, self.texts)
             if last is not None:
                 self._add("last", last)
+
+    def later(self, fill: Callable[[Views], None]) -> None:
+        """Have the views on last rows filled when a view is next asked for.
+
+        What the folds make of a row takes many times its room, and the model is to go on first.
+        """
+        self._later.append(fill)
 
     def update(self, block: Block) -> None:
         """Take in some rows; each row is given exactly once."""
