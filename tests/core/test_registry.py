@@ -16,6 +16,8 @@ MEMBERS = {"ratio": "fractions:Fraction", "lookup": "tests_of_no_module:nothing"
         ("lstm_smal", ["mlp_last", "lstm_small"], "did you mean 'lstm_small'?"),
         ("xyz", ["mlp_last", "lstm_small"], "known: mlp_last, lstm_small"),
         ("", ["a"], "known: a"),
+        ("sinks", ["all_keys", "sinks_removed"], "did you mean 'sinks_removed'?"),
+        ("window", ["kind", "keys"], "known: kind, keys"),
     ],
 )
 def test_a_hint_is_the_nearest_name_or_all_of_them(name: str, known: list[str], hint: str) -> None:

@@ -47,6 +47,20 @@ OVERRIDES = {
     "+models.x={kind: lstm}": "'models.x.label' has no value",
     "+model@models.x=lstm_smal": "unknown model 'lstm_smal': did you mean 'lstm_small'?",
     "+modle@models.x=lstm_small": "unknown config group 'modle': did you mean 'model'?",
+    "model@models.wide=lstm_small_simple": (
+        "no 'models.wide' to replace; to add it, write +model@models.wide=lstm_small_simple"
+    ),
+    "+model@models.lstm_small=lstm_small_simple": (
+        "the study has 'models.lstm_small' already; write model@models.lstm_small=lstm_small_simple"
+    ),
+    "+model@models.x=lstm_small +model@models.x=mlp_last": "the study has 'models.x' already",
+    "+models.x.hidden=3": (
+        "'models.x' has no 'kind'; give models.x.kind, too, or begin with a model of config/model: "
+        "+model@models.x=<member>"
+    ),
+    "+models.x={label: x} models.x.attention={}": "unknown key 'attention' in 'models.x'",
+    "models={}": "changes nothing, as entries are merged; remove each of them by its name, e.g. "
+    "~models.mlp_last",
     "~models.lstm_small": "models.lstm_small_simple.baseline is 'lstm_small', which is no other",
     "models.lstm_small_simple.baseline=null": (
         "models.lstm_small_simple: a model with attention must name its 'baseline' model"
@@ -66,6 +80,13 @@ OVERRIDES = {
     "data.lead=0": "'data.lead' is 0",
     "data.probe_samples=3": "'data.probe_samples' is 3",
     "data.kind=geomag": "'data.kind' is 'geomag': did you mean 'geomagnetic'?",
+    "data.kind=csv": "leaves all other keys of data as they are; choose study=csv beside",
+    "data.kind=sentences": "choose study=encoder beside overrides instead",
+    "data=steering": (
+        "leaves name, title, analysis.contrast.accuracy_threshold as study 'geomagnetic' has them "
+        "for its own data; choose study=steering beside overrides, or give these, too"
+    ),
+    "data=steering name=mine": "leaves title, analysis.contrast.accuracy_threshold as study",
     "data=stering": "unknown data 'stering': did you mean 'steering'?",
     "data.test_fraction=0.9": "data: validation_fraction + test_fraction must stay below 0.9",
     "data.path=/nowhere.h5": "'/nowhere.h5'",
@@ -90,6 +111,9 @@ OVERRIDES = {
     "name=../evil": "'name' is '../evil'",
     "+models.a/b={kind: mlp}": "not in Hydra's grammar",
     "models.lstm_small.hidden": "not in Hydra's grammar",
+    "figure.show.entropy.color=#0072B2": (
+        """all in single ones: overrides='figure.show.entropy.color="#0072B2"'"""
+    ),
     "study=steering": "give it as study=… beside overrides",
     "scale=published": "give it as scale=… beside overrides",
     "hydra.run.dir=/tmp": "is for Hydra's own runner",
@@ -149,10 +173,38 @@ def test_a_part_that_no_prompt_has_is_named(mistake):
     assert "\n" not in str(error.value)
 
 
+def test_other_data_may_be_put_into_a_study_with_all_that_goes_with_them():
+    given = "data=steering name=mine title=Mine analysis.contrast.accuracy_threshold=0.05"
+    spec = load_study(CONFIG, {"overrides": given}).spec
+    assert (spec.data.kind, spec.name) == ("steering", "mine")
+    assert load_study(CONFIG, {"overrides": "data=geomagnetic"}).spec.data.kind == "geomagnetic"
+
+
+def test_a_model_of_the_study_may_be_replaced():
+    given = "model@models.lstm_small_simple=lstm_medium_simple ~models.lstm_medium_simple"
+    spec = load_study(CONFIG, {"overrides": given}).spec
+    assert spec.models["lstm_small_simple"].label == "LSTM medium + simple"
+
+
 def test_parts_of_prompts_may_be_chosen():
     chosen = "data.system=Hello figure.show.segment_mass.spans=[system,question,examples_answers]"
     spec = load_study(CONFIG, {"study": "prompts", "overrides": chosen}).spec
     assert spec.figure.show["segment_mass"].spans == ["system", "question", "examples_answers"]
+
+
+SAVED_MISTAKES = {
+    "data.prefixes.B=A": "'data.prefixes' is empty; to add 'B', write +data.prefixes.B=A",
+    "data.window=50": "unknown key 'window' in 'data': known: kind, name, path,",
+}
+
+
+@pytest.mark.parametrize("mistake", SAVED_MISTAKES)
+def test_a_mistake_about_saved_weights_is_named(tmp_path, mistake):
+    with pytest.raises(UserError) as error:
+        load_study(
+            CONFIG, {"study": "saved_weights", "overrides": f"data.path={tmp_path} {mistake}"}
+        )
+    assert SAVED_MISTAKES[mistake] in str(error.value)
 
 
 def test_a_label_for_weights_that_are_not_there_is_named(tmp_path):

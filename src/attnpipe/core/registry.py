@@ -7,10 +7,14 @@ from typing import Any
 
 from attnpipe.core.errors import UserError
 
+NEAR = 0.65
+"""Similarity from which a name may be a misspelling: `kind` is none of `window`."""
+
 
 def nearest(name: str, known: list[str]) -> str:
-    """Return a hint: the nearest known name, or all of them if none is near."""
-    close = get_close_matches(name, known, n=1, cutoff=0.5)
+    """Return a hint: the nearest known name, or one that begins so; else all of them."""
+    close = get_close_matches(name, known, n=1, cutoff=NEAR)
+    close = close or [other for other in known if name and other.startswith(name)][:1]
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
 
 

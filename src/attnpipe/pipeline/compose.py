@@ -8,10 +8,18 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from attnpipe.core.errors import UserError
 from attnpipe.core.registry import nearest
+from attnpipe.pipeline.explain_overrides import (
+    check_merges,
+    check_source,
+    explain_overrides,
+    key_of,
+)
+
+COLOURED = """overrides='figure.show.entropy.color="#0072B2"'"""
 
 
 def compose_container(
@@ -40,11 +48,15 @@ def compose_container(
     with initialize_config_dir(str(folder.resolve()), version_base="1.3"):
         parsed = [_parse(text) for text in overrides]
         _check_groups(folder, parsed)
+        if any(key_of(override) in ("data", "data.kind") for override in parsed):
+            check_source(folder, study, compose("config", choices), parsed)
         try:
             config = compose("config", [*choices, *overrides])
         except Exception as error:  # Hydra raises more than its own exceptions over odd values
-            _explain(_with_added(choices, parsed), parsed)
+            original, extended = compose("config", choices), _with_added(choices, parsed)
+            explain_overrides(folder, original, extended, parsed)
             raise UserError(f"config: {_first_line(error)}") from None
+    check_merges(config, parsed)
     try:
         _check_mandatory(config)
         container = OmegaConf.to_container(config, resolve=True)
@@ -80,8 +92,8 @@ def _parse(text: str) -> Override:
         override = OverridesParser.create().parse_override(text)
     except HydraException as error:
         cure = "write key=value, +key=value or ~key"
-        if "#" in text:
-            cure = "quote a colour: key='#0072B2'"
+        if "#" in text:  # a shell takes the quotes that its own do not stand around
+            cure = f"put a colour in double quotes, and all in single ones: {COLOURED}"
         raise UserError(
             f"override '{text}' is not in Hydra's grammar ({_first_line(error)}); {cure}"
         ) from None
@@ -94,7 +106,7 @@ def _check_groups(folder: Path, parsed: Sequence[Override]) -> None:
     """Refuse overrides of groups that name no member, or that do not belong here."""
     groups = {path.name for path in folder.iterdir() if path.is_dir()}
     for override in parsed:
-        group = override.key_or_group.lstrip("/")
+        group = key_of(override)
         if "@" in (override.input_line or "") and group not in groups:
             raise UserError(f"unknown config group '{group}': {nearest(group, sorted(groups))}")
         if group.partition(".")[0] == "hydra":
@@ -110,30 +122,6 @@ def _check_groups(folder: Path, parsed: Sequence[Override]) -> None:
         value = override.value()
         if group in groups and isinstance(value, str) and not override.is_delete():
             _check_member(folder, group, value)
-
-
-def _explain(base: Any, parsed: Sequence[Override]) -> None:
-    """Raise for the first override whose key is not in the config."""
-    for override in parsed:
-        if override.is_add():
-            continue
-        node: Any = base
-        walked: list[str] = []
-        for part in override.key_or_group.split("."):
-            if not isinstance(node, DictConfig):
-                raise UserError(
-                    f"override '{override.input_line}': '{'.'.join(walked)}' is a value, "
-                    f"it has no key '{part}'"
-                )
-            if part not in list(node.keys()):  # `in` denies mandatory keys without a value
-                where = f" in '{'.'.join(walked)}'" if walked else ""
-                hint = nearest(part, [str(key) for key in node])
-                raise UserError(
-                    f"override '{override.input_line}': unknown key '{part}'{where}: {hint}"
-                    + (" (to add a model, write +models.NAME=…)" if walked == ["models"] else "")
-                )
-            walked.append(part)
-            node = None if OmegaConf.is_missing(node, part) else node[part]
 
 
 def _check_mandatory(config: Any) -> None:

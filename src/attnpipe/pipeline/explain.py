@@ -28,6 +28,11 @@ def _sentence(fault: Any, key: str, schema: type[BaseModel]) -> str:
         return f"unknown key '{key}': {nearest(str(fault['loc'][-1]), known)}"
     if kind == "missing":
         return f"'{key}' has no value; give it, e.g. overrides='{key}=…'"
+    if kind == "union_tag_not_found":
+        cure = f"give {key}.kind, too"
+        if key.startswith("models."):
+            cure += f", or begin with a model of config/model: +model@{key}=<member>"
+        return f"'{key}' has no 'kind'; {cure}"
     if kind == "value_error":
         return f"{key}: {message}" if key else message
     if kind in ("union_tag_invalid", "literal_error", "enum"):
