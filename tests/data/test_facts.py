@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import h5py
 import numpy as np
@@ -113,6 +114,24 @@ def test_own_tables_are_split_as_sequences_before_any_job(tmp_path):
         feasibility(csv(tmp_path, **options | {"probe_samples": 26}))
 
 
+@pytest.mark.parametrize("sequence", [None, "s"])
+def test_units_longer_than_any_sequence_are_refused_as_the_data_would_be(tmp_path, sequence):
+    for name in "abcdef":
+        rows = "".join(f"{i % 5},{i % 7},{name}\n" for i in range(30))
+        (tmp_path / f"{name}.csv").write_text("a,b,s\n" + rows)
+    options = {"probe_samples": 4, "evaluation_stride": 2, "sequence": sequence}
+    fits = csv(tmp_path, **options, unit_hours=52 / 3600)  # 13 windows, every other row
+    assert feasibility(fits).rows == 180
+    assert len(prepare(fits, cache=tmp_path).unit_names) == 1
+    message = (
+        r"covers 26 rows, less than half of the 53 rows of a unit \(data.unit_hours\); set "
+        "data.unit_hours=null, so that each sequence is a unit, or lower it"
+    )
+    for judge in (feasibility, partial(prepare, cache=tmp_path)):
+        with pytest.raises(UserError, match=message):
+            judge(csv(tmp_path, **options, unit_hours=53 / 3600))
+
+
 def test_large_tables_are_not_read_but_their_rows_are_known_nearly(tmp_path, monkeypatch):
     lines = "".join(f"{i},{i % 7}\n" for i in range(100_000))
     (tmp_path / "x.csv").write_text("a,b\n" + lines)
@@ -130,6 +149,7 @@ def test_large_tables_are_not_read_but_their_rows_are_known_nearly(tmp_path, mon
         (geomagnetic(path="absent.h5"), "there is no file 'absent.h5'; correct data.path"),
         (steering(window=600, lead=1), "data.window=600 with data.lead=1 needs 601 rows .*has 600"),
         (steering(segments=8, window=590), "data.probe_samples=128 but validation has only 11"),
+        (steering(unit_hours=1), "covers 551 rows, less than half of the 36000 .*unit_hours=null"),
         (steering(path="absent"), "there is no file or folder 'absent'; correct data.path"),
         (csv("absent"), "there is no file or folder 'absent'; correct data.path"),
     ],

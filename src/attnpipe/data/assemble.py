@@ -9,7 +9,7 @@ from jaxtyping import Float32, Float64, Int64
 from attnpipe.core.errors import UserError
 from attnpipe.data.dataset import SPLITS, SequenceDataset
 from attnpipe.data.describe import describe
-from attnpipe.data.limits import refuse_single_unit, require_windows
+from attnpipe.data.limits import block_rows, refuse_single_unit, require_windows
 from attnpipe.data.scaling import standardize
 from attnpipe.data.series import Series
 from attnpipe.data.split import UNUSED, by_sequence, chronological
@@ -131,10 +131,11 @@ def _trivial(
 def _units(series: Series, spec: Windows, ends: Int64[np.ndarray, " window"]) -> Units:
     rows = None
     if spec.unit_hours is not None:
-        rows = max(1, round(spec.unit_hours * 3600 * series.rate_hz))
+        rows = block_rows(spec.unit_hours, series.rate_hz)
     elif series.by_time:
         refuse_single_unit()
-    return group(ends, series.sequence[ends], rows, spec.evaluation_stride)
+    stride = spec.evaluation_stride
+    return group(ends, series.sequence[ends], rows, stride, by_time=series.by_time)
 
 
 def _unit_names(series: Series, units: Units, *, blocks: bool) -> tuple[str, ...]:

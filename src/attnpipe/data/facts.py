@@ -18,7 +18,13 @@ from attnpipe.data.layout import (
     STEERING_RATE_HZ,
     steering_columns,
 )
-from attnpipe.data.limits import refuse_single_unit, require_units, require_windows
+from attnpipe.data.limits import (
+    block_rows,
+    refuse_single_unit,
+    refuse_unfilled_unit,
+    require_units,
+    require_windows,
+)
 from attnpipe.data.split import TEST, TRAIN, by_sequence, chronological
 from attnpipe.data.synthetic.cases import CASES
 from attnpipe.io.header import csv_files, likely_rows, most_rows, read_header, require_columns
@@ -85,8 +91,9 @@ def feasibility(spec: Source) -> DataFacts:
         return DataFacts(len(spec.features), sum(map(likely_rows, files)))
     if spec.sequence is not None:  # how it splits the rows is not known
         require_windows("train", max(rows), spec.probe_samples, spec)
+        _require_blocks(max(rows), spec, spec.rate_hz)
     elif len(files) > 1:
-        _require_sequences([file.stem for file in files], rows, spec)
+        _require_sequences([file.stem for file in files], rows, spec, spec.rate_hz)
     else:
         labels = _require_series(rows[0], spec)
         if spec.unit_hours is not None:
@@ -126,14 +133,14 @@ def _steering(spec: SteeringData) -> DataFacts:
     if spec.path is None:
         names = [str(number) for number in range(spec.segments)]
         each = round(spec.segment_seconds * STEERING_RATE_HZ)
-        _require_sequences(names, [each] * spec.segments, spec)
+        _require_sequences(names, [each] * spec.segments, spec, STEERING_RATE_HZ)
         return DataFacts(features, spec.segments * each)
     files = _headers(spec.path, steering_columns())
     names, rows = [file.stem for file in files], _counted(files)
     if rows is None:
         by_sequence(names, spec.validation_fraction, spec.test_fraction)
         return DataFacts(features, sum(map(likely_rows, files)))
-    _require_sequences(names, rows, spec)
+    _require_sequences(names, rows, spec, STEERING_RATE_HZ)
     return DataFacts(features, sum(rows))
 
 
@@ -163,18 +170,35 @@ def _require_series(rows: int, spec: Windows, lost: int = 0) -> Int64[np.ndarray
     return labels
 
 
-def _require_sequences(names: Sequence[str], rows: Sequence[int], spec: Windows) -> None:
+def _require_sequences(
+    names: Sequence[str], rows: Sequence[int], spec: Windows, rate_hz: float
+) -> None:
     """Check the splits of named sequences of at most so many rows each, had they no break."""
     labels = by_sequence(names, spec.validation_fraction, spec.test_fraction)
     for code, split in enumerate(SPLITS):
         _require(split, [rows[i] for i in np.flatnonzero(labels == code).tolist()], spec)
+    _require_blocks(max(rows[i] for i in np.flatnonzero(labels == TEST).tolist()), spec, rate_hz)
+
+
+def _require_blocks(longest: int, spec: Windows, rate_hz: float) -> None:
+    """Check that the longest test sequence, had it no break, fills half a unit."""
+    if spec.unit_hours is None:
+        return
+    covered = _windows(longest, spec, spec.evaluation_stride) * spec.evaluation_stride
+    rows = block_rows(spec.unit_hours, rate_hz)
+    if 2 * min(covered, rows) < rows:
+        refuse_unfilled_unit(covered, rows, by_time=False)
 
 
 def _require(split: str, rows: Sequence[int], spec: Windows) -> None:
     """Check a split with runs of so many rows."""
     stride = spec.stride if split == "train" else spec.evaluation_stride
-    windows = (math.ceil(max(0, n - spec.window - spec.lead + 1) / stride) for n in rows)
-    require_windows(split, max(rows), sum(windows), spec)
+    require_windows(split, max(rows), sum(_windows(n, spec, stride) for n in rows), spec)
+
+
+def _windows(rows: int, spec: Windows, stride: int) -> int:
+    """Return how many windows a run of so many rows has."""
+    return math.ceil(max(0, rows - spec.window - spec.lead + 1) / stride)
 
 
 def _headers(path: str, columns: list[str] | tuple[str, ...]) -> list[Path]:

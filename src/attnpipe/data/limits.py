@@ -60,6 +60,34 @@ def require_units(test_rows: int, hours: float, rows_per_hour: float) -> None:
         )
 
 
+def refuse_unfilled_unit(covered: int, block_rows: int, *, by_time: bool) -> NoReturn:
+    """Raise the UserError for test data of which no sequence fills half a unit.
+
+    Parameters
+    ----------
+    covered
+        Rows that the longest test sequence covers.
+    block_rows
+        Rows of a unit.
+    by_time
+        Whether there is one series, split by time: only then can its test part be longer.
+    """
+    cure = (
+        "lower data.unit_hours or raise data.test_fraction"
+        if by_time
+        else "set data.unit_hours=null, so that each sequence is a unit, or lower it"
+    )
+    raise UserError(
+        f"the longest test sequence covers {covered} rows, less than half of the {block_rows} rows "
+        f"of a unit (data.unit_hours); {cure}"
+    )
+
+
+def block_rows(hours: float, rate_hz: float) -> int:
+    """Return the rows of a unit (`data.unit_hours`) at so many rows per second."""
+    return max(1, round(hours * 3600 * rate_hz))
+
+
 def refuse_single_unit() -> NoReturn:
     """Raise the UserError for a single series without blocks."""
     raise UserError(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from attnpipe.core.errors import UserError
+from attnpipe.data.limits import refuse_unfilled_unit
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ def group(
     sequence: Int64[np.ndarray, " window"],
     block_rows: int | None,
     stride: int,
+    *,
+    by_time: bool = False,
 ) -> Units:
     """Group test windows by sequence, and within it into blocks that do not overlap.
 
@@ -46,6 +48,8 @@ def group(
         sequence is one unit.
     stride
         Rows between test windows.
+    by_time
+        Whether there is one series, split by time.
 
     Raises
     ------
@@ -71,11 +75,9 @@ def group(
         covered = np.minimum(closing[inverse] + stride - start, block_rows)
         keep = covered * 2 >= block_rows
     if not keep.any():
-        raise UserError(
-            f"the longest test sequence covers {int((closing - opening).max()) + stride} rows, "
-            f"less than half of the {block_rows} rows of a unit; lower data.unit_hours or raise "
-            "data.test_fraction"
-        )
+        assert block_rows is not None  # else all are kept
+        longest = int((closing - opening).max()) + stride
+        refuse_unfilled_unit(longest, block_rows, by_time=by_time)
     pairs = np.stack([inverse[keep], block[keep]], axis=1)
     _, first, unit = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)
