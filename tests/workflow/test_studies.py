@@ -139,6 +139,25 @@ def test_the_disk_that_describe_names_is_right_within_a_factor_of_two(finished):
     assert 1 / 2 < size / finished.stored_bytes("tiny") < 2
 
 
+NO_ROOM = """
+import shutil
+from collections import namedtuple
+shutil.disk_usage = lambda path: namedtuple("Usage", "total used free")(2, 1, 1)
+"""
+
+
+def test_a_disk_without_room_is_said_when_described_and_when_run(project):
+    (project.folder / "fake").mkdir()
+    (project.folder / "fake" / "sitecustomize.py").write_text(NO_ROOM)
+    project.extra_path.append(str(project.folder / "fake"))
+    wide = "models.mlp.hidden=[60000]"
+    said = r"'results/tiny' will take about \d+ MiB more, but its disk has 0 MiB free; free space"
+    assert re.search(said, project.describe("study=tiny", wide).stdout)
+    done = project.snakemake("--until", "prepare_data", overrides=f"{wide} data.stride=2")
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert re.search(f"^attnpipe: {said}", done.stderr, re.MULTILINE)
+
+
 def test_describe_ends_with_one_sentence_on_a_mistake(finished):
     done = finished.describe("study=tiny", "models.pool.hiden=6")
     assert done.returncode == 1

@@ -16,6 +16,7 @@ from attnpipe.pipeline.controller import claim, job_prefix
 from attnpipe.pipeline.frozen import freeze, is_recorded, open_plan
 from attnpipe.pipeline.job import SENTENCES, interrupt_once
 from attnpipe.pipeline.paths import RESULTS
+from attnpipe.pipeline.room import shortage
 from attnpipe.pipeline.staleness import forced_outputs, is_finished
 
 ROOT = Path(workflow.basedir)
@@ -67,6 +68,8 @@ onstart:
     try:
         remove_leftovers(ROOT / RESULTS / plan.study.spec.name)
         freeze(plan, ROOT)
+        if lacks := shortage(plan, ROOT):
+            print(f"attnpipe: {lacks}", file=sys.stderr)
     except UserError as error:
         raise SystemExit(f"attnpipe: {error}")
 

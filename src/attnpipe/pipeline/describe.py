@@ -1,16 +1,16 @@
 """What a study is and what it would do, as one JSON-able document."""
 
-import json
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.disk import disk_bytes
 from attnpipe.pipeline.frozen import is_recorded
+from attnpipe.pipeline.parameters import known_parameters
 from attnpipe.pipeline.plan import Plan
-from attnpipe.pipeline.staleness import Stale, stale_jobs
+from attnpipe.pipeline.room import lacking
+from attnpipe.pipeline.staleness import stale_jobs
 from attnpipe.schema.model import ModelSpec
 from attnpipe.schema.pretrained import PretrainedModel
 
@@ -23,7 +23,8 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
     study, spec = plan.study, plan.study.spec
     jobs = list(plan.jobs())
     stale = list(stale_jobs(jobs, root, is_recorded(plan, root)))
-    parameters = _parameters(plan, root, stale)
+    parameters = known_parameters(plan, root, stale)
+    size = disk_bytes(study, parameters, len(jobs))
     return {
         "study": spec.name,
         "title": spec.title,
@@ -50,7 +51,8 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
         "figures": list(spec.figure.show),
         "runs": len(study.runs),
         "jobs": dict(Counter(job.stage for job in jobs)),
-        "disk_bytes": disk_bytes(study, parameters, len(jobs)),
+        "disk_bytes": size,
+        "disk_lacking": lacking(root, spec.name, size),
         "disk_unknown": [
             name
             for name, model in study.models.items()
@@ -78,31 +80,3 @@ def _source(model: ModelSpec) -> str | None:
     version = source.get("version") or source.get("revision")
     named = source.get("package") or source.get("id") or source["path"]
     return f"{source['kind']} {named}" + (f" {version}" if version else "")
-
-
-def _obtained(plan: Plan, root: Path, stale: Sequence[Stale]) -> dict[str, int]:
-    """Parameters of the pretrained models that are there already, as this study wants them."""
-    other = {s.job.wildcards["model"] for s in stale if s.job.stage == "obtain_model"}
-    found = {}
-    for name in plan.study.spec.models.keys() - other:
-        facts = root / plan.out("obtain_model", model=name)["facts"]
-        if facts.is_file():
-            found[name] = int(json.loads(facts.read_text("utf-8"))["parameters"])
-    return found
-
-
-def _parameters(plan: Plan, root: Path, stale: Sequence[Stale]) -> dict[str, int]:
-    """Trainable parameters of each model; needs torch, which is imported only here."""
-    spec, facts = plan.study.spec, plan.study.facts
-    if plan.study.mode == "text":
-        return _obtained(plan, root, stale)
-    if facts is None:
-        return {}
-    from attnpipe.models.build import count_parameters
-
-    window = spec.data.window  # type: ignore[union-attr]
-    return {
-        name: count_parameters(model, facts.features, window)
-        for name, model in plan.study.models.items()
-        if not isinstance(model, PretrainedModel)
-    }

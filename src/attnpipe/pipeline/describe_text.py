@@ -3,6 +3,8 @@
 from collections import Counter
 from typing import Any
 
+from attnpipe.pipeline.room import size_in_words
+
 
 def as_text(facts: dict[str, Any]) -> str:
     """Return the description as aligned text."""
@@ -22,7 +24,9 @@ def as_text(facts: dict[str, Any]) -> str:
     for stage, count in facts["jobs"].items():
         due = f"{stale[stage]} to run" if stale[stage] else "up to date"
         lines.append(f"  {stage:<16}{count:>6}   {due}")
-    lines += ["", f"disk: about {_size(facts['disk_bytes'])}{_unknown(facts)}", ""]
+    lines += ["", f"disk: about {size_in_words(facts['disk_bytes'])}{_unknown(facts)}"]
+    lines += [f"  {facts['disk_lacking']}"] * bool(facts["disk_lacking"])
+    lines += [""]
     return "\n".join(lines + _reasons(facts["out_of_date"], sum(facts["jobs"].values())))
 
 
@@ -130,7 +134,3 @@ def _reasons(stale: list[dict[str, Any]], jobs: int) -> list[str]:
         more = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
         lines.append(f"  {' '.join([stage, labels[0]]).strip()}{more}: {reason}")
     return lines
-
-
-def _size(size: int) -> str:
-    return f"{size / 2**20:,.0f} MiB" if size < 2**30 else f"{size / 2**30:,.1f} GiB"

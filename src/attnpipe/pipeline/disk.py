@@ -3,6 +3,8 @@
 Bytes per row of each table, compressed, were measured on finished studies of the default size.
 """
 
+from collections.abc import Sequence
+
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.estimate import (
     FLOAT32,
@@ -57,10 +59,10 @@ def disk_bytes(study: Study, parameters: dict[str, int], jobs: int) -> int:
         return sum(FLOAT32 * n for n in parameters.values()) + _texts(spec) * TEXT
     total = _dataset(study) + FIGURE * len(spec.figure.show) + JOB * jobs
     for model in study.models:
+        of_run = _checkpoints(spec, parameters.get(model, 0)) + _forecasts(study, model)
+        total += of_run * len(study.seeds_of(model))
         largest = 0
-        for seed in study.seeds_of(model):
-            shape = _attention(study, model, seed)
-            total += _checkpoints(spec, parameters.get(model, 0)) + _forecasts(study, model)
+        for shape in _attention(study, model):
             if shape is not None:
                 rows = _rows(shape)
                 samples = shape.heads * ROW_METRICS * shape.samples
@@ -99,11 +101,12 @@ def _items(study: Study) -> int:
     return round(facts.rows * data.test_fraction / data.evaluation_stride)
 
 
-def _attention(study: Study, model: str, seed: int) -> AttentionShape | None:
+def _attention(study: Study, model: str) -> Sequence[AttentionShape | None]:
+    """Return the attention of each run of a model."""
     data = study.spec.data
     if isinstance(data, SavedWeightsData):
-        return saved_attention(data, study.saved[model][seed])
-    return trained_attention(study.spec, model)
+        return [saved_attention(data, run) for run in study.saved[model].values()]
+    return [trained_attention(study.spec, model)] * len(study.seeds_of(model))
 
 
 def _stored(spec: StudySpec, shape: AttentionShape) -> int:

@@ -31,8 +31,8 @@ snakemake --cores 4 --config study=steering overrides='seeds=[0,1] models.lstm_s
 |---|---|
 | change a value | `analysis.contrast.delta=0.05` |
 | add a variant of a model | `+model@models.tiny=lstm_small_simple models.tiny.hidden=16 models.tiny.label=tiny` |
-| remove a model | `'~models.mlp_flat'` |
-| colour a figure | `"figure.show.entropy.color='#0072B2'"` |
+| remove a model | `~models.mlp_flat` |
+| colour a figure | `figure.show.entropy.color="#0072B2"` |
 | keep results of a variant apart | `name=my_variant` |
 
 Defaults are those of `study=geomagnetic scale=quick`. `study` and `scale` are given beside `overrides`, not inside. `python -m attnpipe describe` takes
@@ -50,7 +50,11 @@ def configuration_page(config_folder: Path) -> str:
     groups = sorted(path.name for path in config_folder.iterdir() if path.is_dir())
     rows = [f"| `{g}` | {', '.join(f'`{m}`' for m in members(config_folder, g))} |" for g in groups]
     chosen = load_study(config_folder, {}).spec.model_dump(mode="json")
-    sources = {m: {"data": _data(config_folder, m)} for m in members(config_folder, "data")}
+    chosen["analysis"] = _given(config_folder / "analysis" / "default.yaml")
+    sources = {
+        m: {"data": _given(config_folder / "data" / f"{m}.yaml")}
+        for m in members(config_folder, "data")
+    }
     sections = [
         _section(path, model, sources.get(_kind(model), chosen) if path == "data." else chosen)
         for path, model in _walk("", StudySpec)
@@ -58,10 +62,16 @@ def configuration_page(config_folder: Path) -> str:
     return HEAD + "\n".join(rows) + "\n\n" + "\n".join(sections)
 
 
-def _data(config_folder: Path, source: str) -> dict[str, Any]:
-    """Return the values of a data source's own file, without those that a user must give."""
-    values = yaml.safe_load((config_folder / "data" / f"{source}.yaml").read_text("utf-8"))
-    return {key: value for key, value in values.items() if value != "???"}
+def _given(file: Path) -> dict[str, Any]:
+    """Return the values of a group's file, without those that a study or a user must give."""
+    found: dict[str, Any] = _without_gaps(yaml.safe_load(file.read_text("utf-8")))
+    return found
+
+
+def _without_gaps(values: Any) -> Any:
+    if not isinstance(values, dict):
+        return values
+    return {key: _without_gaps(value) for key, value in values.items() if value != "???"}
 
 
 def _kind(model: type[BaseModel]) -> str:

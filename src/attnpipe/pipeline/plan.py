@@ -152,6 +152,10 @@ class Plan:
         """Yield every job of the study, producers before consumers."""
         return (self.job(stage, wildcards) for stage, wildcards in self._tasks())
 
+    def count(self) -> int:
+        """Return how many jobs there are."""
+        return sum(1 for _ in self._tasks())
+
     def jobs_for(self, files: Iterable[str]) -> Iterator[Job]:
         """Yield the jobs that make these files, and all jobs before them, in any order.
 

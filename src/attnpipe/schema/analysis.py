@@ -40,7 +40,7 @@ class ContrastSpec(Section):
     delta: Annotated[float, Field(gt=0, lt=1)] = 0.02
     """Practical margin δ, in units of the model's skill."""
     accuracy_threshold: Annotated[float, Field(gt=0)]
-    """A forecast is accurate when its absolute error is below this (units of the target); every study sets its own."""
+    """A forecast is accurate when its absolute error is below this (units of the target); every study sets its own, `study=csv` leaves it to you."""
 
 
 VIEWS = ["last_layer", "mean", "max", "rollout"]

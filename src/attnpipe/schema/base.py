@@ -9,6 +9,11 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 
 T = TypeVar("T")
 
+Width = Annotated[int, Field(ge=1, le=65_536)]
+"""Units side by side: generous beside published models, and far from what a number cannot count."""
+Depth = Annotated[int, Field(ge=1, le=1_024)]
+"""Layers, or heads, of a model."""
+
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 

@@ -65,7 +65,7 @@ class SteeringData(Windows):
     lead: Annotated[int, Field(ge=0)] = 0
     path: str | None = None
     """Folder of CSV segments; null: the built-in simulator writes them."""
-    segments: Annotated[int, Field(ge=8)] = 200
+    segments: Annotated[int, Field(ge=8, le=1_000_000)] = 200
     """Segments to simulate when no path is given."""
     segment_seconds: Annotated[float, Field(gt=5)] = 60.0
     """Length of a simulated segment."""
@@ -155,7 +155,7 @@ class SyntheticData(DrawnData):
     kind: Literal["synthetic"]
     case: SyntheticCase
     """What the target depends on; see `docs/calibration.md`."""
-    window: Annotated[int, Field(ge=8)] = 16
+    window: Annotated[int, Field(ge=8, le=65_536)] = 16
     """Steps in a window."""
 
 
@@ -166,9 +166,9 @@ class InductionData(DrawnData):
     """
 
     kind: Literal["induction"]
-    window: Annotated[int, Field(ge=8)] = 48
+    window: Annotated[int, Field(ge=8, le=65_536)] = 48
     """Tokens that a model reads."""
-    vocabulary: Annotated[int, Field(ge=4)] = 32
+    vocabulary: Annotated[int, Field(ge=4, le=65_536)] = 32
     """Number of distinct tokens."""
     period: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=2, max_length=2)] = [
         8,

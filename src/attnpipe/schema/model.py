@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from attnpipe.schema.base import Name, Section
+from attnpipe.schema.base import Depth, Name, Section, Width
 from attnpipe.schema.intervention import Arm
 from attnpipe.schema.pretrained import PretrainedModel
 
@@ -20,7 +20,7 @@ class AdditiveAttention(Section):
     """All pairs, `v·tanh(W_q h_q + W_k h_k)`; contexts are summed over queries."""
 
     kind: Literal["additive"]
-    size: Annotated[int, Field(ge=1)] = 128
+    size: Width = 128
     """Width of the scoring layer."""
 
 
@@ -34,7 +34,7 @@ class QueryAttention(Section):
     """The last step asks all steps: `(W_q h_T)·(W_k h_k) / √size`."""
 
     kind: Literal["query"]
-    size: Annotated[int, Field(ge=1)] = 32
+    size: Width = 32
     """Width of queries and keys."""
 
 
@@ -84,7 +84,7 @@ class MlpModel(Forecaster):
     kind: Literal["mlp"]
     input: Literal["last", "flat"]
     """`last`: the newest step; `flat`: the whole window."""
-    hidden: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+    hidden: Annotated[list[Width], Field(min_length=1, max_length=1_024)]
     """Width of each hidden layer."""
 
 
@@ -120,9 +120,9 @@ class LstmModel(Attending):
     """Stacked LSTM; the last hidden state, or attention over all of them, is read out linearly."""
 
     kind: Literal["lstm"]
-    hidden: Annotated[int, Field(ge=1)]
+    hidden: Width
     """Hidden units per layer."""
-    layers: Annotated[int, Field(ge=1)]
+    layers: Depth
     """Stacked layers."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout between layers."""
@@ -138,7 +138,7 @@ class ReaderModel(Attending):
     """Each step is embedded by itself; the last step, and what attention brings it, is read out."""
 
     kind: Literal["reader"]
-    width: Annotated[int, Field(ge=1)] = 32
+    width: Width = 32
     """Width of the embedded steps."""
     mask: Annotated[int, Field(ge=0)] | None = None
     """Feature that is above 0 for steps that exist; the others are padding. null: all exist."""
@@ -148,11 +148,11 @@ class TransformerModel(Attending):
     """Attention-only language model: layers of causal heads between embedding and readout."""
 
     kind: Literal["transformer"]
-    width: Annotated[int, Field(ge=1)] = 64
+    width: Width = 64
     """Width of a token's vector."""
-    layers: Annotated[int, Field(ge=1)] = 2
+    layers: Depth = 2
     """Layers of attention."""
-    heads: Annotated[int, Field(ge=1)] = 4
+    heads: Depth = 4
     """Heads per layer; they share the width."""
 
     @model_validator(mode="after")

@@ -1,28 +1,22 @@
 """Sizes that a scale gives to the models; the models' own keys refer to them."""
 
-from typing import Annotated
-
-from pydantic import Field
-
-from attnpipe.schema.base import Section
+from attnpipe.schema.base import Depth, Section, Width
 from attnpipe.schema.pretrained import PretrainedModel
-
-Units = Annotated[int, Field(ge=1)]
 
 
 class Layers(Section):
     """Widths of fully connected layers."""
 
-    hidden: list[Units]
+    hidden: list[Width]
     """Width of each hidden layer."""
 
 
 class Stack(Section):
     """A stack of recurrent layers."""
 
-    hidden: Units
+    hidden: Width
     """Hidden units per layer."""
-    layers: Units
+    layers: Depth
     """Stacked layers."""
 
 
@@ -37,7 +31,7 @@ class SizesSpec(Section):
     """Small LSTMs."""
     medium: Stack
     """Medium LSTMs."""
-    additive: Units
+    additive: Width
     """Width of the additive scoring layer."""
     chat: PretrainedModel
     """The chat model of study `prompts`."""
