@@ -209,6 +209,34 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(held, finished, times):
     assert_same_results(held.folder / RESULTS, finished.folder / RESULTS)
 
 
+STARTING = """
+import sys, time
+from pathlib import Path
+if any(part.endswith(".train.py") for part in sys.orig_argv):
+    Path("begun").touch()
+    time.sleep(2)
+"""
+
+
+def test_ctrl_c_while_a_job_still_starts_is_the_same_sentence(held, finished):
+    """Before it has imported anything, its own handlers are not there yet."""
+    (held.folder / "fake" / "sitecustomize.py").write_text(STARTING)
+    with start(held) as running:
+        try:
+            wait_for_job(held, running)
+            os.killpg(running.pid, signal.SIGINT)
+            output, _ = running.communicate(timeout=60)
+        finally:
+            end(running)
+    assert running.returncode != 0
+    assert "train pool 1: stopped; run the same command again to go on" in output
+    assert "Traceback" not in output, output[-4000:]
+    assert "SIGINT" not in output, output[-4000:]
+    (held.folder / "fake" / "sitecustomize.py").unlink()
+    held.run()
+    assert_same_results(held.folder / RESULTS, finished.folder / RESULTS)
+
+
 def test_a_job_without_snakemake_ends_itself(held):
     """Left alone it would go on and write beside its successor."""
     with start(held) as running:

@@ -18,8 +18,12 @@ from attnpipe.pipeline.job import SENTENCES, interrupt_once
 from attnpipe.pipeline.paths import RESULTS
 from attnpipe.pipeline.room import shortage
 from attnpipe.pipeline.staleness import forced_outputs, is_finished
+from attnpipe.pipeline.uninterrupted import prefix
 
 ROOT = Path(workflow.basedir)
+
+# Ctrl-C while a job still imports is one sentence, as it is later.
+shell.prefix(prefix())
 
 # One thread per job: jobs fan out, and results must not depend on the machine's cores.
 for library in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "POLARS_MAX"):

@@ -101,6 +101,7 @@ def job(snakemake: Any, seal: str | None = None) -> Iterator[Context]:
     )
     threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # see `uninterrupted.py`
         inputs = Inputs.of(context.read)
         yield context
         inputs.check_unchanged()
@@ -108,6 +109,7 @@ def job(snakemake: Any, seal: str | None = None) -> Iterator[Context]:
         written = list(context.write)
         param = snakemake.params.spec
         write_seal(name, snakemake.rule, param, written, inputs, context.failure)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is done
     except UserError as error:
         _say(f"attnpipe: {_label(snakemake)}: {error}")
         sys.exit(1)
