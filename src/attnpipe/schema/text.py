@@ -12,8 +12,6 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Keyword = Annotated[str, Field(pattern=r"\S", max_length=64)]
 NewTokens = Annotated[int, Field(ge=1, le=512)]
 
-MOST_QUESTIONS = 1024
-
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
 
@@ -58,7 +56,7 @@ class PromptsData(Section):
     kind: Literal["prompts"]
     name: Name
     """Name of the prepared texts."""
-    questions: Annotated[int, Field(ge=2, le=MOST_QUESTIONS)] = 32
+    questions: Annotated[int, Field(ge=2, le=1024)] = 32
     """How many questions; each is a unit, asked in every variant."""
     seed: Seed = 0
     """Seed of the questions: part of the data, not of the runs."""

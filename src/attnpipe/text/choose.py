@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from tokenizers import Tokenizer
 
-from attnpipe.schema.text import MOST_QUESTIONS, PromptsData
+from attnpipe.schema.text import PromptsData
 from attnpipe.text.arithmetic import Question, candidates
 from attnpipe.text.conditions import conditions
 from attnpipe.text.equal import equal_token_counts, of_commonest_length
@@ -62,7 +62,7 @@ def choose(spec: PromptsData, tokenizers: Sequence[Tokenizer]) -> Chosen:
             draw_examples(question, pool, needed, order)
             for question, order in zip(questions, orders, strict=True)
         ),
-        available=min(len(alike), MOST_QUESTIONS),
+        available=len(alike),
     )
 
 
