@@ -20,6 +20,7 @@ def test_generated_pages_are_current(name):
 HEAD = "| to | write inside `overrides='…'` |\n|---|---|\n"
 _, _, AFTER = (ROOT / "docs" / "configuration.md").read_text().partition(HEAD)
 ROWS = AFTER.partition("\n\n")[0].splitlines()
+assert len(ROWS) >= 5, "the table is not where it was"
 PASTED = [re.fullmatch(r"\| ([^|]+) \| `([^`]+)` \|", row).groups() for row in ROWS]
 
 

@@ -1,6 +1,7 @@
 """What is compared: each method reads a text once and returns the mean of every metric."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,8 @@ from attnpipe.schema.analysis import MetricsSpec
 
 Summary = dict[str, float]
 OPTIONS = MetricsSpec()
+OPEN = ExitStack()
+"""Holds what is open as long as the process: a model is adapted once, and reads many texts."""
 
 
 def prepare(method: str, folder: Path, layers: int, length: int) -> Callable[[], Summary | None]:
@@ -43,6 +46,7 @@ def _method(model: PreTrainedModel, method: str) -> Callable[[Tensor], Summary |
         return lambda ids: _eager(model, ids, method)
     if method == "sdpa":
         return lambda ids: _forward(model, ids)
+    OPEN.enter_context(adapted(model))
     return lambda ids: _observed(model, ids, method)
 
 
@@ -65,7 +69,7 @@ def _eager(model: PreTrainedModel, ids: Tensor, method: str) -> Summary | None:
 
 def _observed(model: PreTrainedModel, ids: Tensor, method: str) -> Summary:
     observer = _observer(method, ids)
-    with torch.inference_mode(), adapted(model), observing(observer):
+    with torch.inference_mode(), observing(observer):
         model(ids, use_cache=False)
     return over_layers([_summary(fold) for fold in observer.folds.values()])
 

@@ -31,6 +31,7 @@ without language model head, float32, no padding, one thread. What is measured i
 streaming battery (below), the first token being a sink. All methods must give the same numbers,
 else the benchmark stops; those that are not ours do without the last token's row alone.
 
+The model is loaded and adapted before (a study does it once for all its texts).
 Every method is a process of its own, and all take turns in every round (slow ones run once). A
 ratio is CPU time over that of the forward pass alone in the same round: the median over rounds,
 with the least and the largest. The heap keeps freed blocks, as in jobs of the pipeline. Memory is

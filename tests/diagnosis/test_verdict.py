@@ -236,6 +236,8 @@ def test_rows_at_one_key_are_collapsed_only_where_training_was_unsteady(
 ) -> None:
     sharp = put("metrics", AT | {"metric": "entropy_normalized"}, mean=0.01)
     ended = put("inventory", {"model": MODEL, "seed": 7}, **runs)
+    usual = finding(judged(factory, small(factory), ended), "verdict").flags
+    assert "COLLAPSED" not in usual
     flags = finding(judged(factory, small(factory), sharp, ended), "verdict").flags
     assert (flags["COLLAPSED"].sentence if "COLLAPSED" in flags else None) == said
     if said is not None:

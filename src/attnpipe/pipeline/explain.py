@@ -29,7 +29,7 @@ def _sentence(fault: Any, key: str, schema: type[BaseModel]) -> str:
     if kind == "missing":
         return f"'{key}' has no value; give it, e.g. overrides='{key}=…'"
     if kind == "union_tag_not_found":
-        cure = f"give {key}.kind, too"
+        cure = f"give +{key}.kind=…, too"
         if key.startswith("models."):
             cure += f", or begin with a model of config/model: +model@{key}=<member>"
         return f"'{key}' has no 'kind'; {cure}"

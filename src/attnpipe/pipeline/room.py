@@ -19,14 +19,18 @@ def lacking(root: Path, study: str, size: int) -> str | None:
     study
         Name of the study.
     size
-        Bytes that its results take, those included that are there already.
+        Bytes that its results take. What lies in their folder, of models that were removed,
+        too, counts as there already.
     """
     folder = root / RESULTS / study
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(there).free
-    if size <= free:
+    try:
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        free = shutil.disk_usage(there).free
+        if size <= free:
+            return None
+        need = size - sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    except OSError:  # a file that vanishes: whoever writes says what cannot be written
         return None
-    need = size - sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if need <= free:
         return None
     return (

@@ -39,7 +39,7 @@ def whole_numbers(spread: int) -> Case:
 
 CASES: dict[str, Callable[[], Case]] = {
     "causal": lambda: make(draw()),
-    "long": lambda: make(draw(heads=1, kv_heads=1, queries=700, keys=700)),
+    "long": lambda: make(draw(heads=1, kv_heads=1, queries=1100, keys=1100)),
     "several samples": lambda: make(draw(3, seed=1)),
     "bidirectional": lambda: make(draw(), LAG > -99),
     "window": lambda: make(

@@ -144,7 +144,7 @@ class ArrayRows:
         total, counts = np.zeros((heads, heads)), valid.astype(np.float64)
         for i in range(heads - 1):
             share = divergence(weights[i], weights[i + 1 :]).double().numpy() / np.log(2)
-            far = np.sqrt(share.clip(0.0, 1.0)) * counts[i + 1 :]
+            far = np.where(counts[i + 1 :] * counts[i] > 0, np.sqrt(share.clip(0.0, 1.0)), 0.0)
             total[i, i + 1 :] = far @ counts[i]
         return np.asarray(total + total.T)
 

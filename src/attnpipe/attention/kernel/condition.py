@@ -54,8 +54,9 @@ class Conditioned:
 
     @property
     def last_keys(self) -> slice:
-        """The keys that the last row sees."""
-        return slice(int(self.seen.first[-1]), int(self.seen.last[-1]))
+        """The keys that the last row sees; all of them if it sees none, and does not count."""
+        first, last = int(self.seen.first[-1]), int(self.seen.last[-1])
+        return slice(first, last) if first < last else slice(0, len(self.seen.key_positions))
 
 
 class Gathered:

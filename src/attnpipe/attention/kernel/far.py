@@ -50,7 +50,8 @@ def distances(
     k = scores.k[sample].float()
     gone = torch.from_numpy(removed.astype(np.int64))
     done = 0
-    for rows in np.array_split(chosen, -(-len(chosen) * heads * keys // _ELEMENTS)):
+    steps = min(len(chosen), -(-len(chosen) * heads * keys // _ELEMENTS))
+    for rows in np.array_split(chosen, max(1, steps)):
         high = max(1, int(seen.last[rows].max()))
         weights = torch.empty(heads, len(rows), high)
         own = q[:, done : done + len(rows)].reshape(len(k), -1, q.shape[-1])

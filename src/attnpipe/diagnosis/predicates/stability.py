@@ -1,10 +1,11 @@
 """Whether seeds arrive at the same attention."""
 
 from attnpipe.diagnosis.book import Case
-from attnpipe.diagnosis.gates import DESCRIBE, gate, seeds_needed
+from attnpipe.diagnosis.gates import DESCRIBE, gate, number_of_seeds, seeds_needed
 from attnpipe.diagnosis.schema import Evidence, Finding, Status
 from attnpipe.diagnosis.verdicts.advice import settling_seeds
 from attnpipe.diagnosis.words import number, sample, span
+from attnpipe.tables.study import COMPARED_SEEDS
 
 SAME = 0.5
 """Centred cosine above which seeds count as alike, below which as unlike."""
@@ -138,10 +139,17 @@ def _to_tell(
     top = _top(then)
     if now.estimate is not None and now.estimate <= top:
         return [WIDE], []
-    return (
-        ["more seeds, to tell trained from untrained models"],
-        settling_seeds(case, now, top),
-    )
+    return _counted(case, now, top, ["more seeds, to tell trained from untrained models"])
+
+
+def _counted(
+    case: Case, now: Evidence, top: float, words: list[str]
+) -> tuple[list[str], list[str]]:
+    """Return words and override for the seeds that would do, if so many are ever compared."""
+    needed = number_of_seeds(now, top)
+    if (now.n_seeds or 0) >= COMPARED_SEEDS or (needed is not None and needed > COMPARED_SEEDS):
+        return [f"nothing: of more than {COMPARED_SEEDS} seeds no more are compared"], []
+    return words, settling_seeds(case, now, top)
 
 
 def _to_settle(
@@ -153,8 +161,8 @@ def _to_settle(
     if now.estimate is not None and SAME < now.estimate <= top:
         if _no_less(then, now):
             return ["nothing: seeds are alike, and were as much before training"], []
-        return [WIDE], settling_seeds(case, now, SAME)
-    return seeds_needed(now, top), settling_seeds(case, now, top)
+        return [WIDE], []
+    return _counted(case, now, top, seeds_needed(now, top))
 
 
 def _top(evidence: Evidence) -> float:

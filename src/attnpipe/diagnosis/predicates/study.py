@@ -104,7 +104,7 @@ def gaps(case: Case) -> Finding:
     cited += arms
     failed = [e for e in arms if e.facts["outcome"] != "ok"]
     if all(f.status == "YES" for f in of_runs) and not failures and not failed:
-        of_arms = f", and {every(len(arms), 'run')} of their arms" if arms else ""
+        of_arms = f", and the {count(len(arms), 'run')} of arms on record," if arms else ""
         sentence = f"{every(len(ended), 'run').capitalize()}{of_arms} ended well."
         return case.answer("YES", sentence, cited, effect=size)
     said = " ".join([*_grouped(case), *_failed_arms(failed), *failures])

@@ -43,10 +43,11 @@ def verdict(case: Case) -> Finding:
     if "SHORT-TRAINING" in raised and found.name == "HARMFUL":
         longer = case.found["training"]
         overrides, missing = longer.next_overrides, [*missing, *longer.missing]
+    others = rivals(gates, evidence) if found.name == "HARMFUL" else ""
     status = {"INVALID": "INVALID", "INCONCLUSIVE": "INCONCLUSIVE"}.get(found.name, "YES")
     return case.answer(
         status,  # type: ignore[arg-type]
-        f"{MEANS[found.name]}{rivals(gates) if found.name == 'HARMFUL' else ''}{_open(found)}",
+        f"{MEANS[found.name]}{others}{_open(found)}",
         cited,
         effect=_decisive(case, found, gates, evidence),
         missing=missing,

@@ -25,12 +25,15 @@ class Needed:
     words
         Each lack in words.
     units
-        So many questions in all would do; None: no number can be told, or more questions
-        would not help.
+        So many questions with a value would do; None: no number can be told, or more
+        questions would not help.
+    known
+        How many have a value.
     """
 
     words: tuple[str, ...] = ()
     units: int | None = None
+    known: int = 0
 
     def fields(self, case: Case) -> dict[str, Any]:
         """Return `missing` and `next_overrides` of a finding.
@@ -39,10 +42,11 @@ class Needed:
         holds: more than that is said, and no override is given.
         """
         words, overrides = list(self.words), list[str]()
-        most = case.texts.available
-        if self.units is not None and most is not None:
-            if self.units <= most:
-                overrides = [f"data.questions={self.units}"]
+        asked, most = case.texts.questions, case.texts.available
+        if self.units is not None and self.known and most is not None:
+            wanted = ceil(self.units * asked / self.known)  # as many of those added have none
+            if wanted <= most:
+                overrides = [f"data.questions={wanted}"]
             else:
                 words.append(
                     f"a wider range of operands (data.smallest, data.largest): it holds {most}"
@@ -58,10 +62,10 @@ def most_questions(overrides: Iterable[str]) -> list[str]:
 def together(several: Iterable[Needed]) -> Needed:
     """Return what settles all of several."""
     found = list(several)
-    return Needed(
-        tuple(dict.fromkeys(word for one in found for word in one.words)),
-        max((one.units for one in found if one.units is not None), default=None),
-    )
+    words = tuple(dict.fromkeys(word for one in found for word in one.words))
+    counted = [one for one in found if one.units is not None and one.known]
+    most = max(counted, key=lambda one: (one.units or 0) / one.known, default=Needed())
+    return Needed(words, most.units, most.known)
 
 
 def units_needed(evidence: Evidence, thing: str, *thresholds: float) -> Needed:
@@ -79,7 +83,7 @@ def units_needed(evidence: Evidence, thing: str, *thresholds: float) -> Needed:
     n, low, high = replicates(evidence), evidence.lo95, evidence.hi95
     if n < ENOUGH:
         lack = f"{count(ENOUGH - n, f'more {thing}')} (there {'is' if n == 1 else 'are'} {n})"
-        return Needed((lack,), ENOUGH)
+        return Needed((lack,), ENOUGH, n)
     if evidence.estimate is not None and (low is None or high is None):
         return Needed((f"more {thing}s: what a share is taken of is not clearly above 0",))
     if evidence.estimate is None or low is None or high is None:
@@ -88,14 +92,16 @@ def units_needed(evidence: Evidence, thing: str, *thresholds: float) -> Needed:
     if half < distance and not significant(evidence):
         least = _for_p(evidence)
         said = "more" if least is None else f"at least {least}"
-        return Needed((f"{said} {thing}s: the interval is clear, p over all tests is not",), least)
+        return Needed(
+            (f"{said} {thing}s: the interval is clear, p over all tests is not",), least, n
+        )
     from attnpipe.stats.seeds_needed import seeds_needed_by_interval  # loads scipy
 
     needed = seeds_needed_by_interval(evidence.estimate, half, n, *thresholds).seeds
     if needed is None or needed > MOST:
         return Needed((f"more {thing}s: the estimate lies almost on the margin",))
     units = max(n + 1, needed)
-    return Needed((f"about {units} {thing}s",), units)
+    return Needed((f"about {units} {thing}s",), units, n)
 
 
 def _for_p(evidence: Evidence) -> int | None:

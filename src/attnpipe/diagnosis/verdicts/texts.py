@@ -1,6 +1,6 @@
 """What each diagnosis means, and what follows from it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from attnpipe.diagnosis.verdicts.table import Answer, Gates, Name
 
@@ -29,11 +29,12 @@ AGAINST: Mapping[Answer, str] = {
 }  # fmt: skip
 
 
-def rivals(gates: Gates) -> str:
-    """Say how models trained in other ways compare, with a blank before it."""
+def rivals(gates: Gates, trained: Collection[str]) -> str:
+    """Say how models trained in other ways, those of `trained` codes, compare."""
     said = []
+    known = {code: what for code, what in RIVALS.items() if code in trained}
     for answer, word in AGAINST.items():
-        of = [f"{what} ({code})" for code, what in RIVALS.items() if getattr(gates, code) == answer]
+        of = [f"{what} ({code})" for code, what in known.items() if getattr(gates, code) == answer]
         said += [f"{word}: {', '.join(of)}"] if of else []
     return f" Trained in its place — {'; '.join(said)}." if said else ""
 
