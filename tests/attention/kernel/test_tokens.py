@@ -12,6 +12,7 @@ from tests.attention.kernel.test_models import Largest
 
 from attnpipe.attention.adapter.context import adapted
 from attnpipe.attention.hooks import observing, on_samples
+from attnpipe.attention.kernel import far
 from attnpipe.attention.kernel.engine import Kind
 from attnpipe.attention.kernel.fused_tokens import FusedTokenBattery
 from attnpipe.attention.kernel.sums import MOST_REMOVED
@@ -127,6 +128,26 @@ def both(case: Case, texts: Texts, kind: Kind) -> tuple[TokenBattery, TokenBatte
 def test_many_and_few_repetitions(kind: Kind, words: int) -> None:
     ids = np.random.default_rng(0).integers(words, size=150).tolist()
     got, want, was_fused = both(layer(150), Texts.of({3: text(ids, [0])}), kind)
+    assert was_fused
+    assert_alike(got, want)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("elements", [1, 2**10])
+def test_heads_are_compared_a_few_rows_at_a_time_at_least_one(
+    monkeypatch: pytest.MonkeyPatch, kind: Kind, elements: int
+) -> None:
+    """Also where a single row of all heads is more than is to be held at a time."""
+    monkeypatch.setattr(far, "_ELEMENTS", elements)
+    got, want, was_fused = both(layer(40), Texts.of({3: text(range(40), [0])}), kind)
+    assert was_fused
+    assert_alike(got, want)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_more_keys_than_the_kernel_takes_at_once(kind: Kind) -> None:
+    ids = np.random.default_rng(1).integers(50, size=1090).tolist()
+    got, want, was_fused = both(layer(1090), Texts.of({3: text(ids, [0, 1050])}), kind)
     assert was_fused
     assert_alike(got, want)
 

@@ -340,6 +340,17 @@ def test_more_questions_are_an_override_as_far_as_there_are_so_many(
     assert found.missing[0].startswith("at least 10 questions")
 
 
+def test_questions_without_a_value_are_made_up_for(factory: ModuleType) -> None:
+    """Eight of sixteen have a value: for ten of them, twenty must be asked."""
+    edit = put("text_contrasts", STEPS, p=2 / 256, p_holm=24 * 2 / 256, n=8)
+    plan = factory.Plan(questions=16)
+    texts = replace(factory.diagnosis_context(plan).texts, available=196)
+    diagnosis = diagnose(edit(factory.study(plan)), factory.diagnosis_context(plan, texts=texts))
+    found = finding(diagnosis, "steps")
+    assert found.missing[0].startswith("at least 10 questions")
+    assert found.next_overrides == ["data.questions=20"]
+
+
 @pytest.mark.parametrize("predicate", ["used", "content", "steps", "sensitive_layers", "answer"])
 def test_too_few_questions_are_asked_for_as_many_as_decide(
     factory: ModuleType, predicate: str
