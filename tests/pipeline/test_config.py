@@ -55,7 +55,7 @@ OVERRIDES = {
     ),
     "+model@models.x=lstm_small +model@models.x=mlp_last": "the study has 'models.x' already",
     "+models.x.hidden=3": (
-        "'models.x' has no 'kind'; give models.x.kind, too, or begin with a model of config/model: "
+        "'models.x' has no 'kind'; give +models.x.kind=…, too, or begin with a model of config/model: "
         "+model@models.x=<member>"
     ),
     "+models.x={label: x} models.x.attention={}": "unknown key 'attention' in 'models.x'",

@@ -222,7 +222,7 @@ KEY_AXIS = {"layout": "arrays", "axes": ["key"]}
         (
             profiles_a,
             {"published_row": {"M4": "mean_query"}},
-            "data.published_row: there is no model 'M4': known: M4_Small_Simple",
+            "data.published_row: there is no model 'M4': did you mean 'M4_Small_Simple'?",
         ),
         (
             twice,
