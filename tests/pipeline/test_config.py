@@ -55,8 +55,8 @@ OVERRIDES = {
     ),
     "+model@models.x=lstm_small +model@models.x=mlp_last": "the study has 'models.x' already",
     "+models.x.hidden=3": (
-        "'models.x' has no 'kind'; give +models.x.kind=…, too, or begin with a model of config/model: "
-        "+model@models.x=<member>"
+        "'models.x' has no 'kind'; give +models.x.kind=…, too, or begin with a model of "
+        "config/model: +model@models.x=<member>"
     ),
     "+models.x={label: x} models.x.attention={}": "unknown key 'attention' in 'models.x'",
     "models={}": "changes nothing, as entries are merged; remove each of them by its name, e.g. "
