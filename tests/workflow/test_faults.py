@@ -190,8 +190,8 @@ def test_a_second_user_is_refused_and_the_first_is_not_disturbed(held, finished)
 SLOW = pytest.mark.slow
 
 
-@pytest.mark.parametrize("times", [2, *(pytest.param(n, marks=SLOW) for n in (1, 3))])
-def test_ctrl_c_stops_and_the_same_command_goes_on(held, finished, times):
+def interrupted(held, times: int) -> str:
+    """Press Ctrl-C while a job runs; return what was printed, the sentence among it."""
     with start(held) as running:
         try:
             wait_for_job(held, running)
@@ -204,6 +204,12 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(held, finished, times):
     assert running.returncode != 0
     assert "train pool 1: stopped; run the same command again to go on" in output
     assert "Traceback" not in output, output[-4000:]
+    return output
+
+
+@pytest.mark.parametrize("times", [2, *(pytest.param(n, marks=SLOW) for n in (1, 3))])
+def test_ctrl_c_stops_and_the_same_command_goes_on(held, finished, times):
+    interrupted(held, times)
     (held.folder / "held").unlink()
     held.run()
     assert_same_results(held.folder / RESULTS, finished.folder / RESULTS)
@@ -221,16 +227,7 @@ if any(part.endswith(".train.py") for part in sys.orig_argv):
 def test_ctrl_c_while_a_job_still_starts_is_the_same_sentence(held, finished):
     """Before it has imported anything, its own handlers are not there yet."""
     (held.folder / "fake" / "sitecustomize.py").write_text(STARTING)
-    with start(held) as running:
-        try:
-            wait_for_job(held, running)
-            os.killpg(running.pid, signal.SIGINT)
-            output, _ = running.communicate(timeout=60)
-        finally:
-            end(running)
-    assert running.returncode != 0
-    assert "train pool 1: stopped; run the same command again to go on" in output
-    assert "Traceback" not in output, output[-4000:]
+    output = interrupted(held, times=1)
     assert "SIGINT" not in output, output[-4000:]
     (held.folder / "fake" / "sitecustomize.py").unlink()
     held.run()
