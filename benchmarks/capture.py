@@ -28,14 +28,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.capturing.environment import environment, machine, one_thread
-from benchmarks.capturing.limits import exceeded
+from benchmarks.capturing.limits import FUSED, LIBRARIES, exceeded
 from benchmarks.capturing.model import save
 from benchmarks.capturing.page import page
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "capture.json"
 SDPA = "sdpa"
-FUSED = ("fused, C", "fused, torch and numpy")
 FOLDS = "plain folds"
 EAGER = ("eager", "eager, vectorized metrics", "eager, scipy row by row")
 TIMES = {1024: 2, 2048: 2, 4096: 1}
@@ -107,8 +106,12 @@ def workers(
     length: int,
     settings: Mapping[str, str],
     lens: str | None = None,
+    zig: str | None = None,
 ) -> Iterator[list[Worker]]:
-    """Start one process per method, all with the same weights; `settings`: of the heap."""
+    """Start one process per method, all with the same weights; `settings`: of the heap.
+
+    `lens`, `zig`: the Pythons that have TransformerLens and ziglang.
+    """
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         save(Path(folder), layers, length)
@@ -116,16 +119,20 @@ def workers(
         for method in methods:
             python = lens if method == "lens" and lens else sys.executable
             own = {} if method in HOLDING else settings
+            if method == LIBRARIES:
+                own = {**own, "CC": f"{zig} -m ziglang cc"}
             started.append(Worker(python, method, folder, layers, length, own))
             stack.callback(started[-1].close)
         yield started
 
 
-def times(length: int, layers: int, rounds: int, lens: str | None) -> list[dict[str, Any]]:
+def times(
+    length: int, layers: int, rounds: int, lens: str | None, zig: str
+) -> list[dict[str, Any]]:
     """Return one row per method: seconds of each round, ratio."""
-    methods = [SDPA, *FUSED, FOLDS, *EAGER, *(["lens"] if lens else [])]
+    methods = [SDPA, FUSED[0], LIBRARIES, *FUSED[1:], FOLDS, *EAGER, *(["lens"] if lens else [])]
     rows: dict[str, dict[str, Any]] = {}
-    with workers(methods, layers, length, KEPT, lens) as all_of_them:
+    with workers(methods, layers, length, KEPT, lens, zig) as all_of_them:
         for turn in range(rounds + 1):
             for worker in all_of_them:
                 if worker.method in SLOW and turn != 1:
@@ -225,7 +232,10 @@ def main() -> None:
         }
     if not args.memory:
         lens = None if args.without_lens else environment("transformer-lens")
-        timed = [r for n, layers in lengths.items() for r in times(n, layers, args.rounds, lens)]
+        zig = environment("ziglang")
+        timed = [
+            row for n, layers in lengths.items() for row in times(n, layers, args.rounds, lens, zig)
+        ]
         place(result, {"machine": machine(), "times": timed})
     result["kernels"] = json.loads((ROOT / "benchmarks" / "kernels.json").read_text())
     if args.small:
@@ -246,8 +256,6 @@ def place(result: dict[str, Any], run: dict[str, Any]) -> None:
     name = run["machine"]["processor"]
     where = names.index(name) if name in names else len(runs)
     first, *others = [*runs[:where], run, *runs[where + 1 :]]
-    if where == 0:
-        result.pop("note", None)  # it was of the times that were there
     result |= first | {"elsewhere": others}
 
 

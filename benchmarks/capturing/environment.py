@@ -30,6 +30,13 @@ def environment(name: str) -> str:
     return str(python)
 
 
+def instructions() -> str:
+    """Return the widest vectors of an x86 processor: others of the same name lack them."""
+    flags = Path("/proc/cpuinfo").read_text().split()
+    known = {"avx512f": "AVX-512", "avx2": "AVX2"}
+    return next((name for flag, name in known.items() if flag in flags), "")
+
+
 def machine() -> dict[str, str]:
     """Return what decides times."""
     model = [
@@ -37,8 +44,9 @@ def machine() -> dict[str, str]:
         for line in Path("/proc/cpuinfo").read_text().splitlines()
         if line.startswith("model name")
     ]
+    processor = model[0] if model else platform.processor()
     return {
-        "processor": model[0] if model else platform.processor(),
+        "processor": f"{processor}, {instructions()}" if instructions() else processor,
         "cores": str(os.cpu_count()),
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "numpy", "scipy", "transformers")},

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
-TIME = {("fused, C", 2048): 1.35, ("fused, C", 4096): 1.5, ("fused, torch and numpy", 2048): 1.8}
+LIBRARIES = "fused, C by ziglang"
+"""The engine of a machine without a compiler, from a Python package."""
+TIME = {("fused, C", 2048): 1.35, ("fused, C", 4096): 1.5, (LIBRARIES, 2048): 1.8}
 """Method and tokens → most CPU time, as a ratio to the forward pass. It is held to on the processor
 whose times come first in `capture.json`; what others exceed is told on the page."""
 PEAK = 1.15
@@ -36,6 +38,10 @@ def exceeded(result: Mapping[str, Sequence[Row]]) -> list[str]:
     ValueError
         Something that has a limit was not measured.
     """
+    times = {(row["method"], row["tokens"]) for row in result["times"]}
+    for method, tokens in TIME:
+        if (method, tokens) not in times:
+            raise ValueError(f"'{method}' was not timed at {tokens} tokens")
     found = too_slow(result["times"])
     for row in [*result["peaks"], *result["memory"], *result["deep"]]:
         compared = row["method"] in FUSED and row["tokens"] >= FROM and row["peak_ratio"]
@@ -50,9 +56,9 @@ def exceeded(result: Mapping[str, Sequence[Row]]) -> list[str]:
             raise ValueError(f"memory of '{method}' was not measured at {DEPTH} layers")
         if len({row["tokens"] for row in result["memory"] if row["method"] == method}) < LENGTHS:
             raise ValueError(f"memory of '{method}' was not measured at {LENGTHS} lengths")
-    for method, tokens in TIME:
-        if not any((r["method"], r["tokens"]) == (method, tokens) for r in result["peaks"]):
-            raise ValueError(f"memory of '{method}' was not measured at {tokens} tokens")
+    for method in FUSED:
+        if not any((r["method"], r["tokens"]) == (method, FROM) for r in result["peaks"]):
+            raise ValueError(f"memory of '{method}' was not measured at {FROM} tokens")
     for method, slope in exponents(result["memory"]).items():
         if slope > EXPONENT:
             found.append(f"memory of {method} grows with exponent {slope:.2f}, not {EXPONENT}")
@@ -60,12 +66,12 @@ def exceeded(result: Mapping[str, Sequence[Row]]) -> list[str]:
 
 
 def too_slow(rows: Sequence[Row]) -> list[str]:
-    """Return a sentence for each limit of time that is exceeded; for errors, see `exceeded`."""
+    """Return a sentence for each limit of time that is exceeded, of what was timed."""
     times = {(row["method"], row["tokens"]): row for row in rows}
     found = []
     for (method, tokens), most in TIME.items():
         if (method, tokens) not in times:
-            raise ValueError(f"'{method}' was not timed at {tokens} tokens")
+            continue
         median = times[method, tokens]["ratio"][0]
         if median > most:
             found.append(f"{method} at {tokens} tokens takes {median} times as long, not {most}")

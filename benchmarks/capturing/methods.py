@@ -76,7 +76,7 @@ def _observed(model: PreTrainedModel, ids: Tensor, method: str) -> Summary:
 
 def _observer(method: str, ids: Tensor) -> LayerFolds[TokenBattery]:
     texts = Texts.of({0: _text(ids)})
-    if method == "fused, C":
+    if method.startswith("fused, C"):
         return FusedTokenBattery(OPTIONS, texts, "native")
     if method == "fused, torch and numpy":
         return FusedTokenBattery(OPTIONS, texts, "array")

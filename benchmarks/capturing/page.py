@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from benchmarks.capturing.limits import exponents, too_slow
+from benchmarks.capturing.limits import LIBRARIES, exponents, too_slow
 
 from attnpipe.metrics.row_metrics import row_metrics
 from attnpipe.metrics.tokens.head_distances import ROWS
@@ -13,6 +13,7 @@ from attnpipe.schema.analysis import MetricsSpec
 NAMES = {
     "sdpa": "forward pass alone (sdpa)",
     "fused, C": "**fused, C engine**",
+    LIBRARIES: "**fused, C engine, compiled by ziglang**",
     "fused, torch and numpy": "**fused, torch and numpy engine**",
     "plain folds": "plain folds (`TokenBattery`)",
     "eager": "eager forward pass alone",
@@ -61,10 +62,12 @@ view.means.means("entropy").mean  # per head
 
 `FusedTokenBattery` takes scores in blocks of rows while they are in the cache: softmax, statistics
 and output come from one visit. The C engine is compiled once per machine, at the first use, with
-the compiler that is there (`$CC`, `cc`, `gcc` or `clang`); without one the engine in torch and
-numpy does the same. `battery.engine.name` tells which. What neither can do (padded batches, a bias,
-gaps in a mask, a violated mask, float64, a GPU) goes through the plain folds, which are the
-reference of both.
+the compiler that is there (`$CC`, `cc`, `gcc` or `clang`). Where there is none, the package
+`ziglang` brings one without any rights on the machine (a wheel of 100 MB: `pip install -c
+constraints.txt -e '.[compiler]'`); without it the engine in torch and numpy does the same, in more
+time. `battery.engine.name` tells which. What neither can do (padded batches, a bias, gaps in a
+mask, a violated mask, float64, a GPU) goes through the plain folds, which are the reference of
+both.
 
 The streaming battery, of all rows and of the last token's row alone, as they are and without sinks:
 
@@ -94,9 +97,9 @@ torch.compile no sums over lags, either). C counts ranks in buckets beside the e
 others sort; without ranks, Gini and top masses are left out as well, so that what sorting costs
 can be told from the rest. C was chosen because from 2048 keys on all of the battery takes it less
 time than the others take for a part; the other numbers are what these plain programs take, not the
-least that numba could. C needs a compiler, which most machines for such work have, and falls back
-where there is none; numba brings 200 MB and pins numpy and Python, torch.compile needs a C++
-compiler and compiles in every process.
+least that numba could. C needs a compiler, which most machines for such work have and a Python
+package brings to the others; numba brings 200 MB and pins numpy and Python, torch.compile needs a
+C++ compiler and compiles in every process.
 """
 
 
@@ -121,8 +124,6 @@ def page(result: dict[str, Any]) -> str:
     floor = [r for r in times if r["method"] == "sdpa"]
     least = ", ".join(f"{min(r['seconds']):.2f} s at N = {r['tokens']}" for r in floor)
     text += f"\nThe forward pass alone took {least}.\n"
-    if "note" in result:
-        text += f"\n{result['note']}\n"
     text += _elsewhere(result["elsewhere"])
     text += "\n## Peak memory of the same passes, MB above the loaded model\n\n"
     runs = [result, *result["elsewhere"]]

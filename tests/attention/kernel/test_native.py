@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -85,9 +86,33 @@ def test_without_a_compiler_the_array_engine_is_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     hide_compilers(monkeypatch, tmp_path)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
     assert FusedBattery(MetricsSpec()).engine.name == "array"
-    with pytest.raises(UserError, match=r"no C compiler: .*not found\): install gcc"):
+    with pytest.raises(UserError, match=r"no C compiler: .*not found\): install gcc, or"):
         FusedBattery(MetricsSpec(), "native")
+
+
+def test_the_package_ziglang_compiles_where_the_machine_has_no_compiler(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    compiler = shutil.which(module._compiler()[0])
+    package, log = tmp_path / "packages" / "ziglang", tmp_path / "log"
+    package.mkdir(parents=True)
+    (package / "__main__.py").write_text(
+        "import subprocess, sys\n"
+        "assert sys.argv[1] == 'cc'\n"
+        f"print(*sys.argv[1:], file=open({str(log)!r}, 'a'))\n"
+        f"env = {{'PATH': {os.environ['PATH']!r}}}\n"
+        f"sys.exit(subprocess.run([{compiler!r}, *sys.argv[2:]], env=env).returncode)\n"
+    )
+    hide_compilers(monkeypatch, tmp_path)
+    monkeypatch.syspath_prepend(str(package.parent))
+    monkeypatch.setenv("PYTHONPATH", str(package.parent), prepend=os.pathsep)
+    assert FusedBattery(MetricsSpec()).engine.name == "native"
+    assert [line.split()[:2] for line in log.read_text().splitlines()] == [
+        ["cc", "--version"],
+        ["cc", *QUICK[0]],
+    ]
 
 
 def test_a_compiler_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

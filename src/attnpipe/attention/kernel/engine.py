@@ -95,5 +95,8 @@ def make_engine(layout: Layout, kind: Kind | None = None) -> Engine:
     if found.library is not None:
         return NativeRows(layout, found)
     if kind == "native":
-        raise UserError(f"the native attention engine is not available ({found.note}): install gcc")
+        raise UserError(
+            f"the native attention engine is not available ({found.note}): install gcc, "
+            "or attnpipe's extra 'compiler'"
+        )
     return ArrayRows(layout)

@@ -7,11 +7,13 @@ import platform
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from attnpipe.core.errors import UserError
@@ -52,10 +54,10 @@ class Native:
 def native() -> Native:
     """Return the compiled functions of `rows.c`.
 
-    They are compiled at the first use on a machine, with ``$CC``, ``cc``, ``gcc`` or
-    ``clang``, and kept in ``<cache>/kernel`` (`io.wheel.default_cache`), under a name made
-    from source, compiler and processor: machines that share a home folder do not share
-    instructions. A machine without a compiler is nothing unusual, and a compiler that fails
+    They are compiled at the first use on a machine, with ``$CC``, ``cc``, ``gcc``, ``clang`` or
+    the one in the package ziglang, if it is installed, and kept in ``<cache>/kernel``
+    (`io.wheel.default_cache`), under a name made from source, compiler and processor: machines
+    that share a home folder do not share instructions. A machine without a compiler is nothing unusual, and a compiler that fails
     a warning (`RuntimeWarning`), for there is another engine (`array_rows`).
 
     Raises
@@ -77,7 +79,7 @@ def _native() -> Native:
         )
     compiler = _compiler()
     if compiler is None:
-        return Native(None, "no C compiler: cc, gcc or clang not found")
+        return Native(None, "no C compiler: cc, gcc, clang and the package ziglang not found")
     try:
         key = b"\0".join(
             [source, *(x.encode() for x in (*compiler, _version(compiler), _processor()))]
@@ -113,7 +115,7 @@ def _compiler() -> list[str] | None:
     for command in (chosen, ["cc"], ["gcc"], ["clang"]):
         if command and shutil.which(command[0]):
             return command
-    return None
+    return [sys.executable, "-m", "ziglang", "cc"] if find_spec("ziglang") else None
 
 
 def _version(compiler: list[str]) -> str:
