@@ -10,6 +10,9 @@ CLUSTERED := $(VENV)/.slurm
 BIN       := $(VENV)/bin
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
+# Attention of texts is captured in C: where no compiler is installed, a package brings one.
+EXTRAS := $(shell { command -v cc || command -v gcc || command -v clang; } >/dev/null && echo dev || echo dev,compiler)
+
 .PHONY: run setup setup-slurm test test-slow test-slurm check tiny calibrate docs bench clean
 
 run: setup  ## the default study, or any other: make run ARGS="--config study=steering"
@@ -26,7 +29,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	  || { $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet -c constraints.txt pip; }
 	@echo "installing into $(VENV) …"
 	@$(PIP) pip setuptools
-	@$(PIP) --no-build-isolation -e '.[dev]'
+	@$(PIP) --no-build-isolation -e '.[$(EXTRAS)]'
 	@touch $@
 
 test: setup  ## all fast tests
@@ -38,7 +41,7 @@ test-slow: setup  ## downloads, long trainings, fuzzing
 setup-slurm: $(CLUSTERED)  ## what profiles/slurm needs, too
 
 $(CLUSTERED): $(INSTALLED)
-	@$(PIP) --no-build-isolation -e '.[dev,slurm]'
+	@$(PIP) --no-build-isolation -e '.[$(EXTRAS),slurm]'
 	@touch $@
 
 # Installs Debian's SLURM and starts two nodes on this host; where it cannot, it says why.

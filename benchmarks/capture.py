@@ -16,6 +16,7 @@ Times of several processors stand side by side; a run replaces those of its own.
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -120,7 +121,7 @@ def workers(
             python = lens if method == "lens" and lens else sys.executable
             own = {} if method in HOLDING else settings
             if method == LIBRARIES:
-                own = {**own, "CC": f"{zig} -m ziglang cc"}
+                own = {**own, "CC": f"{shlex.quote(str(zig))} -m ziglang cc"}
             started.append(Worker(python, method, folder, layers, length, own))
             stack.callback(started[-1].close)
         yield started

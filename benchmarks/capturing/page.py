@@ -63,11 +63,11 @@ view.means.means("entropy").mean  # per head
 `FusedTokenBattery` takes scores in blocks of rows while they are in the cache: softmax, statistics
 and output come from one visit. The C engine is compiled once per machine, at the first use, with
 the compiler that is there (`$CC`, `cc`, `gcc` or `clang`). Where there is none, the package
-`ziglang` brings one without any rights on the machine (a wheel of 100 MB: `pip install -c
-constraints.txt -e '.[compiler]'`); without it the engine in torch and numpy does the same, in more
-time. `battery.engine.name` tells which. What neither can do (padded batches, a bias, gaps in a
-mask, a violated mask, float64, a GPU) goes through the plain folds, which are the reference of
-both.
+`ziglang` brings one without any rights on the machine (`make setup` installs it then; a wheel of
+100 MB: `pip install -c constraints.txt -e '.[compiler]'`); without it the engine in torch and numpy
+does the same, in more time. `battery.engine.name` tells which. What neither can do (padded batches,
+a bias, gaps in a mask, a violated mask, float64, a GPU) goes through the plain folds, which are the
+reference of both.
 
 The streaming battery, of all rows and of the last token's row alone, as they are and without sinks:
 

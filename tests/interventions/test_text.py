@@ -8,6 +8,7 @@ from tests.text.tiny_model import save_tiny_llama
 from transformers.models.llama import modeling_llama
 
 from attnpipe.core.errors import UserError
+from attnpipe.extraction.text.batches import batches as text_batches
 from attnpipe.interventions.text.run import intervene_texts, layer_groups
 from attnpipe.pretrained.load import load_model
 from attnpipe.schema.analysis import AnswerSpec
@@ -33,7 +34,7 @@ def made(tmp_path_factory):
     texts = model_texts("m", study.texts, study.spans, tokenizer)
     model = load_model(folder, "causal_lm", "float64")
     options = AnswerSpec(variants=[VARIANT], layer_groups=2)
-    return folder, texts, tokenizer, intervene_texts(model, "m", texts, tokenizer, options)
+    return folder, texts, tokenizer, intervene_texts(model, "m", texts, tokenizer, options, 1024)
 
 
 class Eager:
@@ -162,6 +163,34 @@ def test_mean_rows_are_those_of_the_other_half(made, monkeypatch) -> None:
             assert of(table, "position_mean", "all", items) == pytest.approx(expected, abs=1e-9)
 
 
+def test_mean_rows_of_long_texts_are_not_kept(made) -> None:
+    folder, texts, tokenizer, table = made
+    longest = max(batch.ids.shape[1] for batch in batches(made))
+    model = load_model(folder, "causal_lm", "float64")
+    options = AnswerSpec(variants=[VARIANT], layer_groups=2)
+    limited = intervene_texts(model, "m", texts, tokenizer, options, longest - 1)
+    for batch in batches(made):
+        items = [text.item for text in batch.texts]
+        for name in ("uniform", "permuted"):
+            assert of(limited, name, "all", items) == of(table, name, "all", items)
+        known = of(table, "position_mean", "all", items)
+        if batch.ids.shape[1] == longest:
+            known = [None] * len(items)
+        assert of(limited, "position_mean", "all", items) == known
+
+
+def test_long_texts_are_read_few_at_a_time(made, monkeypatch) -> None:
+    _, texts, tokenizer, _ = made
+    alone = [t for t in texts if t.variant == VARIANT]
+    length = len(alone[0].tokens.ids)
+    for tokens, largest in ((3 * length, 3), (length - 1, 1), (length * len(alone), len(alone))):
+        groups = list(text_batches(alone, tokens=tokens))
+        assert max(map(len, groups)) == largest
+        assert sorted(t.item for g in groups for t in g) == sorted(t.item for t in alone)
+    monkeypatch.setattr("attnpipe.tasks.answers.TOKENS", 1)
+    assert max(len(b.texts) for b in answer_batches(texts, tokenizer, variants=[VARIANT])) <= 4
+
+
 def test_removed_tokens_are_as_if_they_had_never_been_there(made, monkeypatch) -> None:
     folder, _, _, _ = made
     model = load_model(folder, "causal_lm", "float64")
@@ -192,7 +221,7 @@ def test_a_model_whose_attention_does_not_act_is_refused(made) -> None:
     for layer in model.model.layers:
         layer.self_attn.o_proj.weight.zero_()
     with pytest.raises(UserError, match=r"LlamaForCausalLM replaced by zero change its output by"):
-        intervene_texts(model, "m", texts, tokenizer, AnswerSpec(variants=[VARIANT]))
+        intervene_texts(model, "m", texts, tokenizer, AnswerSpec(variants=[VARIANT]), 1024)
 
 
 def test_layers_are_grouped_evenly() -> None:

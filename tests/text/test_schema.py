@@ -57,6 +57,8 @@ def test_a_config_as_yaml_gives_it():
         ({"shots": [0, 1, 1]}, "shots: '1' is listed twice"),
         ({"shots": [17]}, "less than or equal to 16"),
         ({"shots": []}, "at least 1 item"),
+        ({"variants": {"plain": {}, "2_shot": {"prefix": "x"}}}, "'2_shot' is what a variant with"),
+        ({"variants": {"plain": {}, "cot_2_shot": {"prefix": "x"}}}, "rename it"),
         ({"few_shot": ["plane"]}, "'plane' is no variant; name one of plain, cot"),
         ({"keywords": ["step", "Step"]}, "keywords: 'step' is listed twice"),
         ({"keywords": [" "]}, "match pattern"),

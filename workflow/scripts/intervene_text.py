@@ -27,6 +27,7 @@ with job(snakemake) as ctx:
         model_texts(name, *tables, tokenizer),
         tokenizer,
         AnswerSpec.model_validate(ctx.spec["answers"]),
+        ctx.spec["dense_limit"],
     )
     table = ctx.attempt(work, TEXT_INTERVENTIONS.frame())
     write_table(ctx.write.interventions, table, TEXT_INTERVENTIONS)

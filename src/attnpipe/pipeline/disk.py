@@ -39,7 +39,8 @@ FIGURE = 400_000
 JOB = 4_000
 """Seal, and the small files and rows that there are beside what is counted here."""
 TEXT = 500_000
-"""Of a text and a model: rows of 30 × 9 heads and their metrics (study prompts)."""
+"""Of a text and a model: rows of 30 × 9 heads and their metrics (study prompts: a hundred tokens).
+How long other texts are is known once they are prepared, and not before."""
 
 
 def disk_bytes(study: Study, parameters: dict[str, int], jobs: int) -> int:

@@ -63,7 +63,7 @@ class TextParams(StudyParams):
             "model": model,
             "seed": int(seed),
             "spec": {key: spec[key] for key in READING},
-            "answers": self._config["analysis"]["text"]["answers"],
+            **self._text("answers", "dense_limit"),
         }
 
     def _compress_text(self, model: str, seed: str) -> Values:

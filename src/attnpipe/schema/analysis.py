@@ -99,9 +99,16 @@ class TextSpec(Section):
     clusters: Annotated[int, Field(ge=2)] = 8
     """Groups of alike heads."""
     dense_limit: Annotated[int, Field(ge=2)] = 1024
-    """Tokens above which nothing is computed that needs a weight per query and key. Longer texts of the representative question are named in table `answers` and in the report, and have no maps and no part in distances between heads."""
+    """Tokens above which nothing is computed that needs a weight per query and key. Longer texts of the representative question are named in table `answers` and in the report, and have no maps and no part in distances between heads; E3 is left out of longer ones."""
 
     _distinct = field_validator("views", "head_metrics")(distinct)
+
+    @field_validator("accuracy_range")
+    @classmethod
+    def _is_a_range(cls, value: list[float]) -> list[float]:
+        if value[0] >= value[1]:
+            raise ValueError(f"{value[0]} is not below {value[1]}; give the lower share first")
+        return value
 
 
 class AnalysisSpec(Section):

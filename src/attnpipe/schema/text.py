@@ -13,6 +13,7 @@ Keyword = Annotated[str, Field(pattern=r"\S", max_length=64)]
 NewTokens = Annotated[int, Field(ge=1, le=512)]
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
+_WITH_EXAMPLES = re.compile(r"_?[0-9]+_shot$")
 
 
 class VariantSpec(Section):
@@ -85,7 +86,7 @@ class PromptsData(Section):
     system: str = ""
     """System text: first paragraph of a raw prompt, system message of a chat; empty: none."""
     template: Literal["raw", "chat"] = "raw"
-    """`raw`: the model reads the prompt as it is; `chat`: as a message in its own chat template."""
+    """`raw`: the model reads the prompt as it is; `chat`: as a message in its own chat template (what that adds by itself, such as a system text of its own, belongs to no span)."""
     keywords: list[Keyword] = ["plus", "step", "expert", "math", "Question", "Answer"]
     """Words whose attention is reported, whatever their case."""
     operand_keywords: bool = True
@@ -130,6 +131,15 @@ class PromptsData(Section):
                     f"variants: '{seen[texts]}' and '{name}' are the same; change or drop one"
                 )
             seen[texts] = name
+        return self
+
+    @model_validator(mode="after")
+    def _names_tell_variants_from_examples(self) -> "PromptsData":
+        for name in self.variants:
+            if _WITH_EXAMPLES.search(name):
+                raise ValueError(
+                    f"variants: '{name}' is what a variant with examples is called; rename it"
+                )
         return self
 
     @model_validator(mode="after")

@@ -92,7 +92,7 @@ TEXT_INTERVENTIONS = Table("text_interventions", "loss of the right answer while
     "model": RUN["model"], "item": ITEM, "question": QUESTION, "variant": VARIANT,
     "intervention": Column(TEXT, "`intact`; `uniform` (E2), `position_mean` (E3) or `permuted` (E4) weights; `other_answer`: nothing is replaced, but the answer is another question's"),
     "layers": Column(TEXT, "`all`, or first and last layer of a group; null where nothing is replaced"),
-    "loss": Column(REAL, "mean negative log-likelihood of the answer's tokens, nats; null where too few texts of the same variant, length and length of the answer are read together"),
+    "loss": Column(REAL, "mean negative log-likelihood of the answer's tokens, nats; null where too few texts of the same variant, length and length of the answer are read together, or of `position_mean` where they have more than `analysis.text.dense_limit` tokens"),
 })  # fmt: skip
 
 TEXT_METRICS = Table("text_metrics", "all metrics of one run, text by text", {
@@ -132,6 +132,9 @@ TEXT_SUMMARY = Table("text_summary", "metrics over questions", {
     "metric": TEXT_METRICS.columns["metric"],
     **STATISTICS,
     "chance": Column(REAL, "mean over questions of what uniform attention would have"),
+    "p": Column(REAL, "two-sided p of a head's mean against chance (t test over questions)"),
+    "p_bh": Column(REAL, "adjusted by Benjamini and Hochberg over the heads of the same variant and metric"),
+    "p_by": Column(REAL, "the same by Benjamini and Yekutieli, valid under any dependence"),
 })  # fmt: skip
 
 SEGMENT_SUMMARY = Table("segment_summary", "attention to named spans, of the last token and of all, over questions", {
@@ -144,7 +147,7 @@ SEGMENT_SUMMARY = Table("segment_summary", "attention to named spans, of the las
     **STATISTICS,
 })  # fmt: skip
 
-TEXT_CONTRASTS = Table("text_contrasts", "differences between variants, paired on questions", {
+TEXT_CONTRASTS = Table("text_contrasts", "differences between variants, paired on questions; right against wrong answers, not paired", {
     **WHO,
     "family": Column(TEXT, "what is asked: `steps` (think step by step against plain), `examples` (the examples' answers against uniform), `shots` (more examples against fewer), `sensitivity` (distance between variants on shared spans), `correct` (right against wrong answers)"),
     **HEADS,
@@ -154,7 +157,7 @@ TEXT_CONTRASTS = Table("text_contrasts", "differences between variants, paired o
     "b": Column(TEXT, "what it is compared with"),
     **STATISTICS,
     "hedges_g": Column(REAL, "standardised difference over questions, small-sample corrected"),
-    "p": Column(REAL, "two-sided p"),
+    "p": Column(REAL, "two-sided p: by sign flips; of `correct` by Welch's t test; of `sensitivity`, as of its interval, by the t distribution of a jackknife"),
     "p_holm": Column(REAL, "adjusted within the family by Holm, where tests are few and confirmatory"),
     "p_bh": Column(REAL, "adjusted within the family by Benjamini and Hochberg, for layers and heads"),
     "p_by": Column(REAL, "the same by Benjamini and Yekutieli, valid under any dependence"),

@@ -13,6 +13,10 @@ from attnpipe.text.reading import ModelText
 from attnpipe.text.tokens import answer_ids
 
 BATCH = 32
+TOKENS = 8192
+"""Most tokens of a batch of more than `FEWEST` texts."""
+FEWEST = 4
+"""Texts that stay together however long they are: one replaces the other's attention."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def answer_batches(
     Only those of some `variants`, if they are named.
 
     Those that are alike in length, variant and length of the answer come together, in
-    batches of nearly equal size.
+    batches of nearly equal size: at most `size`, and fewer of long ones (`TOKENS`).
     """
     alike: dict[tuple[int, str, int], list[tuple[ModelText, np.ndarray]]] = {}
     for text in texts:
@@ -71,8 +75,9 @@ def answer_batches(
         ids = np.concatenate([text.tokens.ids, np.array(answer, dtype=np.int64)])
         key = (len(text.tokens.ids), text.variant, len(answer))
         alike.setdefault(key, []).append((text, ids))
-    for (_, _, length), members in sorted(alike.items()):
-        for places in np.array_split(np.arange(len(members)), -(-len(members) // size)):
+    for (tokens, _, length), members in sorted(alike.items()):
+        most = min(size, max(FEWEST, TOKENS // (tokens + length)))
+        for places in np.array_split(np.arange(len(members)), -(-len(members) // most)):
             group = [members[place] for place in places]
             yield AnswerBatch(
                 tuple(text for text, _ in group), np.stack([ids for _, ids in group]), length

@@ -22,7 +22,10 @@ from attnpipe.text.sentences import sentences, source
 from attnpipe.text.tokens import answer_ids, around, load_tokenizer, tokenize
 
 POSITIONS = ("max_position_embeddings", "n_positions")
-OFFSET_MODELS = ("roberta", "xlm-roberta", "camembert")
+OFFSET_MODELS = (
+    "roberta", "xlm-roberta", "camembert", "roberta-prelayernorm", "xlm-roberta-xl", "xmod",
+    "data2vec-text",
+)  # fmt: skip
 """Models whose positions begin behind the padding index, so that two are lost."""
 
 SENTENCES = "sentences"

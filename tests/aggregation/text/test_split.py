@@ -67,6 +67,18 @@ def test_uniform_rows_have_no_share():
     assert float(found.select(pl.max_horizontal(*COLUMNS[:2]).abs().max()).item()) < 1e-9
 
 
+def test_rows_under_a_sliding_window_are_uniform_on_what_they_see():
+    """A head that is uniform on its window of four keys says nothing by position."""
+    made, arrays = study(questions=3), Arrays()
+    for (checkpoint, item), full in made.run.attention.full_of.items():
+        arrays.full_of[checkpoint, item] = np.zeros_like(full)
+        arrays.full_of[checkpoint, item][..., -4:] = 1 / 4
+    items, sinks = items_of(made.texts, made.run.tokens), sink_keys(made.run.tokens, [])
+    found = last_row_splits(["pretrained"], items, arrays, MetricsSpec(), sinks, FoundSinks({}))
+    assert len(found)
+    assert float(found.select(pl.max_horizontal(*COLUMNS[:2]).abs().max()).item()) < 1e-9
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_rollout_goes_through_all_layers(made, tables, first):
     """Through all tokens, or from the second one on: without the sink, and off its weight."""

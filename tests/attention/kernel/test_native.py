@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from attnpipe.schema.analysis import MetricsSpec
 pytestmark = pytest.mark.skipif(module._compiler() is None, reason="no C compiler")
 
 
-QUICK = (("-O0",),)
+FLAGS, QUICK = module.FLAGS, (("-O0",),)
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +114,21 @@ def test_the_package_ziglang_compiles_where_the_machine_has_no_compiler(
         ["cc", "--version"],
         ["cc", *QUICK[0]],
     ]
+
+
+@pytest.mark.slow
+def test_the_real_package_ziglang_compiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    root = Path(__file__).parents[3]
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    (wanted,) = extras["optional-dependencies"]["compiler"]
+    packages = tmp_path / "packages"
+    install = ["-m", "pip", "install", "--quiet", "--target", str(packages), wanted]
+    subprocess.run([sys.executable, *install], check=True)
+    hide_compilers(monkeypatch, tmp_path)
+    monkeypatch.syspath_prepend(str(packages))
+    monkeypatch.setenv("PYTHONPATH", str(packages), prepend=os.pathsep)
+    monkeypatch.setattr(module, "FLAGS", FLAGS)
+    assert FusedBattery(MetricsSpec()).engine.name == "native"
 
 
 def test_a_compiler_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

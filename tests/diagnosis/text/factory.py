@@ -123,7 +123,7 @@ def _metrics(plan: Plan, checkpoint: str, variant: str) -> Iterator[dict[str, ob
                 known = trained and (layer, head) == (k % plan.layers, k % plan.heads)
                 yield row(
                     metric, 0.9 - 0.1 * k - 0.01 * place if known else 0.04, rows="all",
-                    layer=layer, head=head, chance=0.05,
+                    layer=layer, head=head, chance=0.05, p_bh=1e-6 if known else 0.3,
                 )  # fmt: skip
 
 

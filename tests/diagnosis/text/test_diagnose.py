@@ -605,8 +605,8 @@ def test_prompts_over_the_limit_are_named_with_the_key(factory: ModuleType) -> N
     found = finding(judged(factory, factory.Plan(), long), "capture")
     assert found.status == "YES"
     assert found.sentence.endswith(
-        "Without maps, rollout and distances of all heads: cot (37 tokens), more than "
-        "analysis.text.dense_limit 20; raise it to have them."
+        "Without maps, rollout, distances of all heads and position means (E3): cot (37 "
+        "tokens), more than analysis.text.dense_limit 20; raise it to have them."
     )
     assert "dense_limit" not in finding(judged(factory, factory.Plan()), "capture").sentence
 

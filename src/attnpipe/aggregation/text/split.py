@@ -66,12 +66,15 @@ def last_row_splits(
 
 
 def _split(rows: np.ndarray, removed: np.ndarray, options: MetricsSpec) -> Split:
-    """Return the split of rows ``[question, head, key]`` off the keys ``[question, key]``."""
+    """Return the split of rows ``[question, head, key]`` off the keys ``[question, key]``.
+
+    Stored weights are 0 where a key is masked, by a window for instance, and nowhere else.
+    """
     questions, _, keys = rows.shape
     fold = ProfileSums(options)
     block = Block(
         rows.swapaxes(0, 1)[:, :, None, :],
-        np.ones((1, 1, keys), bool),
+        np.asarray((rows != 0).any(axis=1)[:, None]),
         np.array([keys - 1]),
         np.arange(keys),
         np.arange(questions),

@@ -57,8 +57,9 @@ def native() -> Native:
     They are compiled at the first use on a machine, with ``$CC``, ``cc``, ``gcc``, ``clang`` or
     the one in the package ziglang, if it is installed, and kept in ``<cache>/kernel``
     (`io.wheel.default_cache`), under a name made from source, compiler and processor: machines
-    that share a home folder do not share instructions. A machine without a compiler is nothing unusual, and a compiler that fails
-    a warning (`RuntimeWarning`), for there is another engine (`array_rows`).
+    that share a home folder do not share instructions. A machine without a compiler is nothing
+    unusual, and a compiler that fails a warning (`RuntimeWarning`), for there is another engine
+    (`array_rows`).
 
     Raises
     ------

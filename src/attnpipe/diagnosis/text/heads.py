@@ -9,6 +9,8 @@ from attnpipe.diagnosis.text.names import before, key
 
 SCORES = ("previous_token", "next_token", "duplicate_token", "induction")
 """What a head may be known for."""
+LEVEL = 0.05
+"""Of false discoveries among heads above chance."""
 SHOWN = 5
 """Most focused and most distributed heads that are named, as in document 3."""
 
@@ -17,7 +19,7 @@ def scores(summary: pl.DataFrame) -> Iterator[Evidence]:
     """Yield the head with the highest score of each kind, over all variants.
 
     Facts: chance level, `heads` compared, and how many of them lie above chance in the same
-    variant (`above`): their interval does not reach it.
+    variant (`above`), adjusted over these heads (`p_bh`).
     """
     wanted = summary.filter(
         pl.col("metric").is_in(SCORES)
@@ -29,7 +31,9 @@ def scores(summary: pl.DataFrame) -> Iterator[Evidence]:
     best = ["model", "checkpoint", "metric"]
     counted = wanted.with_columns(
         heads=pl.len().over(*best, "variant"),
-        above=(pl.col("lo95") > pl.col("chance")).sum().over(*best, "variant"),
+        above=((pl.col("p_bh") < LEVEL) & (pl.col("mean") > pl.col("chance")))
+        .sum()
+        .over(*best, "variant"),
     )
     order = ["mean", "variant", "layer", "head"]
     descending = [True, False, False, False]
@@ -46,7 +50,7 @@ def scores(summary: pl.DataFrame) -> Iterator[Evidence]:
             hi95=row["hi95"],
             n_units=row["n"],
             unit="mass",
-            facts={name: row[name] for name in ("chance", "heads", "above")},
+            facts={name: row[name] for name in ("chance", "heads", "above", "p_bh")},
         )
 
 

@@ -8,17 +8,25 @@ import torch
 from attnpipe.text.reading import ModelText
 
 BATCH = 32
+TOKENS = 8192
+"""Most tokens of a batch: logits of 50,000 words take as much as 1.6 GB then."""
 
 
-def batches(texts: Sequence[ModelText], size: int = BATCH) -> Iterator[list[ModelText]]:
-    """Yield texts with the same number of tokens, at most `size` at a time, short ones first."""
+def batches(
+    texts: Sequence[ModelText], size: int = BATCH, tokens: int = TOKENS
+) -> Iterator[list[ModelText]]:
+    """Yield texts of one length together, short ones first.
+
+    At most `size`, and so many that they have at most `tokens` tokens, if they are not one.
+    """
     lengths: dict[int, list[ModelText]] = {}
     for text in texts:
         lengths.setdefault(len(text.tokens.ids), []).append(text)
     for length in sorted(lengths):
         alike = lengths[length]
-        for start in range(0, len(alike), size):
-            yield alike[start : start + size]
+        step = max(1, min(size, tokens // max(1, length)))
+        for start in range(0, len(alike), step):
+            yield alike[start : start + step]
 
 
 def ids_of(texts: Sequence[ModelText]) -> torch.Tensor:

@@ -116,7 +116,7 @@ def capture_texts(
         check_visible(model, texts)
         folds = FusedTokenBattery(metrics, known)
         store = WeightStore(lengths, whole)
-        _read(model, texts, folds, store)
+        _read(model, task, texts, folds, store)
         for layer, battery in sorted(folds.folds.items()):
             table.add(checkpoint, layer, battery)
             last = {item: store.last_of(item, layer) for item in lengths}
@@ -138,8 +138,9 @@ def capture_texts(
     )
 
 
-def _read(model: Any, texts: Sequence[ModelText], *observers: Observer) -> None:
-    """Let the model read all texts under the observers."""
+def _read(model: Any, task: Task, texts: Sequence[ModelText], *observers: Observer) -> None:
+    """Let the model read all texts under the observers; what it says of them is not wanted."""
+    one = {"logits_to_keep": 1} if task == "causal_lm" else {}
     with ExitStack() as stack:
         stack.enter_context(deterministic())
         stack.enter_context(torch.inference_mode())
@@ -147,4 +148,4 @@ def _read(model: Any, texts: Sequence[ModelText], *observers: Observer) -> None:
         stack.enter_context(observing(*observers))
         for group in batches(texts):
             with on_samples(torch.tensor([text.item for text in group])):
-                model(input_ids=ids_of(group), use_cache=False)
+                model(input_ids=ids_of(group), use_cache=False, **one)

@@ -42,6 +42,7 @@ def intervene_texts(
     texts: Sequence[ModelText],
     tokenizer: Tokenizer,
     options: AnswerSpec,
+    dense_limit: int,
 ) -> pl.DataFrame:
     """Replace a pretrained model's attention and score the right answers.
 
@@ -62,12 +63,14 @@ def intervene_texts(
         Of the model.
     options
         What is done, in which variants.
+    dense_limit
+        Most tokens of texts whose mean rows are kept: a number per layer, head, query and key.
 
     Returns
     -------
     DataFrame
         `tables.TEXT_INTERVENTIONS`; a loss is null where fewer texts than `FEWEST` are read
-        together, or none has another answer.
+        together, none has another answer, or mean rows would be too large.
 
     Raises
     ------
@@ -81,7 +84,7 @@ def intervene_texts(
     rows: list[dict[str, object]] = []
     with deterministic(), adapted(model):
         for batch in batches:
-            for intervention, layers, losses in _losses(model, batch, options, groups):
+            for intervention, layers, losses in _losses(model, batch, options, groups, dense_limit):
                 rows += [
                     {
                         "model": name, "item": text.item, "question": text.question,
@@ -112,7 +115,11 @@ def layer_groups(layers: int, groups: int) -> dict[str, range]:
 
 
 def _losses(
-    model: Any, batch: AnswerBatch, options: AnswerSpec, groups: Mapping[str, range]
+    model: Any,
+    batch: AnswerBatch,
+    options: AnswerSpec,
+    groups: Mapping[str, range],
+    dense_limit: int,
 ) -> Iterator[tuple[str, str | None, Losses]]:
     """Yield intervention, layers and losses of a batch's texts."""
     unknown = np.full(len(batch.texts), np.nan)
@@ -120,7 +127,8 @@ def _losses(
     yield OTHERS, None, other_answer_losses(model, batch)
     where: dict[str, range | None] = {ALL: None, **groups}
     for name in options.interventions:
-        if len(batch.texts) < FEWEST[name]:
+        large = name == "position_mean" and batch.ids.shape[1] > dense_limit
+        if large or len(batch.texts) < FEWEST[name]:
             yield from ((name, layers, unknown) for layers in where)
             continue
         replaced = _REPLACED[name](model, batch)

@@ -46,6 +46,6 @@ def _left_out(long: Sequence[Evidence]) -> str:
         return ""
     texts = listed([f"{e.facts['variant']} ({e.facts['tokens']} tokens)" for e in long], len(long))
     return (
-        f" Without maps, rollout and distances of all heads: {texts}, more than "
-        f"analysis.text.dense_limit {long[0].facts[KIND]}; raise it to have them."
+        f" Without maps, rollout, distances of all heads and position means (E3): {texts}, more "
+        f"than analysis.text.dense_limit {long[0].facts[KIND]}; raise it to have them."
     )

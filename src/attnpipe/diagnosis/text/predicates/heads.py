@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from attnpipe.aggregation.text.names import STEPS
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Evidence, Finding
-from attnpipe.diagnosis.text.heads import SCORES, SHOWN
+from attnpipe.diagnosis.text.heads import LEVEL, SCORES, SHOWN
 from attnpipe.diagnosis.text.names import key
 from attnpipe.diagnosis.text.readable import visible
 from attnpipe.diagnosis.text.words import head_name
@@ -49,7 +49,7 @@ def heads(case: Case) -> Finding:
 
 
 def above_chance(case: Case) -> list[Evidence]:
-    """Return the best head of each known kind, if its interval lies above chance."""
+    """Return the best head of each known kind, if it lies above chance, of so many heads."""
     best = (case.book.get(key("score", case.name, metric)) for metric in SCORES)
     return [e for e in best if e is not None and _above(e)]
 
@@ -64,8 +64,10 @@ def _of(evidence: Evidence, variant: str) -> bool:
 
 
 def _above(evidence: Evidence) -> bool:
-    chance = evidence.facts["chance"]
-    return evidence.lo95 is not None and isinstance(chance, float) and evidence.lo95 > chance
+    mean, chance, p = evidence.estimate, evidence.facts["chance"], evidence.facts["p_bh"]
+    if mean is None or not isinstance(chance, float) or not isinstance(p, float):
+        return False
+    return p < LEVEL and mean > chance
 
 
 def _known(e: Evidence) -> str:
@@ -73,7 +75,7 @@ def _known(e: Evidence) -> str:
     return (
         f"{head_name(e)} has {estimate(e)} {KNOWN[str(e.row['metric'])]} in variant "
         f"{e.row['variant']} (chance {number(chance if isinstance(chance, float) else None)}; "
-        f"{e.facts['above']} of {e.facts['heads']} heads lie above it)"
+        f"{e.facts['above']} of {e.facts['heads']} heads lie above it, adjusted for their number)"
     )
 
 
