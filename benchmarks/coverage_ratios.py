@@ -1,6 +1,6 @@
 """Coverage and errors of shares of skill: ratios of two means over the same units.
 
-Effects are judged by Fieller's theorem; answers and costs of shorter inputs are linearised.
+Effects, answers and costs of shorter inputs alike have the interval of Fieller's theorem.
 """
 
 from collections.abc import Callable

@@ -45,12 +45,20 @@ analysis:
   metrics: {{top_k: [2], recent_k: [2]}}
   contrast: {{accuracy_threshold: 0.5}}
 """
-MODEL = "{{hidden: 4, layers: 1, baseline: base, label: {name}, attention: {{size: 3}}, arms: []}}"
+MODEL = (
+    "{{hidden: 4, layers: 1, baseline: base, label: {name}, attention: {{size: 3}}, arms: [], "
+    "dropout: {dropout}}}"
+)
+"""Models that compute the same are refused; of one layer, dropout tells them apart at no cost."""
 
 
 def model_names(models: int) -> list[str]:
     """Return the names of the study's models."""
     return [f"m{number:04d}" for number in range(models)]
+
+
+def _model(name: str, number: int) -> str:
+    return MODEL.format(name=name, dropout=f"{number / 100_000:.5f}")
 
 
 def study(models: int, seeds: int) -> str:
@@ -60,7 +68,7 @@ def study(models: int, seeds: int) -> str:
         name=NAME,
         choices="\n".join(f"  - /model@models.{n}: lstm_medium_additive" for n in names),
         seeds=", ".join(map(str, range(seeds))),
-        models="\n".join(f"  {name}: {MODEL.format(name=name)}" for name in names),
+        models="\n".join(f"  {name}: {_model(name, k)}" for k, name in enumerate(names)),
     )
 
 

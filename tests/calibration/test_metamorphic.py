@@ -4,8 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.calibration.seen import measured
-from tests.calibration.verdicts import verdict
+from tests.calibration.verdicts import evaluation, verdict
 
+from attnpipe.aggregation.effects import effects
 from attnpipe.diagnosis.schema import Finding
 from attnpipe.schema.analysis import MetricsSpec
 
@@ -47,6 +48,18 @@ def judged(
     of: dict[str, np.ndarray], trivial: np.ndarray = TRIVIAL, *, sharp: bool = True
 ) -> Finding:
     return verdict(of, trivial, looks(len(of["model"]), sharp=sharp))
+
+
+def in_loss(of: dict[str, np.ndarray], arm: str) -> tuple[float, float, float]:
+    """Return what an arm loses against the model, in the unit of the loss, with its interval."""
+    runs = {
+        (name, seed): evaluation(of[name][seed], TRIVIAL)
+        for name in ("model", arm)
+        for seed in range(SEEDS)
+    }
+    rows = effects(runs, {}, {"model": {arm: arm}}, 0.02).filter(level="model", metric="loss")
+    (found,) = rows.select("value", "lo95", "hi95").rows()
+    return found
 
 
 def named(of: dict[str, np.ndarray]) -> str | None:
@@ -91,6 +104,9 @@ def test_a_model_and_an_arm_that_change_places_make_it_harmful() -> None:
     made = losses()
     swapped = made | {"model": made["uniform"], "uniform": made["model"]}
     assert named(swapped) == "HARMFUL"
+    (value, lo, hi), other = (in_loss(of, "uniform") for of in (made, swapped))
+    assert lo > 0.1
+    assert other == pytest.approx((-value, -hi, -lo), rel=1e-9)
 
 
 @pytest.mark.parametrize("absent", ["none", "uniform", "E1", "E3"])

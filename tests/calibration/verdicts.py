@@ -48,7 +48,7 @@ def verdict(
     seeds = range(len(losses[MODEL]))
     runs = [name for name in (MODEL, "none", "uniform", "static") if name in losses]
     evaluations = {
-        (name, seed): _evaluation(losses[name][seed], trivial) for name in runs for seed in seeds
+        (name, seed): evaluation(losses[name][seed], trivial) for name in runs for seed in seeds
     }
     interventions = {(MODEL, seed): _interventions(losses, seed) for seed in seeds}
     arms = {MODEL: {name: name for name in runs if name != MODEL}}
@@ -71,9 +71,10 @@ def verdict(
     return found
 
 
-def _evaluation(
+def evaluation(
     loss: Float[np.ndarray, " item"], trivial: Float[np.ndarray, " item"]
 ) -> pl.DataFrame:
+    """Return `tables.EVALUATION` of one run, each item a unit of its own."""
     items = np.arange(len(loss))
     return EVALUATION.conform(
         pl.DataFrame({

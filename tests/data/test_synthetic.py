@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from attnpipe.data.dataset import SPLITS
-from attnpipe.data.synthetic.cases import CASES, NOISE, PAIRS
+from attnpipe.data.synthetic.cases import CASES, MARGIN, NOISE, PAIRS
 from attnpipe.data.synthetic.prepare import prepare
 from attnpipe.diagnosis.verdicts.table import Name
 from attnpipe.schema.data import SyntheticData
@@ -118,6 +118,20 @@ def test_alone_has_one_step_that_exists() -> None:
     assert (x[:, -1, 2] == 1).all()
     assert not x[:, :-1].any()
     is_noise(y - x[:, -1, 0])
+
+
+def test_margin_asks_attention_for_two_percent_of_what_can_be_known() -> None:
+    x, y = drawn("margin")
+    found = holders(x)
+    assert (found.sum(1) == 1).all()
+    own, asked = x[:, -1, PAIRS], x[ITEMS, found.argmax(1), PAIRS]
+    is_standard_normal(x[..., PAIRS])  # the question holds a value of its own
+    is_noise(y - np.sqrt(0.98) * own - np.sqrt(0.02) * asked)
+    # Who cannot recall loses the variance of the second part, of 1 that can be known.
+    error = ((y - np.sqrt(0.98) * own) ** 2 - NOISE**2).mean()
+    spread = np.sqrt(2) * (MARGIN + NOISE**2) / np.sqrt(WINDOWS)  # of a mean of squares
+    assert error == pytest.approx(0.02, abs=5 * spread)
+    assert MARGIN == 0.02
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -123,3 +123,12 @@ def test_blocking_gates_are_open_and_lead_somewhere(gates: Gates) -> None:
         assert found.conflict == (not found.possible)
     else:
         assert found.blocking == ()
+
+
+@given(any_gates)
+def test_only_e3_and_e4_can_contradict_each_other(gates: Gates) -> None:
+    """Verdicts say so, and of the other gates only E2 may be open then."""
+    known = replace(gates, **OK)
+    if decide(known).conflict:
+        assert {known.E3, known.E4} in ({"YES", "NO"}, {"YES", "HARM"})
+        assert "?" not in (known.E1, known.R0, known.R1)

@@ -320,6 +320,18 @@ def test_without_any_one_of_its_rows_a_decision_becomes_inconclusive(
                 assert again[f.id].missing
 
 
+def test_a_copy_of_a_run_counts_neither_for_its_loss_nor_for_its_gain(
+    factory: ModuleType,
+) -> None:
+    plan = small(factory, identical=frozenset({(MODEL, 42)}), short=frozenset({MODEL}))
+    diagnosis = judged(factory, plan)
+    loss, gains = (finding(diagnosis, of) for of in ("training", "heterogeneity"))
+    assert "in 4 of 4 runs in the last tenth" in loss.sentence
+    assert gains.sentence.endswith("better for seeds 7, 94, 123, 231.")
+    assert (loss.n_seeds, gains.n_seeds) == (4, 4)
+    assert not [i for i in (*loss.evidence, *gains.evidence) if ".42" in i]
+
+
 def test_convergence_needs_the_trajectory_of_every_run(factory: ModuleType) -> None:
     plan = small(factory)
     for seed in plan.seeds:

@@ -35,6 +35,10 @@ def test_a_cost_that_is_made_up_for_raises_a_flag(factory: ModuleType) -> None:
     result = judged(factory, E2=likeness(0.01, 0.005), E3=likeness(0.15, 0.01))
     flag = finding(result, "verdict").flags["RECOVERS"]
     assert flag.sentence.startswith("E2: a fine-tune of 10 % of the steps makes up for what")
+    assert flag.sentence.endswith(
+        " No model was trained as much longer with its own weights: a part may be due to more "
+        "training alone."
+    )
     assert flag.evidence == [f"causal.{MODEL}.E2", f"causal.{MODEL}.F2"]
     assert f"causal.{MODEL}.F2" in finding(result, "verdict").evidence
 

@@ -4,7 +4,7 @@ import re
 from types import ModuleType
 
 import pytest
-from tests.diagnosis.test_diagnose import judged, small
+from tests.diagnosis.test_diagnose import finding, judged, small
 
 from attnpipe.diagnosis.book import Book, Case
 from attnpipe.diagnosis.context import DiagnosisContext, TextContext
@@ -47,6 +47,16 @@ def test_seeds_without_evidence_do_not_count() -> None:
 
 def test_where_nothing_can_be_trained_nothing_is_asked_for() -> None:
     assert settling_seeds(case(forecasts=False), evidence(0.04, 0.04, 3)) == []
+
+
+@pytest.mark.parametrize(
+    ("seeds", "override"), [((7,), "seeds=[7,0,1,2,3]"), ((7, 42), "seeds=[7,42,0,1,2]")]
+)
+def test_skill_of_a_seed_or_two_asks_for_as_many_as_decide(
+    factory: ModuleType, seeds: tuple[int, ...], override: str
+) -> None:
+    found = finding(judged(factory, small(factory, seeds=seeds)), "skill")
+    assert (found.status, found.next_overrides) == ("DESCRIPTIVE", [override])
 
 
 @pytest.fixture(scope="module")

@@ -375,7 +375,7 @@ def test_an_arm_that_never_ran_is_asked_for_although_others_have_no_share(
 
     finding = found(judged(factory, edit), f"benefit.{MODEL}")
     assert any(line.startswith("R1: arm 'uniform'") for line in finding.missing)
-    assert finding.next_overrides == [f"models.{MODEL}.arms=[uniform]"]
+    assert finding.next_overrides == [f"++models.{MODEL}.arms=[uniform]"]
 
 
 def test_harm_says_which_models_are_better(factory: ModuleType) -> None:

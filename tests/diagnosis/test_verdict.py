@@ -97,8 +97,8 @@ def test_without_a_gate_it_needs_a_verdict_is_inconclusive(factory: ModuleType, 
     assert any(line.startswith(f"{code}: ") for line in found.missing)
     wanted = {
         "E3": "intervention.names=[output_mean,uniform,position_mean,permuted]",
-        "R0": f"models.{MODEL}.arms=[none]",
-        "R1": f"models.{MODEL}.arms=[uniform]",
+        "R0": f"++models.{MODEL}.arms=[none]",
+        "R1": f"++models.{MODEL}.arms=[uniform]",
     }
     assert found.next_overrides == [wanted[code]]
 
@@ -113,7 +113,7 @@ def test_an_arm_that_was_not_trained_leaves_every_verdict_open(
     )
     assert (found.status, found.diagnosis) == ("INCONCLUSIVE", "INCONCLUSIVE")
     name = {"R0": "none", "R1": "uniform"}[arm]
-    assert found.next_overrides == [f"models.{model}.arms=[{name}]"]
+    assert found.next_overrides == [f"++models.{model}.arms=[{name}]"]
     assert "HARMFUL" in found.sentence
 
 
@@ -135,7 +135,7 @@ def test_arms_that_were_asked_for_stay_in_what_to_run(factory: ModuleType) -> No
     tables = drop("effects", model=MODEL, code="R1")(factory.study(plan))
     context = factory.diagnosis_context(plan, arms={MODEL: ("none", "static")})
     found = finding(diagnose(tables, context), "verdict")
-    assert found.next_overrides == [f"models.{MODEL}.arms=[none,uniform,static]"]
+    assert found.next_overrides == [f"++models.{MODEL}.arms=[none,uniform,static]"]
 
 
 def test_an_open_gate_asks_for_as_many_seeds_as_would_settle_it(factory: ModuleType) -> None:
@@ -144,6 +144,65 @@ def test_an_open_gate_asks_for_as_many_seeds_as_would_settle_it(factory: ModuleT
     assert found.diagnosis == "INCONCLUSIVE"
     assert found.missing == ["R0: about 12 seeds (there are 5)"]
     assert found.next_overrides == ["seeds=[7,42,94,123,231,0,1,2,3,4,5,6]"]
+
+
+def test_seeds_that_gave_no_evidence_are_asked_for_beside_those_that_are_needed(
+    factory: ModuleType,
+) -> None:
+    """Of six seeds one diverged: twelve that end well are about thirteen."""
+    plan = small(factory, seeds=(1, 2, 3, 4, 5, 6), diverged=frozenset({(MODEL, 6)}))
+    wide = put("effects", EFFECT | {"code": "R0"}, **likeness(0.03, 0.05))
+    found = finding(judged(factory, plan, wide), "verdict")
+    assert found.missing == ["R0: about 12 seeds (there are 5)"]
+    assert found.next_overrides == ["seeds=[1,2,3,4,5,6,0,7,8,9,10,11,12]"]
+
+
+TEN = "seeds=[7,42,94,123,231,0,1,2,3,4]"
+
+
+@pytest.mark.parametrize(
+    ("edits", "seeds", "finetune", "missing", "overrides"),
+    [
+        ({"E4": 0.0}, 5, 0.0,
+         ["E3 and E4: 10 seeds (there are 5)",
+          "E3: what is left of its cost after a fine-tune of 10 % of the steps"],
+         [TEN, "intervention.finetune=0.1"]),
+        ({"E4": 0.0}, 5, 0.1, ["E3 and E4: 10 seeds (there are 5)"], [TEN]),
+        ({"E3": 0.0}, 5, 0.0, ["E3 and E4: 10 seeds (there are 5)"], [TEN]),
+        ({"E4": 0.0}, 10, 0.1,
+         ["E3 and E4: other test data; more seeds will hardly settle it"], []),
+    ],
+)  # fmt: skip
+def test_answers_that_contradict_each_other_are_asked_again(
+    factory: ModuleType,
+    edits: dict[str, float],
+    seeds: int,
+    finetune: float,
+    missing: list[str],
+    overrides: list[str],
+) -> None:
+    from attnpipe.diagnosis.run import diagnose
+
+    plan = small(factory) if seeds == 5 else small(factory, seeds=tuple(range(seeds)))
+    tables = factory.study(plan)
+    for code, value in edits.items():
+        tables = put("effects", EFFECT | {"code": code}, **likeness(value, 0.004))(tables)
+    found = finding(diagnose(tables, factory.diagnosis_context(plan, finetune=finetune)), "verdict")
+    assert found.diagnosis == "INCONCLUSIVE"
+    assert found.sentence.endswith(
+        " All gates have an answer, but E3 and E4 contradict each other: no diagnosis fits both."
+    )
+    assert found.recommendation == "Conclude nothing while E3 and E4 contradict each other."
+    assert (found.missing, found.next_overrides) == (missing, overrides)
+
+
+@pytest.mark.parametrize("code", ["E2", "R2"])
+def test_gates_without_an_answer_are_not_said_to_have_one(factory: ModuleType, code: str) -> None:
+    against = put("effects", EFFECT | {"code": "E4"}, **likeness(0.0, 0.004))
+    wide = put("effects", EFFECT | {"code": code}, **likeness(0.02, 0.01))
+    found = finding(judged(factory, small(factory), against, wide), "verdict")
+    assert "All gates" not in found.sentence
+    assert found.sentence.endswith(". E3 and E4 contradict each other: no diagnosis fits both.")
 
 
 def test_swapping_model_and_arm_flips_the_sign(factory: ModuleType) -> None:

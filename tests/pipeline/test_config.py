@@ -40,6 +40,13 @@ OVERRIDES = {
     "data.unit_hours=1e9": "data.unit_hours=1e+09 but the test data cover",
     "figure.show.entropy.colormap=nope": "'figure.show.entropy.colormap' is 'nope'",
     "models.lstm_small.label=''": "'models.lstm_small.label' is ''",
+    "+model@models.twin=lstm_small_simple": (
+        "models.twin is models.lstm_small_simple under another name, and would count twice; change "
+        "what it computes, or remove it: ~models.twin"
+    ),
+    "+model@models.twin=lstm_small_simple models.twin.label=twin models.twin.baseline=mlp_last": (
+        "models.twin is models.lstm_small_simple under another name"
+    ),
     "models.lstm_small.label='LSTM medium'": "'LSTM medium', as that of models.lstm_small",
     "models.lstm_small_simple.baseline=lstm_medium_simple": "which has attention itself",
     "models.lstm_small.kind=mpl": "'models.lstm_small.kind' is 'mpl': did you mean 'mlp'?",
@@ -218,11 +225,11 @@ def test_a_label_for_weights_that_are_not_there_is_named(tmp_path):
 
 def test_models_can_be_added_removed_and_varied():
     text = (
-        "+model@models.tiny=lstm_small_simple models.tiny.hidden=16 models.tiny.label=tiny "
+        "+model@models.tiny=lstm_small_simple models.tiny.hidden=8 models.tiny.label=tiny "
         "~models.mlp_flat models.lstm_small.layers=3 seeds=[0, 1]"
     )
     spec = load_study(CONFIG, {"overrides": text}).spec
-    assert spec.models["tiny"].hidden == 16
+    assert spec.models["tiny"].hidden == 8
     assert spec.models["tiny"].attention.kind == "simple"
     assert "mlp_flat" not in spec.models
     assert spec.models["lstm_small"].layers == 3
@@ -237,6 +244,12 @@ def test_default_studies_compose_at_both_scales(study, scale):
     assert (loaded.spec.name, loaded.spec.scale) == (study, scale)
     assert len(loaded.spec.models) == 8
     assert len(loaded.runs) == (8 + 6) * 5  # R1 and R2 of two sizes, and of sums over queries
+
+
+def test_an_arm_that_is_a_model_of_the_study_is_one_run_with_it():
+    study = load_study(CONFIG, {})
+    assert study.arms.of["lstm_small_simple"]["none"] == "lstm_small"
+    assert study.arms.of["lstm_medium_simple"]["none"] == "lstm_medium"
 
 
 def test_attention_of_arms_is_looked_at_where_labels_alone_differ():

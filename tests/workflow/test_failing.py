@@ -79,7 +79,8 @@ def test_a_full_memory_is_no_failure_of_the_run_and_is_tried_again(project):
 OTHER = (
     "~models.chat +model@models.tiny=local models.tiny.label=Tiny models.tiny.source.path=model "
     "+model@models.other=local models.other.label=Other models.other.source.path=model "
-    "data.questions=6 data.shots=[0] data.few_shot=[] data.max_new_tokens=2 "
+    "models.other.dtype=float64 data.questions=6 data.shots=[0] data.few_shot=[] "
+    "data.max_new_tokens=2 "
     "analysis.text.answers.variants=null compression.variants=null compression.budgets=[0.5]"
 )
 

@@ -44,7 +44,9 @@ def explain_overrides(
     added: set[str] = set()
     for override in parsed:
         line, place = override.input_line, override.package or key_of(override)
-        if not override.is_add():
+        if override.is_force_add():
+            added.add(place)
+        elif not override.is_add():
             swaps = override.package is not None and not override.is_delete()
             if swaps and not _has(original, place) and place not in added:
                 raise UserError(

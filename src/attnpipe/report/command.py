@@ -28,7 +28,8 @@ def command(choice: Mapping[str, Any], additions: Sequence[str]) -> str:
 
 
 def _key(override: str) -> str:
-    return override.partition("=")[0]
+    """Return the key of an override, whether it sets it or adds it."""
+    return override.partition("=")[0].lstrip("+")
 
 
 def _split(text: str) -> list[str]:

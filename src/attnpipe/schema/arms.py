@@ -61,6 +61,12 @@ def computed(model: BaseModel) -> dict[str, Any]:
     return {key: values[key] for key in values if key not in NOT_COMPUTED}
 
 
+def identity(model: BaseModel) -> str:
+    """Return a text that is the same for two models if, and only if, they compute the same."""
+    text = json.dumps(computed(model), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def derive_arms(models: Mapping[str, ModelSpec]) -> Arms:
     """Return the arms that models ask for.
 
@@ -69,7 +75,7 @@ def derive_arms(models: Mapping[str, ModelSpec]) -> Arms:
     size share their arms, unless one sums over queries and the other averages. A derived
     model is named by what it computes, so that its name does not depend on which models ask.
     """
-    known = {_key(computed(model)): name for name, model in models.items()}
+    known = {identity(model): name for name, model in models.items()}
     of: dict[str, dict[Arm, str]] = {}
     derived: dict[str, Attending] = {}
     for name, model in models.items():
@@ -78,7 +84,7 @@ def derive_arms(models: Mapping[str, ModelSpec]) -> Arms:
         of[name] = {}
         for arm in model.arms:
             variant = _variant(model, arm)
-            key = _key(computed(variant))
+            key = identity(variant)
             if key not in known:
                 known[key] = f"{arm}-{key[:8]}"
                 derived[known[key]] = variant
@@ -117,8 +123,3 @@ def _labelled(
         label = f"{CODES[arm]}: {WORDS[arm]} in {labels}"
         found[name] = variant.model_copy(update={"label": label})
     return found
-
-
-def _key(values: Mapping[str, Any]) -> str:
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

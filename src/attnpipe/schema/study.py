@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from attnpipe.schema.analysis import AnalysisSpec
+from attnpipe.schema.arms import identity
 from attnpipe.schema.base import Name, Section
 from attnpipe.schema.compression import CompressionSpec
 from attnpipe.schema.data import DataSpec
@@ -133,6 +134,20 @@ class StudySpec(Section):
                 raise ValueError(
                     f"models.{name}.baseline is '{model.baseline}', which has attention itself; "
                     "name a model without"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _no_model_counts_twice(self) -> "StudySpec":
+        owner: dict[str, str] = {}
+        for name, model in self.models.items():
+            if model.kind == "saved":  # nothing is known of it but its name
+                continue
+            first = owner.setdefault(identity(model), name)
+            if first != name:
+                raise ValueError(
+                    f"models.{name} is models.{first} under another name, and would count twice; "
+                    f"change what it computes, or remove it: ~models.{name}"
                 )
         return self
 

@@ -16,7 +16,13 @@ def training(case: Case) -> Finding | None:
     if not case.forecasts:
         return None
     ids = [f"run.{case.name}.{seed}" for seed in case.context.seeds_of(case.name)]
-    known = [e for i in ids if (e := case.book.get(i)) and e.facts["outcome"] == "ok"]
+    known = [
+        e
+        for i in ids
+        if (e := case.book.get(i))
+        and e.facts["outcome"] == "ok"
+        and e.facts["identical_to"] is None
+    ]
     missing = [f"record of run {i.removeprefix('run.')}" for i in ids if i not in case.book]
     epochs = [(e.facts["best_epoch"], e.facts["last_epoch"]) for e in known]
     told = [(int(b), int(n)) for b, n in epochs if b is not None and n is not None]

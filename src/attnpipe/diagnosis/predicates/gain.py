@@ -112,7 +112,11 @@ def heterogeneity(case: Case) -> Finding | None:
     unit = case.book.get(f"gain.{case.name}.loss")
     margin = None if unit is None else unit.facts["margin"]
     runs = [case.book.get(f"run.{case.name}.{seed}") for seed in case.context.seeds_of(case.name)]
-    expected = [int(str(e.row["seed"])) for e in runs if e and e.facts["outcome"] == "ok"]
+    expected = [
+        int(str(e.row["seed"]))
+        for e in runs
+        if e and e.facts["outcome"] == "ok" and e.facts["identical_to"] is None
+    ]
     wanted = [(f"score.{m}.{s}.loss", s) for s in expected for m in (case.name, baseline)]
     scores = {i: case.book[i] for i, _ in wanted if i in case.book}
     missing = [i.removeprefix("score.") for i, _ in wanted if i not in scores]

@@ -1,9 +1,9 @@
 """Whether a model forecasts at all."""
 
 from attnpipe.diagnosis.book import Case
-from attnpipe.diagnosis.gates import number_of_seeds, seeds_needed, skill_gate, undecided
+from attnpipe.diagnosis.gates import seeds_needed, skill_gate, undecided
 from attnpipe.diagnosis.schema import Evidence, Finding
-from attnpipe.diagnosis.verdicts.advice import more_seeds
+from attnpipe.diagnosis.verdicts.advice import settling_seeds
 from attnpipe.diagnosis.words import estimate, sample
 
 
@@ -32,14 +32,14 @@ def skill(case: Case) -> Finding | None:
     missing = case.few_seeds(found)
     if status == "INCONCLUSIVE" and not missing:
         missing = seeds_needed(found, 0.0)
-    needed = number_of_seeds(found, 0.0) if status in ("INCONCLUSIVE", "DESCRIPTIVE") else None
+    is_open = status in ("INCONCLUSIVE", "DESCRIPTIVE")
     return case.answer(
         status,
         f"{says}: {end}",
         [found],
         effect=found,
         missing=missing,
-        next_overrides=[] if needed is None else more_seeds(case, needed),
+        next_overrides=settling_seeds(case, found, 0.0) if is_open else [],
     )
 
 

@@ -1,11 +1,11 @@
 """The diagnosis of a model: all gates together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf
 
 from attnpipe.diagnosis.book import Case
-from attnpipe.diagnosis.schema import Evidence, Finding
-from attnpipe.diagnosis.verdicts.advice import next_runs
+from attnpipe.diagnosis.schema import Evidence, Finding, GateRow
+from attnpipe.diagnosis.verdicts.advice import next_runs, runs_to_agree
 from attnpipe.diagnosis.verdicts.flags import flags
 from attnpipe.diagnosis.verdicts.gates import (
     evidence_of,
@@ -38,6 +38,8 @@ def verdict(case: Case) -> Finding:
     first = next((f for f in FIRST if f in found.blocking), None)
     if first is not None:
         overrides, missing = _first(case, first)
+    elif found.conflict:
+        overrides, missing = runs_to_agree(case, evidence)
     else:
         overrides, missing = next_runs(case, evidence, found.blocking)
     if "SHORT-TRAINING" in raised and found.name == "HARMFUL":
@@ -47,13 +49,17 @@ def verdict(case: Case) -> Finding:
     status = {"INVALID": "INVALID", "INCONCLUSIVE": "INCONCLUSIVE"}.get(found.name, "YES")
     return case.answer(
         status,  # type: ignore[arg-type]
-        f"{MEANS[found.name]}{others}{_open(found)}",
+        f"{MEANS[found.name]}{others}{_open(found, rows)}",
         cited,
         effect=_decisive(case, found, gates, evidence),
         missing=missing,
         diagnosis=found.name,
         recommendation=recommendation(
-            found.name, gates, short="SHORT-TRAINING" in raised, runnable=case.forecasts
+            found.name,
+            gates,
+            short="SHORT-TRAINING" in raised,
+            runnable=case.forecasts,
+            conflict=found.conflict,
         ),
         gates=rows,
         flags=raised,
@@ -101,12 +107,14 @@ def _first(case: Case, gate: str) -> tuple[list[str], list[str]]:
     return found.next_overrides, [words, *found.missing]
 
 
-def _open(found: Decision) -> str:
+def _open(found: Decision, rows: Sequence[GateRow]) -> str:
     if found.name != "INCONCLUSIVE":
         return ""
-    if found.conflict:
+    if found.conflict:  # only E3 and E4 can contradict each other: `decide`
+        settled = all(row.status in ("YES", "NO", "HARM") for row in rows)
         return (
-            " All gates have an answer, but together they fit no diagnosis: they are in conflict."
+            f"{' All gates have an answer, but' if settled else ''} E3 and E4 contradict each "
+            "other: no diagnosis fits both."
         )
     many = len(found.possible) > 1
     return (

@@ -187,7 +187,8 @@ def _recovers(case: Case, gates: Mapping[str, GateRow]) -> Flag | None:
         return None
     return _flag(
         f"{listed(codes)}: a {finetune(case.context.finetune)} makes up for what the other weights "
-        "cost: the model was made for its own, and can soon do without them.",
+        "cost: the model was made for its own, and can soon do without them. No model was trained "
+        "as much longer with its own weights: a part may be due to more training alone.",
         evidence,
     )
 
