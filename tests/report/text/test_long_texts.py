@@ -129,7 +129,7 @@ def test_the_report_names_texts_length_limit_and_key(none_fits, one_fits):
     for finished, variants in ((none_fits, ("plain", "cot")), (one_fits, ("cot",))):
         limit = finished.tables["answers"]["over_limit"].drop_nulls()[0]
         named = ", ".join(f"{v} ({finished.lengths[v]} tokens)" for v in variants)
-        said = f"distances of all heads: {named}, more than analysis.text.dense_limit {limit}"
+        said = f"position means (E3): {named}, more than analysis.text.dense_limit {limit}"
         assert said in finished.html
         for variant in variants:
             start = finished.html.index(f'id="prompt-m-{variant}"')
