@@ -125,6 +125,39 @@ def test_p_is_adjusted_over_models() -> None:
     assert sorted(adjusted) == pytest.approx([2 * low, max(2 * low, high)])
 
 
+def step_up(p: np.ndarray, factor: float) -> list[float]:
+    """Return p adjusted over m tests: the least of factor · m · p₍ⱼ₎/j over j from p's own rank."""
+    ranked = np.sort(p)
+    levels = factor * len(p) * ranked / np.arange(1, len(p) + 1)
+    return [min(1.0, levels[np.searchsorted(ranked, own) :].min()) for own in p]
+
+
+def test_p_in_single_layers_is_adjusted_over_the_layers_one_intervention_at_a_time() -> None:
+    """Nothing else is in the family: neither other interventions nor the model as a whole."""
+    runs, rng = evaluations(m=0.9), np.random.default_rng(3)
+    shifts = {"output_mean": (0.02, 0.3, 0.1), "permuted": (0.0, 0.05, 0.2)}
+    found = {}
+    for run, frame in runs.items():
+        parts = []
+        for name, by_layer in shifts.items():
+            for layer, shift in enumerate(by_layer):
+                noise = pl.Series(shift + rng.uniform(0, 0.3, len(frame)))
+                parts.append(intervened(frame.with_columns(pl.col("loss") + noise), name, 1.0,
+                                        layer=layer))  # fmt: skip
+            parts.append(intervened(frame, name, 1.5))
+        found[run] = pl.concat(parts).with_columns(seed=pl.lit(run[1], dtype=pl.Int64))
+    table = effects(runs, found, {}, 0.02).filter(level="model", metric="skill_units")
+    layer = pl.col("layer")
+    assert table.filter(layer.is_null())["p_bh"].null_count() == len(shifts)
+    for name in shifts:
+        of = table.filter(layer.is_not_null(), name=name).sort("layer")
+        p = of["p"].to_numpy()
+        assert len(np.unique(p)) == 3
+        assert of["p_bh"].to_list() == pytest.approx(step_up(p, 1.0))
+        assert of["p_by"].to_list() == pytest.approx(step_up(p, 1 + 1 / 2 + 1 / 3))
+        assert of["code"].null_count() == 3
+
+
 def test_copies_of_a_run_count_once() -> None:
     runs = evaluations(m=0.9, base=0.5)
     runs["m", 8] = runs["m", 3]

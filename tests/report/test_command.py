@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from attnpipe.core.overrides import split_overrides
 from attnpipe.diagnosis.predicates.compression import MEASURE, POLICIES
 from attnpipe.pipeline.config import load_study
-from attnpipe.pipeline.overrides import split_overrides
 from attnpipe.report.command import command
 
 CASES = {

@@ -15,7 +15,7 @@ from attnpipe.aggregation.losses import (
     common_seeds,
     losses_by_unit,
 )
-from attnpipe.aggregation.same_heads import SINGLE_HEAD, same_heads
+from attnpipe.aggregation.same_heads import same_heads
 from attnpipe.aggregation.scores import Parts, contributions, estimate, skill_units
 from attnpipe.core.errors import UserError
 from attnpipe.stats.confidence import CONFIDENCE, TOST_CONFIDENCE
@@ -260,15 +260,15 @@ def _empty(model: str, arm: str, run: str) -> Row:
 
 
 def _adjusted(table: pl.DataFrame) -> pl.DataFrame:
-    """Adjust p: codes over models, single heads over heads."""
+    """Adjust p: codes over models, what acts in a layer or head alone over these."""
     of_model = (pl.col("level") == "model") & pl.col("p").is_not_null()
     coded = of_model & pl.col("code").is_not_null()
-    single = of_model & (pl.col("name") == SINGLE_HEAD)
+    parts = of_model & pl.col("layer").is_not_null()
     table = table.with_columns(
         p_holm=_over(coded, ["code", "metric"], holm),
         p_claim_holm=_over(coded, ["code", "metric"], holm, "p_claim"),
-        p_bh=_over(single, ["model", "metric"], benjamini_hochberg),
-        p_by=_over(single, ["model", "metric"], benjamini_yekutieli),
+        p_bh=_over(parts, ["model", "name", "metric"], benjamini_hochberg),
+        p_by=_over(parts, ["model", "name", "metric"], benjamini_yekutieli),
     )
     return EFFECTS.conform(table)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 from pydantic import ValidationError
 
 from attnpipe.core.errors import UserError
+from attnpipe.core.overrides import split_overrides
 from attnpipe.core.registry import nearest
 from attnpipe.data.facts import DataFacts, feasibility
 from attnpipe.figures.registry import FIGURES
@@ -16,7 +17,6 @@ from attnpipe.figures.texts.parts import part_of
 from attnpipe.pipeline.check_text import check_text
 from attnpipe.pipeline.compose import compose_container
 from attnpipe.pipeline.explain import explain
-from attnpipe.pipeline.overrides import split_overrides
 from attnpipe.pipeline.paths import SUBMITTED
 from attnpipe.saved_weights.discover import RunFiles, discover
 from attnpipe.schema.arms import Arms, derive_arms

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from attnpipe.core.overrides import shown_overrides
 from attnpipe.figures.registry import NEEDS, ONE_SEED
 from attnpipe.io.json import canonical
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.estimate import stores_states
-from attnpipe.pipeline.overrides import shown_overrides
 from attnpipe.pipeline.versions import FINDINGS
 from attnpipe.schema.arms import computed
 

@@ -24,6 +24,17 @@ def _final(frame: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.DataFr
     return frame.join(known, on=["model", "checkpoint"], how="semi", maintain_order="left")
 
 
+def _effects(frame: pl.DataFrame, _: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Rows of whole models, then of their layers; those of heads are many."""
+    whole = frame.filter(
+        (pl.col("level") == "model") & pl.col("head").is_null() & pl.col("removed").is_null()
+    )
+    layer = pl.col("layer")
+    of_models = whole.filter(layer.is_null() & (pl.col("metric") != "loss"))
+    of_layers = whole.filter(layer.is_not_null() & (pl.col("metric") == "skill_units"))
+    return pl.concat([of_models, of_layers])
+
+
 CHOICES: dict[str, Choice] = {
     "inventory": Choice(
         "Every run and what there is of it.",
@@ -40,15 +51,13 @@ CHOICES: dict[str, Choice] = {
     ),
     "effects": Choice(
         "What models lose when their attention is replaced, or was trained in another way, over "
-        "seeds, in units of skill and as log-ratios of the loss; differences of the loss and "
+        "seeds, in units of skill and as log-ratios of the loss; single layers in units of skill, "
+        "their p adjusted over the layers of the model. Differences of the loss, single heads and "
         "single seeds are in the file.",
-        lambda frame, _: frame.filter(
-            (pl.col("level") == "model") & (pl.col("metric") != "loss")
-            & pl.col("layer").is_null() & pl.col("removed").is_null()
-        ),
-        ["model", "code", "name", "against", "metric", "value", "lo95", "hi95", "lo90", "hi90",
-         "n_seeds", "n_units", "hedges_g", "p", "p_holm", "p_sign_flip", "p_smallest", "margin",
-         "seeds_needed"],
+        _effects,
+        ["model", "code", "name", "against", "layer", "metric", "value", "lo95", "hi95", "lo90",
+         "hi90", "n_seeds", "n_units", "hedges_g", "p", "p_holm", "p_bh", "p_by", "p_sign_flip",
+         "p_smallest", "margin", "seeds_needed"],
     ),
     "metrics": Choice(
         "Metrics of the final weights over seeds, without those per key position; other "

@@ -1,7 +1,7 @@
 import pytest
 
 from attnpipe.core.errors import UserError
-from attnpipe.pipeline.overrides import shown_overrides, split_overrides
+from attnpipe.core.overrides import shown_overrides, split_overrides
 
 
 @pytest.mark.parametrize(
