@@ -13,7 +13,7 @@ from attnpipe.io.outside.source import shown
 
 MAX_ROWS = 100_000_000
 MAX_RATIO = 1_100
-"""Times that a series may be larger than what is stored: deflate packs at most 1032 : 1."""
+"""Times that a series in chunks may be larger than what is stored: deflate packs 1032 : 1."""
 DAMAGED = (OSError, RuntimeError, KeyError, TypeError, ValueError)
 """What h5py raises over damaged files, as the place of the damage has it."""
 
@@ -94,7 +94,8 @@ def _check_stored(file: h5py.File, dataset: h5py.Dataset, name: str, label: str)
     """
     stored = min(dataset.id.get_storage_size(), file.id.get_filesize())
     elements = max(dataset.size, math.prod(dataset.chunks or ()))
-    if elements * dataset.dtype.itemsize > MAX_RATIO * stored:
+    ratio = MAX_RATIO if dataset.chunks else 1  # only chunks can be packed
+    if elements * dataset.dtype.itemsize > ratio * stored:
         raise UserError(
             f"dataset '{name}' of '{label}' announces {elements} numbers but {stored} bytes of it "
             "are stored; give a complete HDF5 file"
