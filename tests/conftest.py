@@ -1,6 +1,8 @@
 """Shape and type annotations are checked at run time in all tests."""
 
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -48,6 +50,23 @@ def small_dataset(
         sequence_names=("series",),
         description={},
     )
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Let the system refuse every byte of a file beyond `size`, as a disk does that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.fixture(scope="session")
+def full_disk() -> Callable:
+    """Return the context in which files take no more than so many bytes."""
+    return files_of_at_most
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,11 @@ REQUIRED = {"csv": ["data.path=x", "data.features=[a]", "data.target=a",
                 "analysis.contrast.accuracy_threshold=1"]}  # fmt: skip
 SPLIT = {"config.json": 6, "tokenizer.json": 3, "tokenizer_config.json": 2, "model.safetensors": 2}
 """File of a model → how often it is the damaged one."""
+TEMPLATE = (
+    "{% set ns = namespace(n=0) %}{% for m in messages %}{% for i in range(2) %}"
+    "{% set ns.n = ns.n * 9 + 2 ** i %}{% endfor %}{{ '<|' ~ m.role ~ '|>' }}{{ m['content'] }}"
+    "{{ eos_token if loop.last else '\\n' * 3 }}{% endfor %}{{ '<|assistant|>' }}"
+)
 
 
 def study_attempt(name: str, folder: Path) -> Callable[[int], object]:
@@ -73,11 +78,15 @@ def _model(folder: Path) -> Callable[[int], object]:
 
     from attnpipe.pretrained.folder import take_folder
     from attnpipe.pretrained.load import load_model
+    from attnpipe.text.chat import load_chat_template
+    from attnpipe.text.compose import Composer
     from attnpipe.text.tokens import load_tokenizer
 
     sizes = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
     whole = tiny.llama(num_hidden_layers=1, num_key_value_heads=1, **sizes)
     tiny.write_folder(folder / "whole", whole)
+    tiny.edit_json(folder / "whole" / "tokenizer_config.json", chat_template=TEMPLATE)
+    prompt = Composer().add("question", "What is 7?").done()
     files = [name for name, times in SPLIT.items() for _ in range(times)]
 
     def attempt(number: int) -> object:
@@ -88,7 +97,10 @@ def _model(folder: Path) -> Callable[[int], object]:
         shutil.copytree(folder / "whole", origin)
         target.mkdir()
         path = origin / generator.choice(files)
-        if path.suffix == ".json" and generator.random() < 0.8:
+        if path.name == "tokenizer_config.json" and generator.random() < 0.5:
+            source = mutated(TEMPLATE.encode(), generator, b"{}%'()*~[]._ 0123456789|-+")
+            tiny.edit_json(path, chat_template=source.decode("utf-8", "replace"))
+        elif path.suffix == ".json" and generator.random() < 0.8:
             document = other_values(json.loads(path.read_text()), generator)
             path.write_text(json.dumps(document))
         else:
@@ -96,6 +108,7 @@ def _model(folder: Path) -> Callable[[int], object]:
         task = generator.choice(["causal_lm", "causal_lm", "encoder"])
         take_folder(origin, target, task)
         load_tokenizer(target)
+        load_chat_template(target).place(prompt)
         return load_model(target, task)
 
     return attempt

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import h5py
 import numpy as np
 from safetensors.numpy import save
 from tests.fuzz.mutate import mutated
 
 from attnpipe.io.csv import read_columns
+from attnpipe.io.hdf5 import length_of_series, read_series
 from attnpipe.io.header import likely_rows, most_rows
 from attnpipe.io.json import parse_json
 from attnpipe.io.outside.read import read_array
@@ -80,6 +82,22 @@ def _csv(path: Path, generator: random.Random) -> None:
     most_rows(path), likely_rows(path)
     frame = read_columns(path, {"a": "number", "f": "flag", "s": "text"})
     assert frame.columns == ["a", "f", "s"]
+
+
+def _hdf5(path: Path, generator: random.Random) -> None:
+    names = ["a", "b", "c"]
+    rows = length_of_series(path, names)
+    found = read_series(path, names)
+    assert {len(series) for series in found.values()} == {rows}
+
+
+def _hdf5_file() -> bytes:
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        file["a"] = np.arange(30, dtype="f4")
+        file["b"] = np.arange(30, dtype=">i2")
+        file.create_dataset("c", data=np.arange(30.0), compression="gzip", chunks=(10,))
+    return stream.getvalue()
 
 
 def _json(path: Path, generator: random.Random) -> None:
@@ -157,6 +175,7 @@ def target(name: str, folder: Path) -> Target:
             b'0123456789,[]{}":-FIUB',
         ),
         "parquet": lambda: Target("a.parquet", [_parquet_file(folder)], _table),
+        "hdf5": lambda: Target("a.h5", [_hdf5_file()], _hdf5),
         "json": lambda: Target(
             "a.json",
             [json.dumps(d).encode() for d in DOCUMENTS],
@@ -168,4 +187,4 @@ def target(name: str, folder: Path) -> Target:
     return made[name]()
 
 
-FORMATS = ("csv", "npy", "npz", "safetensors", "parquet", "json", "gguf")
+FORMATS = ("csv", "npy", "npz", "safetensors", "parquet", "hdf5", "json", "gguf")

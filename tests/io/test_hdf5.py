@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from attnpipe.core.errors import UserError
-from attnpipe.io.hdf5 import read_series
+from attnpipe.io.hdf5 import length_of_series, read_series
 
 
 def write(path, **datasets):
@@ -54,3 +54,44 @@ def test_truncated_file_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-5000])
     with pytest.raises(UserError, match=r"cannot read 'x.h5' as HDF5"):
         read_series(path, ["a"])
+
+
+def test_a_damaged_structure_is_a_value_or_one_sentence(tmp_path):
+    """What h5py raises depends on where the damage is: `RuntimeError`, `TypeError`, …."""
+    path = write(tmp_path / "x.h5", a=np.arange(30.0), b=np.arange(30.0))
+    content = path.read_bytes()
+    refused = []
+    for at in range(0, 1800, 5):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 255]) + content[at + 1 :])
+        for read in (read_series, length_of_series):
+            try:
+                read(path, ["a", "b"])
+            except UserError as error:
+                refused.append(str(error))
+    assert len(refused) > 100
+    assert not [sentence for sentence in refused if "\n" in sentence]
+
+
+@pytest.mark.parametrize(
+    "announced",
+    [
+        {"shape": (30_000_000,), "chunks": (1_000_000,)},
+        {"shape": (10,), "maxshape": (None,), "chunks": (500_000_000,)},
+        {"shape": (30_000_000,)},
+    ],
+)
+def test_a_series_that_only_announces_its_size_is_refused(tmp_path, announced):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", dtype="f8", **announced)
+    assert path.stat().st_size < 5000
+    with pytest.raises(UserError, match=r"dataset 'a' of 'x.h5' announces \d+ numbers but \d+ byt"):
+        read_series(path, ["a"])
+
+
+@pytest.mark.parametrize("packed", [{"compression": "gzip"}, {"compression": "lzf"}])
+def test_a_series_that_is_packed_as_small_as_can_be_is_read(tmp_path, packed):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", data=np.zeros(1_000_000), chunks=(500_000,), **packed)
+    assert not read_series(path, ["a"])["a"].any()

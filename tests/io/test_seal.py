@@ -5,13 +5,14 @@ import re
 import numpy as np
 import polars as pl
 import pytest
+from safetensors.numpy import save_file
 
 from attnpipe.core.errors import UserError
 from attnpipe.core.record import LayerRecord, Probe
 from attnpipe.io.json import read_json, write_json
 from attnpipe.io.parquet import read_table, write_table
 from attnpipe.io.record import read_probe, read_records, write_probe, write_records
-from attnpipe.io.resume import resume_file
+from attnpipe.io.resume import ResumeFile, resume_file
 from attnpipe.io.seal import is_intact, mark, read_seal, seal_path, verify, write_seal
 from attnpipe.io.tensors import read_tensors, write_tensors
 from attnpipe.tables.history import HISTORY
@@ -195,6 +196,62 @@ def test_resume_state_is_found_only_by_the_same_training(tmp_path):
     assert other.load() is None
     other.clear()
     assert not list((tmp_path / "study" / ".resume").iterdir())
+
+
+STATE = (
+    {"module/weight": np.ones((2, 2), "f4"), "step": np.array(3.0), "none": np.zeros((0, 2))},
+    {"epoch": 3, "history": [{"train_loss": 0.5}]},
+)
+
+
+@pytest.fixture
+def kept(tmp_path):
+    file = ResumeFile(tmp_path / "m.seed-1.0.safetensors")
+    file.save(*STATE)
+    assert file.load()[1] == STATE[1]
+    return file
+
+
+def test_a_resume_state_with_any_bit_flipped_counts_as_none(kept):
+    content = kept.path.read_bytes()
+    for at in range(len(content)):
+        for bit in (1, 32, 128):
+            kept.path.write_bytes(content[:at] + bytes([content[at] ^ bit]) + content[at + 1 :])
+            assert kept.load() is None, (at, bit)
+
+
+@pytest.mark.parametrize("size", [0, 7, 8, 100, -8, -1])
+def test_a_resume_state_cut_short_counts_as_none(kept, size):
+    kept.path.write_bytes(kept.path.read_bytes()[:size])
+    assert kept.load() is None
+
+
+def test_a_resume_state_of_another_run_counts_as_none(kept):
+    other = ResumeFile(kept.path.with_name("m.seed-2.0.safetensors"))
+    kept.path.rename(other.path)
+    assert other.load() is None
+    assert kept.load() is None
+
+
+@pytest.mark.parametrize("document", ["{", "[]", '"state"', "NaN", "[" * 100_000, '{"state": 1}'])
+def test_a_resume_state_with_another_document_counts_as_none(kept, document):
+    save_file(STATE[0], kept.path, metadata={"attnpipe": document})
+    assert kept.load() is None
+
+
+def test_a_number_format_that_numpy_lacks_counts_as_none(kept):
+    as_stored, other = b'"dtype":"F32","shape":[2,2]', b'"dtype":"BF16","shape":[8] '
+    assert as_stored in kept.path.read_bytes()
+    kept.path.write_bytes(kept.path.read_bytes().replace(as_stored, other))
+    assert kept.load() is None
+
+
+@pytest.mark.parametrize("document", ["{", "[]", "[" * 100_000])
+def test_arrays_with_a_damaged_document_are_named(tmp_path, document):
+    path = tmp_path / "a.safetensors"
+    save_file({"a": np.ones(2)}, path, metadata={"attnpipe": document})
+    with pytest.raises(UserError, match=r"as safetensors \(its document is no JSON.*; delete it"):
+        read_tensors(path, sealed=False)
 
 
 def test_verify_names_the_cure(tmp_path):

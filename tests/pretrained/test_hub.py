@@ -10,6 +10,7 @@ from tests.pretrained import tiny
 from tests.pretrained.hub_server import COMMIT, REPOSITORY, serving
 
 from attnpipe.core.errors import UserError
+from attnpipe.pretrained.hub import check_cached
 from attnpipe.pretrained.load import load_model
 from attnpipe.pretrained.obtain import obtain
 from attnpipe.schema.pretrained import HubSource
@@ -52,6 +53,48 @@ def test_commit_is_downloaded_once_and_only_what_is_needed(hub, tmp_path, capfd)
     assert capfd.readouterr() == ("", "")
     fetch(tmp_path / "again")
     assert len(hub.downloaded) == len(names) + 1
+
+
+def test_checksums_are_those_of_git(tmp_path):
+    """``git hash-object`` of the text ``hello`` and a line end."""
+    blob = tmp_path / "ce013625030ba8dba906f756967f9e9ca394464a"
+    blob.write_bytes(b"hello\n")
+    (tmp_path / "a.json").symlink_to(blob.name)
+    check_cached(tmp_path, ["*.json"])
+    blob.write_bytes(b"hullo\n")
+    with pytest.raises(UserError, match=r"'a.json' in the hub's cache is not what the hub sent"):
+        check_cached(tmp_path, ["*.json"])
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_cached_file_that_was_changed_is_refused_until_it_is_deleted(
+    hub, tmp_path, monkeypatch, name, offline
+):
+    first = fetch(tmp_path / "out")
+    (blob,) = (path.resolve() for path in (tmp_path / "hub-cache").rglob(name))
+    content = blob.read_bytes()
+    blob.write_bytes(content.replace(b"a", b"b", 1))
+    monkeypatch.setattr(hub_constants, "HF_HUB_OFFLINE", offline)
+    with pytest.raises(UserError) as refused:
+        fetch(tmp_path / "again")
+    assert str(refused.value) == (
+        f"'{name}' in the hub's cache is not what the hub sent (checksum differs); delete "
+        f"'{blob}' and run again"
+    )
+    blob.unlink()
+    monkeypatch.setattr(hub_constants, "HF_HUB_OFFLINE", False)
+    assert fetch(tmp_path / "again") == first
+    assert blob.read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "model.safetensors"])
+def test_what_arrives_otherwise_than_announced_is_refused(hub, tmp_path, name):
+    content = (hub.folder / name).read_bytes()
+    hub.sent[name] = content.replace(b"a", b"b", 1)
+    with pytest.raises(UserError, match=rf"'{name}' in the hub's cache is not what the hub sent"):
+        fetch(tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_cached_model_needs_no_hub(hub, tmp_path):

@@ -433,6 +433,20 @@ def test_disk_that_fills_while_writing_is_one_sentence(llama, tmp_path, monkeypa
     assert files(tmp_path / "out") == []
 
 
+def test_disk_that_fills_with_the_tokenizer_is_one_sentence(llama, tmp_path, full_disk):
+    """The library raises plain exceptions only."""
+    path = llama / "tokenizer.json"
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.add_tokens([f"more{n}" for n in range(5_000)])
+    tokenizer.save(str(path))
+    weights = (llama / "model.safetensors").stat().st_size
+    assert path.stat().st_size > weights + 8192
+    message = r"into '.*out' \(.*File too large.*\); free space"
+    with full_disk(weights + 4096), pytest.raises(UserError, match=message):
+        take(llama, tmp_path / "out")
+    assert files(tmp_path / "out") == []
+
+
 def test_folder_that_cannot_be_made_is_one_sentence(llama, tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(UserError, match=r"into '.*out' \(.*exists.*\)"):

@@ -1,6 +1,8 @@
 """Chat templates: the text of transformers, with every character still known."""
 
 import json
+import os
+import signal
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,8 @@ from tests.text import vocabularies
 from attnpipe.core.errors import UserError
 from attnpipe.text.chat import ChatTemplate, load_chat_template
 from attnpipe.text.compose import Composer
+from attnpipe.text.rendering import Renderer
+from attnpipe.text.sandbox import LONGEST, MEMORY, SECONDS
 
 CHATML = (
     "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
@@ -127,6 +131,89 @@ def test_a_template_that_changes_messages_is_refused(source, message, system):
 def test_failing_and_hostile_templates_are_refused(source):
     with pytest.raises(UserError, match=r"chat template cannot write .* set template to raw"):
         ChatTemplate(source, TOKENS).render([{"role": "user", "content": "x"}])
+
+
+FOR_EVER = [
+    "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "{% macro f(n) %}{{ f(n - 1) if n }}{{ f(n - 1) if n }}{% endmacro %}{{ f(99) }}",
+    "{{ 9 ** (9 ** 9) }}",
+]
+HUGE = [
+    "{% set n = namespace(x='a') %}{% for a in range(40) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+    "{{ 'x' * 10 ** 11 }}",
+    "{{ '%1000000000d' % 1 }}",
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        *((source, f"it takes more than {SECONDS} s") for source in FOR_EVER),
+        *((source, f"it takes more than {MEMORY // 1024**2} MiB") for source in HUGE),
+        ("{{ 'x' * 5000000 }}", f"it writes more than {LONGEST} characters"),
+    ],
+)
+def test_a_template_that_takes_too_much_is_refused_and_the_next_is_rendered(source, reason):
+    before = os.times()
+    with pytest.raises(UserError) as refused:
+        ChatTemplate(source, TOKENS).render([{"role": "user", "content": "x"}])
+    assert str(refused.value) == (
+        f"the model's chat template cannot write the prompt ({reason}); set template to raw, or "
+        "choose another model"
+    )
+    after = os.times()
+    spent = after.children_user + after.children_system
+    assert spent - before.children_user - before.children_system < SECONDS + 2
+    assert ChatTemplate(CHATML, TOKENS).place(PROMPT).named("question") == ["What is 7?"]
+
+
+@pytest.mark.parametrize(
+    "source", ["{{ " + "(" * 9999 + "1" + ")" * 9999 + " }}", "{% if x %}" * 9999]
+)
+def test_a_template_of_any_depth_is_refused_in_one_sentence(source):
+    with pytest.raises(UserError, match="chat template cannot write") as refused:
+        ChatTemplate(source, TOKENS).render([])
+    assert "\n" not in str(refused.value)
+
+
+def test_a_long_reason_is_cut_to_one_line():
+    source = "{{ raise_exception('no\n system ' * 100000) }}"
+    with pytest.raises(UserError) as refused:
+        ChatTemplate(source, {}).place(PROMPT)
+    assert "\n" not in str(refused.value)
+    assert "(no system no system " in str(refused.value)
+    assert len(str(refused.value)) < 600
+
+
+def test_texts_of_any_characters_arrive_as_they_are():
+    text = "é \u2028 \ud800 \x85 💥 \x00\r\n"
+    assert ChatTemplate("{{ messages[0].content }}", {}).render([{"content": text}]) == text
+
+
+def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next(monkeypatch):
+    """As after Ctrl-C: the question is asked, its answer not read."""
+    asked = Renderer()
+
+    def interrupted(question):
+        asked._process.stdin.write(question + "\n")
+        asked._process.stdin.flush()
+        raise KeyboardInterrupt
+
+    assert asked.render("a", {}) == "a"
+    with monkeypatch.context() as patch:
+        patch.setattr(asked, "_ask", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            asked.render("b", {})
+    assert asked.render("c", {}) == "c"
+    asked.close()
+
+
+def test_ctrl_c_does_not_end_the_process_that_renders():
+    asked = Renderer()
+    assert asked.render("a", {}) == "a"
+    asked._process.send_signal(signal.SIGINT)
+    assert asked.render("b", {}) == "b"
+    assert asked.close() == -signal.SIGKILL
 
 
 def test_the_reason_of_a_template_is_shown():

@@ -53,6 +53,17 @@ def test_resumed_after_any_epoch_equals_uninterrupted(
         assert same_bits(whole, resumed)
 
 
+def test_a_full_disk_fails_the_job_and_is_no_outcome(
+    make_dataset, make_model, make_training, same_bits, full_disk, tmp_path: Path
+) -> None:
+    """It may have room again with the next command, which goes on."""
+    store = ResumeFile(tmp_path / "m.seed-7.0.safetensors")
+    arguments = (make_dataset(), make_model(), make_training(), 7)
+    with full_disk(512), pytest.raises(UserError, match=r"cannot write .*: File too large"):
+        train(*arguments, name="m", resume=store)
+    assert same_bits(train(*arguments, name="m"), train(*arguments, name="m", resume=store))
+
+
 def test_finished_training_is_not_repeated_until_its_store_is_cleared(
     make_dataset, make_model, make_training, memory_store, same_bits
 ) -> None:

@@ -1,10 +1,15 @@
 """Files appear whole or not at all."""
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from attnpipe.core.errors import UserError
+
+LEFT = re.compile(r"\..*\.tmp|\.tmp[A-Za-z0-9]{6}")
+"""Names of temporary files: of `write_atomically`, and of safetensors beside each of these."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -29,6 +34,22 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def system_errors(*wrapped: type[Exception]) -> Iterator[None]:
+    """Raise an `OSError` of its own kind where a library wraps what the system says.
+
+    Libraries written in Rust have exceptions of their own for a full disk, and end the text
+    with the system's number: ``No space left on device (os error 28)``.
+    """
+    try:
+        yield
+    except wrapped as error:
+        code = re.search(r"\(os error (\d+)\)", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove below a folder what killed writers left of their temporary files.
 
@@ -38,8 +59,9 @@ def remove_leftovers(folder: Path) -> None:
         When the folder cannot be written.
     """
     try:
-        for path in folder.rglob(".*.tmp"):
-            path.unlink(missing_ok=True)
+        for path in folder.rglob(".*"):
+            if LEFT.fullmatch(path.name) and not path.is_dir():
+                path.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
             f"cannot tidy '{folder}': {error.strerror or error}; change permissions"

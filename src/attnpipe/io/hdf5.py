@@ -1,5 +1,6 @@
 """Series of equal length out of an HDF5 file."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,8 +9,13 @@ import h5py
 import numpy as np
 
 from attnpipe.core.errors import UserError
+from attnpipe.io.outside.source import shown
 
 MAX_ROWS = 100_000_000
+MAX_RATIO = 1_100
+"""Times that a series in chunks may be larger than what is stored: deflate packs 1032 : 1."""
+DAMAGED = (OSError, RuntimeError, KeyError, TypeError, ValueError)
+"""What h5py raises over damaged files, as the place of the damage has it."""
 
 
 def read_series(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -25,10 +31,11 @@ def read_series(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     Raises
     ------
     UserError
-        When the file is absent or not HDF5, or a dataset is absent, not a numeric series,
-        or of another length than the first. The message names the file, not its folder.
+        When the file is absent, damaged or not HDF5, or a dataset is absent, not a numeric
+        series, far larger than what the file stores of it, or of another length than the first.
+        The message names the file, not its folder.
     """
-    with _open(path) as file:
+    with _open(path) as file, np.errstate(invalid="ignore"):  # NaN of any kind is the caller's
         series = [_series(file, name, names[0], path.name) for name in names]
         return {
             name: np.asarray(dataset[...], dtype=np.float64)
@@ -52,9 +59,10 @@ def _open(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except OSError as error:
+    except DAMAGED as error:
+        reason = shown(" ".join(str(error).split()), 200)
         raise UserError(
-            f"cannot read '{path.name}' as HDF5 ({error}); give a complete HDF5 file"
+            f"cannot read '{path.name}' as HDF5 ({reason}); give a complete HDF5 file"
         ) from None
 
 
@@ -70,9 +78,25 @@ def _series(file: h5py.File, name: str, first: str, label: str) -> h5py.Dataset:
             f"dataset '{name}' of '{label}' has shape {dataset.shape} and type {dataset.dtype}; "
             f"give a series of at most {MAX_ROWS} numbers"
         )
+    _check_stored(file, dataset, name, label)
     if dataset.shape != file[first].shape:
         raise UserError(
             f"dataset '{name}' of '{label}' has {dataset.shape[0]} values but '{first}' has "
             f"{file[first].shape[0]}; give series of equal length"
         )
     return dataset
+
+
+def _check_stored(file: h5py.File, dataset: h5py.Dataset, name: str, label: str) -> None:
+    """Raise a `UserError` for a series, or a chunk of it, that the file cannot hold.
+
+    Memory is taken as the file's header asks for it, chunks that were never written included.
+    """
+    stored = min(dataset.id.get_storage_size(), file.id.get_filesize())
+    elements = max(dataset.size, math.prod(dataset.chunks or ()))
+    ratio = MAX_RATIO if dataset.chunks else 1  # only chunks can be packed
+    if elements * dataset.dtype.itemsize > ratio * stored:
+        raise UserError(
+            f"dataset '{name}' of '{label}' announces {elements} numbers but {stored} bytes of it "
+            "are stored; give a complete HDF5 file"
+        )

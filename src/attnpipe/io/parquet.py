@@ -1,7 +1,5 @@
 """Tables as Parquet, with a CSV twin where a person would open one."""
 
-import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from attnpipe.core.errors import UserError
-from attnpipe.io.atomic import write_atomically
+from attnpipe.io.atomic import system_errors, write_atomically
 from attnpipe.io.seal import verify
 from attnpipe.tables.base import Table
 
@@ -22,17 +20,11 @@ def write_table(path: Path, frame: pl.DataFrame, table: Table) -> None:
 
 
 def _write(frame: pl.DataFrame, path: Path, name: str, as_csv: bool) -> None:
-    """Write a file; raise an `OSError` of its own kind where polars wraps what the system says."""
-    try:
+    with system_errors(pl.exceptions.PolarsError):
         if as_csv:
             frame.write_csv(path)
         else:
             frame.write_parquet(path, metadata={"attnpipe": f"table={name} schema=1"})
-    except pl.exceptions.PolarsError as error:
-        code = re.search(r"\(os error (\d+)\)", str(error))
-        if code is None:
-            raise
-        raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
 
 
 def read_table(path: Path, table: Table) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from attnpipe.core.errors import UserError
-from attnpipe.io.atomic import write_atomically
+from attnpipe.io.atomic import system_errors, write_atomically
 from attnpipe.io.seal import verify
 
 # One metadata key only: the library orders several at random, which would change the bytes.
@@ -21,23 +21,50 @@ KEY = "attnpipe"
 def write_tensors(
     path: Path, arrays: Mapping[str, np.ndarray], document: Mapping[str, Any]
 ) -> None:
-    """Write named arrays and a JSON-able document."""
+    """Write named arrays and a JSON-able document.
+
+    Raises
+    ------
+    UserError
+        When the folder cannot be written or the disk is full.
+    """
     contiguous = {name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}
     metadata = {KEY: json.dumps(dict(document), sort_keys=True, allow_nan=False)}
-    write_atomically(path, lambda p: save_file(contiguous, p, metadata=metadata))
+    write_atomically(path, lambda p: _save(p, contiguous, metadata))
+
+
+def _save(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+    with system_errors(SafetensorError):
+        save_file(arrays, path, metadata=metadata)
 
 
 class TensorFile:
-    """An open safetensors file; each array is read when it is asked for."""
+    """An open safetensors file; each array is read when it is asked for.
+
+    Raises
+    ------
+    SafetensorError
+        When the document in its metadata is none.
+    """
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
         self.names: list[str] = sorted(handle.keys())
-        self.document: dict[str, Any] = json.loads((handle.metadata() or {}).get(KEY, "{}"))
+        self.document = _document((handle.metadata() or {}).get(KEY, "{}"))
 
     def __getitem__(self, name: str) -> np.ndarray:
         array: np.ndarray = self._handle.get_tensor(name)
         return array
+
+
+def _document(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SafetensorError(f"its document is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise SafetensorError("its document is no JSON object")
+    return found
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from attnpipe.core.errors import UserError
+from attnpipe.io.atomic import system_errors
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -137,6 +138,12 @@ def plain_tokenizer(path: Path) -> Tokenizer:
         return Tokenizer.from_str(json.dumps(document))
     except Exception as error:  # the library raises plain exceptions only
         raise UserError(f"'{path}' holds no tokenizer ({error}); get the file anew") from None
+
+
+def write_tokenizer(path: Path, tokenizer: Tokenizer) -> None:
+    """Write a tokenizer; what the system refuses is an `OSError`."""
+    with system_errors(Exception):  # the library raises plain exceptions only
+        tokenizer.save(str(path))
 
 
 def tokenizer_settings(folder: Path) -> dict[str, Any]:

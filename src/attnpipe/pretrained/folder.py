@@ -24,6 +24,7 @@ from attnpipe.pretrained.files import (
     plain_tokenizer,
     read_object,
     tokenizer_settings,
+    write_tokenizer,
 )
 from attnpipe.pretrained.weights import check_finite, open_weights
 from attnpipe.schema.pretrained import Task
@@ -72,7 +73,7 @@ def take_folder(origin: Path, target: Path, task: Task) -> dict[str, Any]:
         shutil.copyfile(parts[0], target / WEIGHTS)
     else:
         _merge(parts, target / WEIGHTS)
-    tokenizer.save(str(target / TOKENIZER))
+    write_tokenizer(target / TOKENIZER, tokenizer)
     write_document(target / CONFIG, config)
     write_document(target / TOKENIZER_CONFIG, tokenizer_settings(origin))
     return {"licence": stated_licence(origin / README)}

@@ -18,7 +18,13 @@ from safetensors.numpy import save_file
 from attnpipe.core.errors import UserError
 from attnpipe.io.space import check_space
 from attnpipe.pretrained.document import write_document
-from attnpipe.pretrained.files import CONFIG, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS
+from attnpipe.pretrained.files import (
+    CONFIG,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    WEIGHTS,
+    write_tokenizer,
+)
 from attnpipe.pretrained.gguf_config import llama_config
 from attnpipe.pretrained.gguf_layout import check_layout
 from attnpipe.pretrained.gguf_metadata import CURE, INSTEAD, Metadata
@@ -75,7 +81,7 @@ def convert_gguf(path: Path, folder: Path) -> dict[str, Any]:
         metadata={"format": "pt"},
     )
     write_document(folder / CONFIG, config)
-    tokenizer.save(str(folder / TOKENIZER))
+    write_tokenizer(folder / TOKENIZER, tokenizer)
     write_document(folder / TOKENIZER_CONFIG, tokenizer_config(metadata))
     return {
         "licence": metadata.get("general.license"),

@@ -1,6 +1,8 @@
 """Files of a model from the Hugging Face hub, at one commit."""
 
-from collections.abc import Callable, Iterator
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -26,14 +28,20 @@ def fetch_repository(source: HubSource, task: Task, section: str) -> Path:
     """Return the folder in the hub's own cache with the allowed files of a commit.
 
     The config is fetched and checked before the weights. What is cached is not fetched
-    again, and needs no network.
+    again, and needs no network; it is compared with its checksum each time.
 
     Raises
     ------
     UserError
-        The hub cannot be reached, does not know the repository or the commit, or the model
-        cannot be used.
+        The hub cannot be reached, does not know the repository or the commit, the model cannot
+        be used, or a file is not what the hub says it is.
     """
+    folder = _fetch(source, task, section)
+    check_cached(folder, [*source.files, README])
+    return folder
+
+
+def _fetch(source: HubSource, task: Task, section: str) -> Path:
     fetch: Callable[..., Any] = partial(snapshot_download, source.id, revision=source.revision)
     allowed = [*source.files, README]
     with _explained(source, section), quiet():
@@ -54,6 +62,36 @@ def _cached(fetch: Callable[..., Any], allowed: list[str], cause: BaseException)
         return Path(fetch(allow_patterns=allowed, local_files_only=True))
     except OSError:
         raise cause from None
+
+
+def check_cached(folder: Path, patterns: Iterable[str]) -> None:
+    """Raise a `UserError` unless files in the hub's cache are what the hub said they are.
+
+    The cache holds each file under its ETag, to which its name in the folder is a link: the
+    SHA-256 of a large file (https://git-lfs.com), Git's SHA-1 of any other
+    (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects). Where links cannot be made it
+    holds no checksums, and nothing can be compared.
+    """
+    for path in sorted(path for pattern in patterns for path in folder.glob(pattern)):
+        if not path.is_symlink():
+            continue
+        blob = path.parent / path.readlink()
+        if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", blob.name) and blob.name != _etag(blob):
+            raise UserError(
+                f"'{path.name}' in the hub's cache is not what the hub sent (checksum differs); "
+                f"delete '{blob.resolve()}' and run again"
+            )
+
+
+def _etag(blob: Path) -> str:
+    """Return the checksum of a file of the kind that its name is."""
+    with blob.open("rb") as file:
+        if len(blob.name) == 64:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        found = hashlib.sha1(b"blob %d\0" % blob.stat().st_size, usedforsecurity=False)
+        while chunk := file.read(1 << 20):
+            found.update(chunk)
+        return found.hexdigest()
 
 
 @contextmanager

@@ -3,16 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Template
 
 from attnpipe.core.errors import UserError
 from attnpipe.text import names
 from attnpipe.text.compose import Composed, Composer
-from attnpipe.text.sandbox import environment
+from attnpipe.text.rendering import RenderError, renderer
 
 Message = Mapping[str, str]
 
@@ -32,27 +29,25 @@ class ChatTemplate:
     source: str
     tokens: Mapping[str, str]
 
-    @cached_property
-    def _compiled(self) -> Template:
-        return environment().from_string(self.source)
-
     def render(self, messages: Sequence[Message]) -> str:
         """Return messages as the model reads them, up to where its answer begins.
 
         Raises
         ------
         UserError
-            When the template refuses the messages, or does what the sandbox forbids.
+            When the template refuses the messages, does what the sandbox forbids, or takes more
+            time or room than a template has.
         """
+        variables = {
+            **self.tokens,
+            "messages": [dict(message) for message in messages],
+            "tools": None,
+            "documents": None,
+            "add_generation_prompt": True,
+        }
         try:
-            return self._compiled.render(
-                **self.tokens,
-                messages=[dict(message) for message in messages],
-                tools=None,
-                documents=None,
-                add_generation_prompt=True,
-            )
-        except Exception as error:  # a template is a program: it can fail in any way
+            return renderer().render(self.source, variables)
+        except RenderError as error:
             raise UserError(
                 f"the model's chat template cannot write the prompt ({error}); set template to "
                 "raw, or choose another model"
