@@ -46,8 +46,8 @@ $(CLUSTERED): $(INSTALLED)
 
 # Installs Debian's SLURM and starts two nodes on this host; where it cannot, it says why.
 test-slurm: setup-slurm  ## a study and its faults on a real cluster
-	$(BIN)/python -m tests.slurm.cluster around \
-	  timeout -k 30 540 $(BIN)/python -m pytest -n 3 --dist loadfile -m cluster tests/slurm $(ARGS)
+	$(BIN)/python -m tests.slurm.cluster around 400 \
+	  $(BIN)/python -m pytest -n 4 --dist loadfile -m cluster tests/slurm $(ARGS)
 
 check: setup  ## lint, format, types, import contracts
 	$(BIN)/ruff check .

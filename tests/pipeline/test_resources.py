@@ -1,9 +1,11 @@
 """What jobs ask a cluster for: one table, changed key by key, no part of results."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from snakemake.resources import GroupResources, Resources
 
 from attnpipe.core.errors import UserError
 from attnpipe.pipeline.config import load_study
@@ -72,6 +74,19 @@ def test_every_rule_that_is_submitted_belongs_to_a_group_and_asks():
             assert f'**asked("{stage}")' in rules[stage]
             assert f'plan.resources("{stage}").threads' in rules[stage]
             assert "together(" in rules[stage]
+
+
+@pytest.mark.parametrize(
+    ("cores", "asked"),
+    [(1, (1500, 1, 8 * 60)), (2, (3000, 2, 4 * 60)), (4, (6000, 4, 2 * 60))],
+)
+def test_a_pack_asks_for_all_that_runs_side_by_side_in_it(cores, asked):
+    # as docs/slurm.md says it of Snakemake: four chains of two steps
+    step = {"_cores": 1, "_nodes": 1, "mem_mb": 1500, "gpu": 1, "runtime": 60}
+    chains = [[SimpleNamespace(resources=step, pipe_group=None)] * 4] * 2
+    width = Resources.from_mapping({"_cores": cores})
+    pack = GroupResources.basic_layered(chains, constraints=width, run_local=False)
+    assert (pack["mem_mb"], pack["gpu"], pack["runtime"]) == asked
 
 
 def test_the_profile_of_clusters_has_all_that_local_runs_have():

@@ -3,13 +3,21 @@
 import fcntl
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from tests.slurm.cluster.cluster import Cluster
 from tests.slurm.cluster.packages import search_path
-from tests.slurm.controller import Controller
+from tests.slurm.controller import SHOWN, TITLE, Controller
 from tests.workflow.project import Project
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what the accounting has of a study."""
+    passed = terminalreporter.stats.get("passed", [])
+    for name, row in (told for report in passed for told in report.user_properties):
+        if name == SHOWN:
+            terminalreporter.write_line(f"{name}: {row}")
 
 
 def pytest_collection_modifyitems(items):
@@ -54,20 +62,15 @@ def undisturbed(tmp_path_factory):
     with locked(shared.with_suffix(".lock"), fcntl.LOCK_EX):
         if not (shared / "done").exists():
             shutil.rmtree(shared, ignore_errors=True)
-            Project.create(shared / "project").run()
+            Project.create(shared / "project").run(overrides=TITLE)
             (shared / "done").touch()
     return shared / "project" / "results" / "tiny"
 
 
 @pytest.fixture
 def controlled(tmp_path):
-    """Return a project of one's own on a cluster; what is left of its jobs is cancelled."""
-    made = []
-
-    def make(cluster):
-        made.append(Controller(Project.create(tmp_path / "project"), cluster))
-        return made[-1]
-
-    yield make
-    for controller in made:
-        controller.cancel()
+    """Return a project of one's own on a cluster."""
+    with ExitStack() as ends:
+        yield lambda cluster: ends.enter_context(
+            Controller(Project.create(tmp_path / "project"), cluster)
+        )

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from tests.slurm.cluster.cluster import Cluster
 from tests.workflow.project import Project
@@ -19,6 +20,11 @@ LIMIT = 420
 """Seconds that a controller may take."""
 # Questions come as often as the plugin allows; one file system needs no patience.
 QUICK = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5")
+# What a shell that saw it would run, or change.
+HOSTILE = """A 'tiny' "study" of $(>ran) `>ran2` 'or' \\"""
+TITLE = r"""title='A \'tiny\' "study" of $(>ran) `>ran2` \'or\' \\'"""
+SHOWN = "accounting"
+"""Property of a test that is printed in the end."""
 COLUMNS = "JobID,JobName,State,NodeList,AllocTRES,TimelimitRaw,Account,Comment"
 
 
@@ -59,20 +65,33 @@ class Running:
 
     def kill(self) -> None:
         """End it at once, with all that it started on this host; its jobs are not its children."""
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
 
 
 class Controller:
-    """Starts, watches and kills controllers of one project."""
+    """Starts, watches and kills controllers of one project; ends all of them with its block."""
 
     def __init__(self, project: Project, cluster: Cluster) -> None:
         self.project = project
         self._cluster = cluster
+        self._started: list[Running] = []
 
-    def start(self, *arguments: str, overrides: str = "") -> "Running":
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave nothing: a controller that lives would submit again what is cancelled."""
+        for running in self._started:
+            running.kill()
+        if jobs := self._left():
+            self._cluster.ask("scancel", *jobs)
+            self.until(lambda: not self._left())
+
+    def start(self, *arguments: str, overrides: str = "") -> Running:
         """Start a controller whose output goes to a file."""
-        config = ["--config", "study=tiny", f"overrides={overrides}"]
+        config = ["--config", "study=tiny", f"overrides={TITLE} {overrides}"]
         profile = ["--workflow-profile", "profiles/slurm", *QUICK]
         log = self.project.folder / f"controller-{time.monotonic_ns()}.log"
         with log.open("w") as output:
@@ -83,9 +102,10 @@ class Controller:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,
+                process_group=0,
             )
-        return Running(process, log)
+        self._started.append(Running(process, log))
+        return self._started[-1]
 
     def run(self, *arguments: str, overrides: str = "") -> str:
         """Run a controller that must succeed; return its output."""
@@ -110,17 +130,17 @@ class Controller:
         """Return the ids of the study's jobs that wait or run."""
         return [int(i) for i, _, _ in self._queue(study)]
 
-    def cancel(self) -> None:
-        """Cancel what is left of the study's jobs."""
-        if jobs := self.queued():
-            self._cluster.ask("scancel", *map(str, jobs))
-            self.until(lambda: not self.queued())
-
     def _queue(self, study: str) -> list[tuple[str, str, str]]:
         rows = self._cluster.ask("squeue", "-h", "-o", "%A|%T|%N|%j").splitlines()
         cells = [row.split("|") for row in rows]
         prefix = job_prefix(study, self.project.folder)
         return [(i, state, node) for i, state, node, name in cells if name.startswith(prefix)]
+
+    def _left(self) -> list[str]:
+        """Return the ids of the jobs of all studies of the project."""
+        rows = self._cluster.ask("squeue", "-h", "-o", "%A|%Z").splitlines()
+        cells = [row.partition("|") for row in rows]
+        return [i for i, _, folder in cells if folder == str(self.project.folder)]
 
     def accounting(self, study: str = "tiny") -> list[Submitted]:
         """Return all jobs of the study, in the order of their submission."""

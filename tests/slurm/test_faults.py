@@ -42,17 +42,18 @@ def target(study, seed):
 @pytest.fixture(scope="module")
 def finished(cluster, tmp_path_factory):
     """A study with three faults, one beside it whose jobs have a minute, and what both said."""
-    controller = Controller(Project.create(tmp_path_factory.mktemp("faults") / "project"), cluster)
-    controller.project.edit("workflow/scripts/train.py", LINE, LINE + FAULTS)
-    controller.project.edit("workflow/scripts/intervene.py", BEGIN, BEGIN + FAULT_AT_THE_END)
-    late = controller.start(
-        target("late", 3), overrides=f"{ASKED} name=late resources.train.runtime=1"
-    )
-    targets = [CHAIN, *(target("tiny", seed) for seed in (1, 2, 4))]
-    others = controller.start(*targets, overrides=ASKED)
-    waiting = controller.until(lambda: attempts(controller, 4), seconds=180)
-    cluster.ask("scancel", waiting[0])
-    return controller, others.end(), late.end()
+    folder = tmp_path_factory.mktemp("faults") / "project"
+    with Controller(Project.create(folder), cluster) as controller:
+        controller.project.edit("workflow/scripts/train.py", LINE, LINE + FAULTS)
+        controller.project.edit("workflow/scripts/intervene.py", BEGIN, BEGIN + FAULT_AT_THE_END)
+        late = controller.start(
+            target("late", 3), overrides=f"{ASKED} name=late resources.train.runtime=1"
+        )
+        targets = [CHAIN, *(target("tiny", seed) for seed in (1, 2, 4))]
+        others = controller.start(*targets, overrides=ASKED)
+        waiting = controller.until(lambda: attempts(controller, 4), seconds=180)
+        cluster.ask("scancel", waiting[0])
+        yield controller, others.end(), late.end()
 
 
 def attempts(controller, seed):

@@ -4,7 +4,7 @@ import json
 
 import polars as pl
 import pytest
-from tests.slurm.controller import Controller, results
+from tests.slurm.controller import HOSTILE, SHOWN, Controller, results
 from tests.workflow.project import Project
 
 SITE = ("--default-resources", "slurm_account=lab", "slurm_partition=main")
@@ -17,17 +17,18 @@ def finished(cluster, tmp_path_factory):
 
     Each node has one GPU and each run asks for one, so that both nodes are needed.
     """
-    controller = Controller(Project.create(tmp_path_factory.mktemp("study") / "project"), cluster)
-    running = controller.start(*SITE, overrides=CHOICE)
-    (job, *_) = controller.until(controller.running)
-    told = cluster.ask("scontrol", "show", "job", str(job))
-    # runs wait for a GPU now, and nothing that comes later has read any config
-    controller.project.edit("config/study/tiny.yaml", "epochs: 2", "epochs: 3")
-    controller.project.edit("config/study/tiny.yaml", "hidden: 4", "hidden: 5")
-    controller.project.edit("config/figure/two.yaml", "forest", "no_such_figure")
-    code, said = running.end()
-    assert code == 0, said[-6000:]
-    return controller, told
+    folder = tmp_path_factory.mktemp("study") / "project"
+    with Controller(Project.create(folder), cluster) as controller:
+        running = controller.start(*SITE, overrides=CHOICE)
+        (job, *_) = controller.until(controller.running, seconds=120)
+        told = cluster.ask("scontrol", "show", "job", str(job))
+        # runs wait for a GPU now, and nothing that comes later has read any config
+        controller.project.edit("config/study/tiny.yaml", "epochs: 2", "epochs: 3")
+        controller.project.edit("config/study/tiny.yaml", "hidden: 4", "hidden: 5")
+        controller.project.edit("config/figure/two.yaml", "forest", "no_such_figure")
+        code, said = running.end()
+        assert code == 0, said[-6000:]
+        yield controller, told
 
 
 def test_results_are_those_of_one_machine(finished, undisturbed):
@@ -38,9 +39,11 @@ def test_results_are_those_of_one_machine(finished, undisturbed):
     assert [name for name in wanted if found[name] != wanted[name]] == []
 
 
-def test_accounting_shows_one_job_per_run_on_both_nodes(finished):
+def test_accounting_shows_one_job_per_run_on_both_nodes(finished, record_property):
     controller, _ = finished
     jobs = controller.accounting()
+    for job in jobs:
+        record_property(SHOWN, f"{job.id} {job.state} {job.node} {job.resources} {job.what}")
     assert {job.state for job in jobs} == {"COMPLETED"}
     runs = [job for job in jobs if job.what.startswith("rule_run")]
     assert len(runs) == 6
@@ -80,3 +83,11 @@ def test_what_was_edited_meanwhile_reached_no_job(finished):
     record = json.loads((folder / "config.json").read_text())["config"]
     assert record["training"]["epochs"] == 2
     assert "forest" in record["figure"]["show"]
+
+
+def test_a_title_that_a_shell_would_take_for_its_own_is_kept_as_it_is(finished):
+    controller, _ = finished
+    folder = controller.project.folder
+    record = json.loads((folder / "results" / "tiny" / "config.json").read_text())["config"]
+    assert record["title"] == HOSTILE
+    assert list(folder.glob("ran*")) == []

@@ -12,7 +12,7 @@ from snakemake.resources import Resource
 
 from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import remove_leftovers
-from attnpipe.pipeline.controller import claim, job_prefix
+from attnpipe.pipeline.controller import check_names, claim, job_prefix
 from attnpipe.pipeline.frozen import freeze, is_recorded, open_plan
 from attnpipe.pipeline.job import SENTENCES, interrupt_once
 from attnpipe.pipeline.paths import RESULTS
@@ -71,7 +71,7 @@ onstart:
     sentences.unlink(missing_ok=True)
     try:
         remove_leftovers(ROOT / RESULTS / plan.study.spec.name)
-        freeze(plan, ROOT)
+        hand_over(freeze(plan, ROOT))
         if lacks := shortage(plan, ROOT):
             print(f"attnpipe: {lacks}", file=sys.stderr)
     except UserError as error:
@@ -96,9 +96,20 @@ def begin():
         settings.jobname_prefix = job_prefix(plan.study.spec.name, ROOT)
     if not (workflow.dryrun or workflow.touch):
         try:
+            if submits:
+                check_names(plan.study.saved)
             claim(plan.study.spec.name, ROOT, submits)
         except UserError as error:
             raise SystemExit(f"attnpipe: {error}")
+
+
+def hand_over(values):
+    """Give these config values to jobs, instead of those that this process was given.
+
+    What was typed would go through the shells of a cluster, and files may be edited meanwhile.
+    """
+    workflow.config_settings.config_args = [f"{key}={value}" for key, value in values.items()]
+    workflow.config_settings.configfiles = []
 
 
 @cache

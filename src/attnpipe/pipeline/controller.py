@@ -7,17 +7,21 @@ import shutil
 import socket
 import subprocess
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 from attnpipe.core.errors import UserError
 from attnpipe.pipeline.paths import RESULTS
+from attnpipe.saved_weights.files import RunFiles
 
 LOCK = ".controller"
 """File below a study's results that its controller holds locked."""
 SECONDS = 60
 """How long the queue is asked."""
+
+MARKS = frozenset("'\"\\`$")
+"""What a shell takes for its own, inside quotes of one kind or the other."""
 
 _held: list[IO[str]] = []
 """Locks of this process: they end with it, however it ends."""
@@ -53,6 +57,25 @@ def claim(study: str, root: Path, submits: bool) -> None:
     _lock(study, root / RESULTS / study / LOCK)
     if shutil.which("squeue") is not None:
         _check_queue(study, job_prefix(study, root), submits)
+
+
+def check_names(saved: Mapping[str, Mapping[int, RunFiles]]) -> None:
+    """Refuse saved weights that jobs on a cluster could not be told of.
+
+    Jobs wait for their files by name, and the names go through shells.
+
+    Raises
+    ------
+    UserError
+        The name of a file holds what a shell would run or change.
+    """
+    runs = (run for seeds in saved.values() for run in seeds.values())
+    for file in (str(path) for run in runs for path in run.paths):
+        if not MARKS.isdisjoint(file) or not file.isprintable():
+            raise UserError(
+                f"{file!a} cannot be given to jobs on a cluster: its name holds a quote, $, "
+                "a backtick, a backslash or what cannot be printed; rename it"
+            )
 
 
 def _lock(study: str, path: Path) -> None:

@@ -10,21 +10,28 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import write_text
 from attnpipe.io.json import canonical, parse_json
-from attnpipe.pipeline.config import Study, choose, load_study
+from attnpipe.pipeline.config import Study, load_study
 from attnpipe.pipeline.fingerprint import Fingerprints
 from attnpipe.pipeline.members import fingerprint_key
 from attnpipe.pipeline.paths import RESULTS
 from attnpipe.pipeline.plan import Plan
 from attnpipe.pipeline.versions import versions
-from attnpipe.saved_weights.discover import discover
-from attnpipe.schema.data import SavedWeightsData
+from attnpipe.saved_weights.files import RunFiles
 from attnpipe.schema.study import SCHEMA_VERSION, StudySpec
 
 CACHE = ".snakemake/grimp"
-FROZEN = ".snakemake/attnpipe"
+FOLDER = ".snakemake/attnpipe"
+FROZEN = "frozen"
+"""Key of the one config value of other processes: the SHA-256 of the plan's text, in hex.
+
+It travels through shells, which must find nothing of the config to take for their own.
+"""
+SAVED = TypeAdapter(dict[str, dict[int, RunFiles]])
 
 
 def open_plan(root: Path, config: Mapping[str, Any], main: bool) -> Plan:
@@ -35,18 +42,26 @@ def open_plan(root: Path, config: Mapping[str, Any], main: bool) -> Plan:
     root
         The project folder: `config/`, `workflow/` and `results/` lie there.
     config
-        What `--config` gave: study, scale, overrides.
+        What `--config` gave: study, scale, overrides; in other processes what `freeze` returned.
     main
         Whether this is the main Snakemake process.
+
+    Raises
+    ------
+    UserError
+        For anything that is wrong with the config, or with what was frozen.
     """
     if not main:
-        return _thaw(root, choose(config))
+        return _thaw(root, str(config.get(FROZEN)))
     study = load_study(root / "config", config)
     return Plan(study, Fingerprints(root / "workflow" / "scripts", root / CACHE).of, versions())
 
 
-def freeze(plan: Plan, root: Path) -> None:
-    """Write `results/<study>/config.json`: the resolved config and the software it runs."""
+def freeze(plan: Plan, root: Path) -> dict[str, str]:
+    """Write what is planned; return what `--config` must give to other processes.
+
+    `results/<study>/config.json` is the record: the resolved config and the software it runs.
+    """
     study = plan.study
     document: dict[str, Any] = {
         "choice": dict(study.choice),
@@ -54,10 +69,16 @@ def freeze(plan: Plan, root: Path) -> None:
         "fingerprints": plan.fingerprints(),
         "versions": dict(plan.versions),
     }
+    write_text(root / RESULTS / study.spec.name / "config.json", _text(document))
+    text = _text(document | {"saved": SAVED.dump_python(dict(study.saved), mode="json")})
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    write_text(_frozen(root, digest), text)
+    return {FROZEN: digest}
+
+
+def _text(document: Mapping[str, Any]) -> str:
     # Keys stay in their order: that of the models is the order of tables and figures.
-    text = json.dumps({"schema": SCHEMA_VERSION} | document, indent=1, allow_nan=False) + "\n"
-    write_text(root / RESULTS / study.spec.name / "config.json", text)
-    write_text(_frozen(root, document["choice"]), text)
+    return json.dumps({"schema": SCHEMA_VERSION} | document, indent=1, allow_nan=False) + "\n"
 
 
 def is_recorded(plan: Plan, root: Path) -> bool:
@@ -81,19 +102,17 @@ def _of_results(config: Mapping[str, Any]) -> str:
     return canonical({key: value for key, value in config.items() if key != "resources"})
 
 
-def _frozen(root: Path, choice: Mapping[str, str]) -> Path:
-    """Return where other processes find the plan: all they know is the command line."""
-    key = hashlib.sha256(canonical(dict(choice)).encode()).hexdigest()[:24]
-    return root / FROZEN / f"{key}.json"
+def _frozen(root: Path, digest: str) -> Path:
+    return root / FOLDER / f"{digest}.json"
 
 
-def _thaw(root: Path, choice: dict[str, str]) -> Plan:
-    document = parse_json(_frozen(root, choice), SCHEMA_VERSION)
+def _thaw(root: Path, digest: str) -> Plan:
+    path = _frozen(root, digest)
+    document = parse_json(path, SCHEMA_VERSION)
+    if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+        raise UserError(f"'{path}' is not what was frozen; run the same command again")
     spec = StudySpec.model_validate(document["config"])
-    saved = (
-        discover(spec.data, Path(spec.data.path)) if isinstance(spec.data, SavedWeightsData) else {}
-    )
-    study = Study(spec, document["choice"], None, saved)
+    study = Study(spec, document["choice"], None, SAVED.validate_python(document["saved"]))
     hashes: dict[str, str] = document["fingerprints"]
 
     def fingerprint(script: str, members: Iterable[str] = ()) -> str:

@@ -2,44 +2,86 @@
 
     python -m tests.slurm.cluster up
     python -m tests.slurm.cluster down
-    python -m tests.slurm.cluster around COMMAND …
+    python -m tests.slurm.cluster around SECONDS COMMAND …
 
-`around` brings it up, runs the command and takes it down, whatever happens; its exit code is
-the command's. A machine that cannot have a cluster is no failure: it says why.
+`around` brings it up, runs the command for so long at most, ends all that the command has started,
+and takes the cluster down, whatever happens; its exit code is the command's. A machine that
+cannot have a cluster is no failure: it says why.
 """
 
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from .cluster import Cluster
+from .obstacle import ObstacleError
+from .packages import install
+from .session import run
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def around(cluster: Cluster, command: list[str]) -> int:
+def around(cluster: Cluster, seconds: float, command: list[str]) -> int:
     """Run a command while the cluster is up; return its exit code."""
-    reason = cluster.obstacle()
-    if reason is not None:
-        print(f"NOT RUN, no test cluster on this machine: {reason}", file=sys.stderr)
-        return 0
     try:
-        started = time.monotonic()
-        cluster.up()
-        print(f"the cluster is up after {time.monotonic() - started:.0f} s", flush=True)
-        return subprocess.run(command, check=False).returncode
+        with cluster.claimed():
+            with timed("install"):
+                install()
+            try:
+                with timed("bring-up"):
+                    cluster.up()
+                with timed("tests"):
+                    return run(command, seconds)
+            finally:
+                with timed("tear-down"):
+                    cluster.down()
+    except ObstacleError as obstacle:
+        print(f"NOT RUN: no test cluster on this machine: {obstacle}", file=sys.stderr)
+        return 0
+
+
+def up(cluster: Cluster) -> None:
+    """Bring the cluster up, and leave it."""
+    try:
+        with cluster.claimed():
+            install()
+            cluster.up()
+    except ObstacleError as obstacle:
+        raise SystemExit(f"no test cluster on this machine: {obstacle}") from None
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Print how long something took."""
+    started = time.monotonic()
+    try:
+        yield
     finally:
-        cluster.down()
+        print(f"test cluster: {what} took {time.monotonic() - started:.0f} s", flush=True)
+
+
+def leave(number: int, frame: object) -> None:
+    """Leave by `finally`, once: a second signal must not cut the tear-down short."""
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":
-    for ending in (signal.SIGTERM, signal.SIGHUP):  # `finally` must have its turn
-        signal.signal(ending, lambda number, _: sys.exit(128 + number))
-    match sys.argv[1:]:
-        case ["up"]:
-            Cluster().up()
-        case ["down"]:
-            Cluster().down()
-        case ["around", *command] if command:
-            sys.exit(around(Cluster(), command))
-        case _:
-            raise SystemExit(__doc__)
+    for ending in ENDINGS:
+        signal.signal(ending, leave)
+    try:
+        match sys.argv[1:]:
+            case ["up"]:
+                up(Cluster())
+            case ["down"]:
+                Cluster().down()
+            case ["around", seconds, *command] if command:
+                sys.exit(around(Cluster(), float(seconds), command))
+            case _:
+                raise SystemExit(__doc__)
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"{' '.join(error.cmd)} failed: {error.stderr}") from None

@@ -7,15 +7,20 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .configuration import ACCOUNT, CLUSTER, ETC, MARK, NODES, PORTS, files
 from .daemons import Daemons
-from .packages import install, obstacle, search_path
+from .obstacle import ObstacleError, address, alone, check_free
+from .packages import search_path
 
 FOLDER = Path(os.environ.get("ATTNPIPE_CLUSTER") or f"{tempfile.gettempdir()}/attnpipe-cluster")
 ASK = 20
 """Seconds that a question to the cluster may take."""
+LAYING_OUT = 60
+"""Seconds that an empty database may take to be written."""
 
 
 class Cluster:
@@ -25,24 +30,32 @@ class Cluster:
         self.folder = folder
         self._daemons = Daemons(folder)
 
-    def obstacle(self) -> str | None:
-        """Return why there can be no cluster on this machine; None if there can."""
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Be the only one here who brings a cluster up, from nothing.
+
+        Raises
+        ------
+        ObstacleError
+            There can be none on this machine, or not now.
+        """
         known = ETC / "slurm.conf"
+        if os.geteuid() != 0:
+            raise ObstacleError("only root can bring one up (slurmd starts jobs for users)")
         if known.exists() and MARK not in known.read_text():
-            return f"'{known}' is of another cluster"
-        return obstacle()
+            raise ObstacleError(f"'{known}' is of another cluster")
+        address()
+        with alone():
+            self.down()  # what was left by hand, or by a power cut
+            check_free(PORTS.values())
+            yield
 
     def answers(self) -> bool:
         """Whether the cluster is up."""
         return self._daemons.pid("slurmctld") is not None and self._controller_answers()
 
     def up(self) -> None:
-        """Install what is missing, and start from an empty state."""
-        reason = self.obstacle()
-        if reason is not None:
-            raise SystemExit(f"no test cluster on this machine: {reason}")
-        install()
-        self.down()
+        """Start from an empty state."""
         self._lay_out()
         self._munge()
         self._accounting()
@@ -55,11 +68,11 @@ class Cluster:
                 self.cancel_all()
         self._daemons.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
-        for name in files(self.folder):  # without them, SLURM's commands end at once
-            if (ETC / name).exists() and MARK in (ETC / name).read_text():
-                (ETC / name).unlink()
+        for path in ETC.glob("*.conf"):  # without them, SLURM's commands end at once
+            if MARK in path.read_text():
+                path.unlink()
 
-    def ask(self, *command: str) -> str:
+    def ask(self, *command: str, seconds: float = ASK) -> str:
         """Return what a command of SLURM prints.
 
         Raises
@@ -72,7 +85,7 @@ class Cluster:
             env=os.environ | {"PATH": search_path()},
             capture_output=True,
             text=True,
-            timeout=ASK,
+            timeout=seconds,
             check=True,
         ).stdout
 
@@ -118,7 +131,6 @@ class Cluster:
         for name in ("munge", "log", "controller", "database", *(f"spool/{n}" for n in NODES)):
             (self.folder / name).mkdir(parents=True)
         self.folder.chmod(0o755)  # munge refuses a folder that others may write
-        os.mknod(self.folder / "gpu0", 0o20666, os.makedev(1, 3))  # like /dev/null
         ETC.mkdir(exist_ok=True)
         for name, text in files(self.folder).items():
             (ETC / name).write_text(text)
@@ -140,7 +152,7 @@ class Cluster:
         shutil.chown(data, "mysql", "mysql")
         self.ask(
             "mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={data}/data",
-            "--skip-test-db", "--auth-root-authentication-method=normal",
+            "--skip-test-db", "--auth-root-authentication-method=normal", seconds=LAYING_OUT,
         )  # fmt: skip
         self._daemons.start(
             "mariadbd", "mariadbd", "--no-defaults", "--user=mysql", f"--datadir={data}/data",

@@ -3,6 +3,8 @@
 import socket
 from pathlib import Path
 
+from .obstacle import address
+
 MARK = "# attnpipe: a test cluster, written by tests/slurm/cluster"
 NODES = ("node1", "node2")
 CPUS = 2
@@ -23,11 +25,11 @@ ETC = Path("/etc/slurm")
 SLURM = """\
 {mark}
 ClusterName={cluster}
-SlurmctldHost={host}(127.0.0.1)
+SlurmctldHost={host}({address})
 SlurmctldPort={ports[controller]}
 SlurmUser=root
 SlurmdUser=root
-# nothing listens on other interfaces
+# nothing listens on other interfaces than that of the host's own name
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 AuthType=auth/munge
 CredType=cred/munge
@@ -76,7 +78,7 @@ PartitionName=main Nodes={all_nodes} Default=YES DefMemPerCPU=200 DefaultTime=5 
 """
 
 NODE = (
-    "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} Sockets=1 "
+    "NodeName={name} NodeHostname={host} NodeAddr={address} Port={port} CPUs={cpus} Sockets=1 "
     "CoresPerSocket={cpus} ThreadsPerCore=1 RealMemory={memory} Gres=gpu:1"
 )
 
@@ -106,15 +108,21 @@ def files(folder: Path) -> dict[str, str]:
     ----------
     folder
         Where state, logs and sockets of the cluster lie.
+
+    Raises
+    ------
+    ObstacleError
+        The host's own name has no address.
     """
     host = socket.gethostname().partition(".")[0]
-    node = {"host": host, "cpus": CPUS, "memory": MEMORY}
-    known = {"mark": MARK, "cluster": CLUSTER, "host": host, "folder": folder, "ports": PORTS}
+    place = {"host": host, "address": address()}
+    node = {"cpus": CPUS, "memory": MEMORY, **place}
+    known = {"mark": MARK, "cluster": CLUSTER, "folder": folder, "ports": PORTS, **place}
     nodes = "\n".join(NODE.format(name=name, port=PORTS[name], **node) for name in NODES)
     return {
         "slurm.conf": SLURM.format(nodes=nodes, all_nodes=",".join(NODES), **known),
         "slurmdbd.conf": ACCOUNTING.format(**known),
         # a device file is all that SLURM asks of a GPU
-        "gres.conf": f"{MARK}\nNodeName={','.join(NODES)} Name=gpu File={folder}/gpu0\n",
+        "gres.conf": f"{MARK}\nNodeName={','.join(NODES)} Name=gpu File=/dev/null\n",
         "cgroup.conf": f"{MARK}\nCgroupAutomount=no\n",
     }

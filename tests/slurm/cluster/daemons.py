@@ -1,10 +1,11 @@
 """Processes of the cluster: started, waited for, stopped by the ids that were written down."""
 
+import contextlib
 import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from .packages import search_path
@@ -62,12 +63,13 @@ class Daemons:
         """Stop all, the last started first."""
         for _, pid, born in reversed(self._entries()):
             end = time.monotonic() + STOP_LIMIT
-            if _alive(pid, born):
-                os.kill(pid, how)
-            while _alive(pid, born):
-                time.sleep(0.05)
-                if time.monotonic() > end:
-                    os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it may end at any moment
+                if _alive(pid, born):
+                    os.kill(pid, how)
+                while _alive(pid, born):
+                    time.sleep(0.05)
+                    if time.monotonic() > end:
+                        os.kill(pid, signal.SIGKILL)
         self._list.unlink(missing_ok=True)
 
     def _entries(self) -> list[tuple[str, int, str]]:
@@ -81,20 +83,20 @@ class Daemons:
         return "\n".join(f"{log}:\n{log.read_text(errors='replace')[-1500:]}" for log in logs)
 
 
-def _stat(pid: int) -> Sequence[str]:
+def stat(pid: int) -> list[str]:
     """Return the fields of /proc/<pid>/stat from the third on; none of a process that is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return ()
+        return []
 
 
 def _born(pid: int) -> str:
     """Return when a process began, in ticks of the machine: ids are used again."""
-    fields = _stat(pid)
+    fields = stat(pid)
     return fields[19] if fields else "-"
 
 
 def _alive(pid: int, born: str) -> bool:
-    fields = _stat(pid)
+    fields = stat(pid)
     return bool(fields) and fields[0] != "Z" and fields[19] == born
