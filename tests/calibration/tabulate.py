@@ -8,9 +8,10 @@ what is on this machine alone.
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -28,6 +29,8 @@ TABLE = Path(__file__).parent / "table.csv"
 SIZES = (3, 5, 10)
 DRAWN, NEAR = "recall at δ", "recall"
 """Benefit of exactly δ, made of the losses of another case."""
+ARMS_DRAWN = ("none", "uniform")
+"""Arms whose benefit is then exactly δ."""
 NOT_BENEFICIAL = ("INCONCLUSIVE", "CONTENT-REDUNDANT")
 """What may be said where the benefit is exactly δ."""
 
@@ -53,21 +56,31 @@ def groups(path: Path, size: int) -> Iterator[Group]:
             yield Group({n: array[part] for n, array in arrays.items()}, of_seed[part])
 
 
-def at_margin(path: Path, size: int, delta: float = DELTA) -> Iterator[Group]:
+def to_margin(paths: Sequence[Path], delta: float = DELTA) -> dict[str, float]:
+    """Return arm → factor on what it loses against the model at which that is δ of the skill.
+
+    Over *all* seeds and items of all chunks. A factor of each chunk would take the truth of few
+    groups from these groups themselves, and with it a part of their deviation from it.
+    """
+    seeds, sums = 0, Counter[str]()
+    for path in paths:
+        with open_tensors(path, sealed=False) as file:
+            for name in ("model", "trivial", *ARMS_DRAWN):
+                of = file[name].astype(np.float64)
+                sums[name] += float(of.mean(1).sum())
+            seeds += len(of)
+    mean = {name: total / seeds for name, total in sums.items()}
+    wanted = delta * (mean["trivial"] - mean["model"])
+    return {arm: wanted / (mean[arm] - mean["model"]) for arm in ARMS_DRAWN}
+
+
+def at_margin(path: Path, size: int, factors: Mapping[str, float]) -> Iterator[Group]:
     """Yield groups of `recall` as they would be if its benefit were exactly δ.
 
-    Losses of both arms are drawn towards the model's, by one factor each for all seeds and
-    items of a chunk, so that over *all* its seeds the mean loss of either lies δ of the skill
-    above it: the spread between seeds and items stays what training made it, in proportion.
-    Whoever says BENEFICIAL of more than 1 in 40 such groups errs too often.
+    Losses of both arms are drawn towards the model's by the `factors` of `to_margin`: the spread
+    between seeds and items stays what training made it, in proportion. Whoever says BENEFICIAL of
+    more than 1 in 40 such groups errs too often.
     """
-    whole = list(groups(path, GROUP))
-
-    def mean(name: str) -> float:
-        return float(np.concatenate([g.losses[name] for g in whole]).mean())
-
-    wanted = delta * (mean("trivial") - mean("model"))
-    factors = {arm: wanted / (mean(arm) - mean("model")) for arm in ("none", "uniform")}
     for group in groups(path, size):
         of = group.losses
         drawn = {a: of["model"] + f * (of[a] - of["model"]) for a, f in factors.items()}
@@ -101,17 +114,25 @@ def row(case: str, size: int, names: Counter[str]) -> dict[str, object]:
 
 def judged(case: str, pool: ProcessPoolExecutor) -> Iterator[dict[str, object]]:
     """Yield how often each name was given, chunk by chunk of those on this machine."""
-    made, of = (at_margin, NEAR) if case == DRAWN else (groups, case)
+    of = NEAR if case == DRAWN else case
     trained = fingerprint(calibrated(of))
-    for path in sorted((RESULTS / of).glob("groups_*.safetensors")):
-        with open_tensors(path, sealed=False) as file:
-            if file.document["fingerprint"] != trained:
-                continue
+    here = [
+        path
+        for path in sorted((RESULTS / of).glob("groups_*.safetensors"))
+        if _trained_by(path) == trained
+    ]
+    made = partial(at_margin, factors=to_margin(here)) if case == DRAWN and here else groups
+    for path in here:
         for size in SIZES:
             names = Counter(pool.map(judge, made(path, size), chunksize=4))
             for name, count in sorted(names.items()):
                 yield {"case": case, "chunk": path.stem, "seeds": size, "diagnosis": name,
                        "groups": count, "trained": trained, "judged": judging()}  # fmt: skip
+
+
+def _trained_by(path: Path) -> object:
+    with open_tensors(path, sealed=False) as file:
+        return file.document["fingerprint"]
 
 
 def main() -> None:

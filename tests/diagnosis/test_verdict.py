@@ -262,6 +262,69 @@ def test_flags_of_shape(
     assert flag not in finding(judged(factory, small(factory)), "verdict").flags
 
 
+LOG = {"level": "model", "metric": "log_ratio"}
+HOLM = "with Holm's correction over the 4 models of the study"
+RATIO = (
+    "the ratio of losses does not show what their difference shows; few items with large losses "
+    "may carry it."
+)
+
+
+@pytest.mark.parametrize(
+    ("flag", "model", "options", "edits", "sentence", "evidence"),
+    [
+        ("NOT-CONVERGED", MODEL, {"censored": True}, [],
+         "Attention had not settled when training ended.",
+         [f"convergence.{MODEL}.{seed}" for seed in (123, 231, 42, 7, 94)]),
+        ("SKEWED", MODEL, {}, [put("effects", LOG | {"model": MODEL, "code": "E2"}, lo95=0.0)],
+         f"E2: {RATIO}", [f"causal.{MODEL}.E2"]),
+        ("SKEWED", HARMFUL, {}, [
+            put("effects", LOG | {"model": HARMFUL, "code": "E2"}, lo95=-0.1),
+            put("effects", LOG | {"model": HARMFUL, "code": "R0"}, hi95=0.0),
+        ], f"E2, R0: {RATIO}", [f"causal.{HARMFUL}.E2", f"causal.{HARMFUL}.R0"]),
+        ("MULTIPLICITY", MODEL, {}, [put("effects", EFFECT | {"code": "R1"}, p_claim_holm=0.05)],
+         f"R1: {HOLM} it would be open.", [f"causal.{MODEL}.R1"]),
+        ("MULTIPLICITY", AVERAGING, {}, [  # of NO, too
+            put("effects", EFFECT | {"model": AVERAGING, "code": code}, p_claim_holm=0.2)
+            for code in ("E1", "E3")
+        ], f"E1, E3: {HOLM} they would be open.",
+         [f"causal.{AVERAGING}.E1", f"causal.{AVERAGING}.E3"]),
+        ("UNSTABLE-PATTERN", MODEL, {}, [
+            put("similarity", AT | {"level": "model", "measure": "centred_cosine"},
+                **likeness(0.2, 0.1)),
+        ], "Seeds look at different things: what one of them looks at says nothing of the others.",
+         [f"similarity.{MODEL}.centred_cosine"]),
+    ],
+    ids=["unsettled", "skewed", "skewed harm", "one gate", "two gates", "unstable"],
+)  # fmt: skip
+def test_flags_of_runs_and_gates(
+    factory: ModuleType, flag: str, model: str, options: dict[str, object], edits: list,
+    sentence: str, evidence: list[str],
+) -> None:  # fmt: skip
+    found = finding(judged(factory, small(factory, **options), *edits), "verdict", model)
+    assert found.flags[flag].sentence == sentence
+    assert {*evidence} <= {*found.flags[flag].evidence} <= {*found.evidence}
+    plain = finding(judged(factory, small(factory)), "verdict", model)
+    assert flag not in plain.flags
+    assert found.diagnosis == plain.diagnosis  # a flag stands beside it
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [put("effects", LOG | {"model": MODEL, "code": "E2"}, lo95=0.001)],
+        [put("effects", EFFECT | {"code": "R1"}, p_claim_holm=0.049)],
+        [  # a gate without an answer shows nothing that could be doubted
+            put("effects", EFFECT | {"code": "R2"}, **likeness(0.02, 0.01), p_claim_holm=0.5),
+            put("effects", LOG | {"model": MODEL, "code": "R2"}, lo95=-0.1),
+        ],
+    ],
+    ids=["ratio", "Holm", "open"],
+)
+def test_gates_that_stand_every_check_raise_no_flag(factory: ModuleType, edits: list) -> None:
+    assert finding(judged(factory, small(factory), *edits), "verdict").flags == {}
+
+
 @pytest.mark.parametrize(
     ("second", "raised"), [(None, True), (0.001, True), (0.3, False)], ids=["uniform", "", "varies"]
 )

@@ -13,10 +13,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.diagnosis.edits import drop, put
 from tests.report.page import Page
 
 from attnpipe.diagnosis.run import diagnose
-from attnpipe.diagnosis.schema import Diagnosis
+from attnpipe.diagnosis.schema import Diagnosis, Finding
 from attnpipe.report.captions import CAPTIONS
 from attnpipe.report.listing import MOST_ROWS, cell
 from attnpipe.report.markdown import escape, fenced
@@ -125,6 +126,131 @@ def test_markdown_says_the_same_in_the_same_order(usual: tuple[Diagnosis, Report
     assert re.findall(r"\]\((\.\./figures/[^)]+)\)", text) == [
         f"../figures/{n}.png" for n in CAPTIONS
     ]
+
+
+@pytest.fixture(scope="module")
+def verdicts(factory: ModuleType) -> tuple[dict[str, Finding], Report]:
+    """One verdict that lacks an arm, and one with a flag."""
+    plan = factory.Plan(window=20, epochs=6)
+    tables = factory.study(plan)
+    at = {"level": "model", "metric": "skill_units"}
+    weak = put("effects", at | {"model": "lstm_medium_scaled_dot", "code": "E1"},
+                  p_claim_holm=0.2, p=0.0004)  # fmt: skip
+    tables = weak(drop("effects", model="lstm_small_simple", code="R0")(tables))
+    diagnosis = diagnose(tables, factory.diagnosis_context(plan))
+    report = render(diagnosis, tables, {}, {"choice": {"study": "steering"}})
+    return {str(f.model): f for f in diagnosis.findings if f.predicate == "verdict"}, report
+
+
+def article(report: Report, finding: Finding) -> str:
+    """Return the part of the page on one finding."""
+    (found,) = re.findall(
+        rf'<article class="finding" id="finding-{finding.id}">.*?</article>', report.html, re.S
+    )
+    return found
+
+
+def line(report: Report, finding: Finding) -> str:
+    """Return the line of the text on one finding."""
+    (found,) = [
+        of for of in report.markdown.replace("\\", "").splitlines()
+        if of.startswith(f"- **{finding.question}** {finding.diagnosis}. {finding.sentence}")
+    ]  # fmt: skip
+    return found
+
+
+def plain(html: str) -> str:
+    return " ".join(" ".join(Page(html).text).split())
+
+
+def test_a_verdict_s_gates_stand_in_a_table_with_n_p_and_evidence(
+    verdicts: tuple[dict[str, Finding], Report],
+) -> None:
+    findings, report = verdicts
+    found = findings["lstm_medium_scaled_dot"]
+    rows = re.findall(r'<tr><th scope="row">.*?</tr>', article(report, found), re.S)
+    assert [plain(row)[:2] for row in rows] == ["E1", "E2", "E3", "E4", "R0", "R1", "R2"]
+    assert plain(rows[0]) == (
+        "E1 Is its output used? yes +0.600 [0.596, 0.604] < 0.001 5 × 40 "
+        "causal.lstm_medium_scaled_dot.E1"
+    )
+    assert 'href="#evidence-causal.lstm_medium_scaled_dot.E1"' in rows[0]
+    assert plain(rows[5]).endswith(
+        "no +0.001 [−0.003, 0.005] 0.010 5 × 40 causal.lstm_medium_scaled_dot.R1"
+    )
+    for gate in (
+        "E1 yes (+0.600 [0.596, 0.604]; p of no effect < 0.001; n = 5 × 40; "
+        "causal.lstm_medium_scaled_dot.E1)",
+        "R1 no (+0.001 [−0.003, 0.005]; p of no effect 0.010; n = 5 × 40; "
+        "causal.lstm_medium_scaled_dot.R1)",
+    ):
+        assert gate in line(report, found).replace("&lt;", "<")
+
+
+def test_a_gate_without_evidence_says_so(verdicts: tuple[dict[str, Finding], Report]) -> None:
+    findings, report = verdicts
+    found = findings["lstm_small_simple"]
+    (row,) = re.findall(r'<tr><th scope="row">R0.*?</tr>', article(report, found), re.S)
+    assert plain(row) == (
+        "R0 Is it better than a model trained without attention? inconclusive none"
+    )
+    assert "; R0 inconclusive; R1 yes (" in line(report, found)
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        (
+            "lstm_medium_scaled_dot",
+            "Mean pooling is enough; pooling itself is needed: without it, the model does worse.",
+        ),
+        ("lstm_small_simple", "Run what is missing before anything is concluded."),
+        ("lstm_medium_additive", "Drop attention."),
+    ],
+)
+def test_what_follows_from_a_verdict_stands_out_in_both_forms(
+    verdicts: tuple[dict[str, Finding], Report], model: str, says: str
+) -> None:
+    findings, report = verdicts
+    assert f"<p><strong>{says}</strong></p>" in article(report, findings[model])
+    assert f"**{says}**" in line(report, findings[model])
+
+
+def test_flags_stand_with_what_they_rest_on(verdicts: tuple[dict[str, Finding], Report]) -> None:
+    findings, report = verdicts
+    found = findings["lstm_medium_scaled_dot"]
+    assert [*found.flags] == ["MULTIPLICITY"]
+    says = "E1: with Holm's correction over the 4 models of the study it would be open."
+    html = article(report, found)
+    assert f"MULTIPLICITY {says} Evidence (1) causal.lstm_medium_scaled_dot.E1" in plain(html)
+    assert f"MULTIPLICITY: {says} (causal.lstm_medium_scaled_dot.E1)" in line(report, found)
+    other = findings["lstm_medium_additive"]
+    assert "MULTIPLICITY" not in article(report, other) + line(report, other)
+
+
+def test_verdicts_at_other_margins_are_told(verdicts: tuple[dict[str, Finding], Report]) -> None:
+    findings, report = verdicts
+    found = findings["lstm_medium_additive"]
+    wanted = "At other margins: δ = 0.01: HARMFUL; δ = 0.02: HARMFUL; δ = 0.05: HARMFUL."
+    assert wanted in plain(article(report, found))
+    assert wanted in line(report, found)
+
+
+def test_what_a_verdict_lacks_comes_as_a_command(
+    verdicts: tuple[dict[str, Finding], Report],
+) -> None:
+    findings, report = verdicts
+    found = findings["lstm_small_simple"]
+    command = (
+        "snakemake --cores 2 --config study=steering "
+        "overrides='++models.lstm_small_simple.arms=[none]'"
+    )
+    html = article(report, found)
+    assert "Missing: R0: arm 'none', trained anew." in plain(html)
+    assert f"To run it: {command} Evidence" in plain(html)
+    assert f"To run what is missing: ` {command} `." in line(report, found)
+    settled = findings["lstm_medium_additive"]
+    assert "snakemake" not in article(report, settled) + line(report, settled)
 
 
 def test_markdown_tables_have_as_many_cells_in_every_row(usual: tuple[Diagnosis, Report]) -> None:

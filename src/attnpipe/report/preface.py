@@ -33,12 +33,23 @@ def remarks(diagnosis: Diagnosis, provenance: Mapping[str, Any]) -> str:
         paired = "" if unit == "sentence" else ", on which variants of the prompt are paired"
         return (
             f"{level} over {unit}s. Differences of attention mass matter beyond {margin}. "
-            f"n: {n}{paired}. {UNDECIDED}"
+            f"{_of_answers(unit, provenance)}n: {n}{paired}. {UNDECIDED}"
         )
     seeds = _seeds(diagnosis.seeds, provenance)
     return (
         f"{level}. Gain is in units of the model’s skill; it matters beyond δ = {margin}. "
         f"Seeds: {seeds}. {UNDECIDED}"
+    )
+
+
+def _of_answers(unit: str, provenance: Mapping[str, Any]) -> str:
+    """Return what δ is where answers are scored, with a blank behind it; of sentences, nothing."""
+    contrast = ((provenance.get("config") or {}).get("analysis") or {}).get("contrast") or {}
+    if unit != "question" or "delta" not in contrast:
+        return ""
+    return (
+        "What answers lose is in units of what the question tells of its answer; it matters beyond "
+        f"δ = {contrast['delta']:g}. "
     )
 
 

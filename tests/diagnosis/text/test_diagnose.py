@@ -673,3 +673,11 @@ def test_the_verdict_says_no_more_than_was_shown(
     sentence = finding(judged(factory, plan), "verdict").sentence
     assert said in sentence
     assert ("rest on" in sentence) == ("rest on" in said or "attention, which" in said)
+
+
+def test_content_says_on_how_many_texts_mean_rows_rest_at_most(factory: ModuleType) -> None:
+    """Half of those that are read together: the mean is of the other half."""
+    from attnpipe.tasks.answers import BATCH
+
+    found = finding(judged(factory, factory.Plan()), "content")
+    assert f"the mean row of the position in at most {BATCH // 2} other texts +" in found.sentence

@@ -26,7 +26,9 @@ def reported(
     tables = {n: t for n, t in (factory.study(plan) | changes).items() if t is not None}
     diagnosis = diagnose(tables, factory.diagnosis_context(plan))
     provenance = {
-        "config": {"analysis": {"text": {"representative_question": 0}}},
+        "config": {
+            "analysis": {"text": {"representative_question": 0}, "contrast": {"delta": 0.03}}
+        },
         "data": {"texts": {"kind": plan.kind, "source": {"seed": 3}}},
     }
     return diagnosis, render(
@@ -116,6 +118,7 @@ def test_sentences_have_no_columns_about_prompts(factory: ModuleType) -> None:
     head = re.findall(r'<th scope="col">(.*?)</th>', report.html[: report.html.index("</thead>")])
     assert head == ["Model", "Entropy of the last row", "Sink mass", "Rows valid", "Verdict"]
     assert "n: 32 sentences." in words(report.html)
+    assert "What answers lose" not in words(report.html)
     assert "tiny chat: sentence 0" in words(report.html)
     assert '<span class="chip YES">right' not in report.html
 
@@ -125,6 +128,10 @@ def test_remarks_count_questions_not_seeds(usual: tuple[Diagnosis, Report]) -> N
         assert "95 % intervals over questions" in text
         assert "n: 32 questions, on which variants of the prompt are paired" in text
         assert "mass matter beyond 0.01" in text
+        assert (
+            "What answers lose is in units of what the question tells of its answer; it matters "
+            "beyond δ = 0.03."
+        ) in text
         assert "Seeds" not in text
         assert "nahezu uniform" not in text
     for form in (usual[1].html, usual[1].markdown):

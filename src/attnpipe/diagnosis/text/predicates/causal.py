@@ -15,7 +15,7 @@ ABOUT = ("steps", "examples", "sensitive_layers")
 """Findings that describe what prompts change."""
 SAYS = {
     "E2": "equal weights",
-    "E3": "the mean row of the position",
+    "E3": "the mean row of the position in at most 16 other texts",
     "E4": "rows of other questions",
 }
 ANSWERED: dict[Status, str] = {
