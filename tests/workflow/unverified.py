@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+from attnpipe.io.seal import sealed_mark
 from attnpipe.pipeline import job as jobs
 from attnpipe.pipeline.plan import Job, Plan
 
@@ -38,11 +39,14 @@ def flipped(content: bytes) -> bytes:
 
 @contextlib.contextmanager
 def damaged(path: Path) -> Iterator[None]:
-    """Flip a byte of a file, whose size and times stay, as a fault of the disk does."""
+    """Flip a byte of a file whose size and time are those in its seal, as faults of disks do.
+
+    A job looks at these when it begins: what it reads all the same is for its script to verify.
+    """
     content, stat = path.read_bytes(), path.stat()
     times = (stat.st_atime_ns, stat.st_mtime_ns)
     path.write_bytes(flipped(content))
-    os.utime(path, ns=times)
+    os.utime(path, ns=(sealed_mark(path).mtime_ns,) * 2)
     try:
         yield
     finally:
