@@ -13,7 +13,7 @@ CONFIG = Path(__file__).parents[2] / "config"
 STUDIES = ("geomagnetic", "steering", "induction", "ground_truth", "prompts", "encoder", "csv")
 REQUIRED = {"csv": ["data.path=x", "data.features=[a]", "data.target=a",
                 "analysis.contrast.accuracy_threshold=1"]}  # fmt: skip
-SPLIT = {"config.json": 6, "tokenizer.json": 3, "tokenizer_config.json": 2, "model.safetensors": 2}
+SPLIT = {"config.json": 6, "tokenizer.json": 3, "tokenizer_config.json": 6, "model.safetensors": 2}
 """File of a model → how often it is the damaged one."""
 TEMPLATE = (
     "{% set ns = namespace(n=0) %}{% for m in messages %}{% for i in range(2) %}"

@@ -18,8 +18,13 @@ HOSTILE = [
     "../evil", "..", ".", "/etc/evil", "a/../../b", "a/b", "a b", "-rf", "$(touch x)", "`x`",
     "a;b", "~", "a\\nb", "{seed}", "a\\x00b", "%2e%2e", "..\\\\b", "<b>", "*", "",
 ]  # fmt: skip
-KEYS = ["name", "data.name"]
-GROUPS = ["+model@models.{}=mlp_last", "+models.{}.kind=mlp", "+figure.show.{}={{}}"]
+KEYS = ['name="NAME"', 'data.name="NAME"']
+MLP = "{kind:mlp,label:x,input:last,hidden:[4]}"
+GROUPS = [
+    "+model@models.NAME=mlp_last models.NAME.label=x",
+    f"+models.NAME={MLP}",
+    f"+models={{NAME:{MLP}}}",
+]
 
 
 def outputs(config):
@@ -33,6 +38,11 @@ def below_results(path):
     return first == "results" and rest and all(PLAIN.fullmatch(part) for part in rest)
 
 
+def named(group, name):
+    """Return the overrides of a study with a name of somebody's choice."""
+    return {"overrides": group.replace("NAME", name)}
+
+
 def assert_harmless(config):
     """Either one sentence refuses a config, or all outputs lie where they should."""
     try:
@@ -43,6 +53,7 @@ def assert_harmless(config):
         sentence = ""
     assert "\n" not in sentence
     assert all(map(below_results, placed))
+    return placed
 
 
 def test_outputs_of_the_studies_lie_below_results():
@@ -53,13 +64,26 @@ def test_outputs_of_the_studies_lie_below_results():
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("key", KEYS)
 def test_a_name_that_leads_elsewhere_is_refused(key, name):
-    assert_harmless({"overrides": f'{key}="{name}"'})
+    assert_harmless(named(key, name))
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_key_that_leads_elsewhere_is_refused(group, name):
-    assert_harmless({"overrides": group.format(name)})
+    assert_harmless(named(group, name))
+
+
+@pytest.mark.parametrize("group", [*KEYS, *GROUPS])
+def test_a_plain_name_in_their_place_is_taken(group):
+    """So that what is refused above is refused for its name."""
+    placed = assert_harmless(named(group, "plain"))
+    assert any("plain" in re.split(r"[./]", str(path)) for path in placed)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_figure_that_leads_elsewhere_is_refused(name):
+    """Figures have fixed names."""
+    assert assert_harmless(named("+figure.show.NAME={}", name)) == []
 
 
 @pytest.mark.parametrize("name", [n for n in HOSTILE if "/" not in n and n not in ("", ".", "..")])
@@ -68,4 +92,6 @@ def test_folders_of_saved_weights_name_no_other_place(tmp_path, name):
     run.mkdir()
     np.save(run / "attention_test.npy", np.full(4, 0.25, dtype=np.float32))
     overrides = f"data.path={shlex.quote(str(tmp_path))} data.layout=profiles"
-    assert_harmless({"study": "saved_weights", "overrides": overrides})
+    placed = assert_harmless({"study": "saved_weights", "overrides": overrides})
+    if re.search("[A-Za-z0-9]", name):
+        assert placed, "folders may be called anything: what is plain of their names is kept"

@@ -238,7 +238,15 @@ class TestFolders:
         config = {"chat_template": named, "eos_token": {"content": "</s>", "lstrip": False}}
         assert self.write(tmp_path, config) == ChatTemplate("d", {"eos_token": "</s>"})
 
-    @pytest.mark.parametrize("config", [{}, {"chat_template": None}, {"chat_template": []}])
+    @pytest.mark.parametrize(
+        "config",
+        [
+            {},
+            {"chat_template": None},
+            {"chat_template": []},
+            {"chat_template": [[0], "x", None, {"name": "default"}, {"template": "t"}]},
+        ],
+    )
     def test_none_is_refused(self, tmp_path, config):
         with pytest.raises(UserError, match="has no chat template; set template to raw"):
             self.write(tmp_path, config)
@@ -246,6 +254,11 @@ class TestFolders:
     def test_an_empty_folder_and_a_damaged_file(self, tmp_path):
         with pytest.raises(UserError, match="has no chat template"):
             load_chat_template(tmp_path)
-        (tmp_path / "tokenizer_config.json").write_text("{")
-        with pytest.raises(UserError, match="cannot read"):
+        for damaged in ("{", "[" * 100_000):
+            (tmp_path / "tokenizer_config.json").write_text(damaged)
+            with pytest.raises(UserError, match="cannot read"):
+                load_chat_template(tmp_path)
+        (tmp_path / "tokenizer_config.json").unlink()
+        (tmp_path / "chat_template.jinja").write_bytes(b"\xff")
+        with pytest.raises(UserError, match=r"cannot read '.*chat_template.jinja'"):
             load_chat_template(tmp_path)

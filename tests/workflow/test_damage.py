@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from unverified import flipped, taken_unverified
 
 from attnpipe.core.errors import UserError
 from attnpipe.io.seal import read_seal, verify, write_seal
@@ -17,7 +18,8 @@ class Stored:
 
     def __init__(self, folder: Path) -> None:
         self.root = folder
-        self.jobs = list(open_plan(folder, {"study": "tiny"}, main=True).jobs())
+        self.plan = open_plan(folder, {"study": "tiny"}, main=True)
+        self.jobs = list(self.plan.jobs())
         self.outputs = [name for job in self.jobs for name in job.outputs]
 
     def producers(self, *names: str) -> set[str]:
@@ -50,11 +52,6 @@ def stored(finished, tmp_path_factory):
     os.chdir(project.folder)
     yield Stored(project.folder)
     os.chdir(before)
-
-
-def flipped(content: bytes) -> bytes:
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
 def cut(content: bytes) -> bytes:
@@ -93,6 +90,13 @@ def test_a_flipped_byte_that_left_no_trace_is_refused_by_who_reads_it(stored):
         assert stored.forced() == stored.producers(name), name
         stored.put(path, content, like=stat)
     assert stored.forced() == set()
+
+
+def test_every_script_refuses_every_input_with_such_a_byte(stored, monkeypatch):
+    stages, taken = taken_unverified(stored.plan, monkeypatch)
+    assert taken == []
+    assert stages == {job.stage for job in stored.jobs} - {"prepare_data"}, "it reads from outside"
+    assert stored.forced() == set(), "nothing was written"
 
 
 def test_a_damaged_seal_vouches_for_nothing(stored):

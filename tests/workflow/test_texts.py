@@ -13,6 +13,9 @@ import yaml
 from project import Project, planned_jobs
 from safetensors.torch import load_file, save_file
 from tests.text.tiny_model import save_tiny_llama
+from unverified import taken_unverified
+
+from attnpipe.pipeline.frozen import open_plan
 
 FIGURES = """\
 representative_seed: null
@@ -57,6 +60,16 @@ def test_a_study_of_prompts_has_every_file_and_nothing_to_do(finished):
         "figures/prompt_maps.png", "figures/layer_entropy.svg", "report/index.html",
     ):  # fmt: skip
         assert (results(finished) / name).stat().st_size > 0, name
+    assert plan(finished, OVERRIDES) == []
+
+
+def test_every_script_refuses_every_input_with_a_byte_flipped(finished, monkeypatch):
+    monkeypatch.chdir(finished.folder)
+    config = {"study": "prompts", "overrides": OVERRIDES}
+    study = open_plan(finished.folder, config, main=True)
+    stages, taken = taken_unverified(study, monkeypatch)
+    assert taken == []
+    assert stages == {job.stage for job in study.jobs()} - {"obtain_model"}, "it reads from outside"
     assert plan(finished, OVERRIDES) == []
 
 

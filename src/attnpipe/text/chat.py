@@ -111,12 +111,17 @@ def load_chat_template(folder: Path) -> ChatTemplate:
     config = _read(folder / "tokenizer_config.json")
     tokens = {name: _token_text(value) for name, value in config.items() if _is_token(name, value)}
     source: Any
+    path = folder / "chat_template.jinja"
     try:
-        source = (folder / "chat_template.jinja").read_text("utf-8")
+        source = path.read_text("utf-8")
     except FileNotFoundError:
         source = config.get("chat_template")
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read '{path}' ({error}); obtain the model again") from None
     if isinstance(source, list):
-        source = {entry["name"]: entry["template"] for entry in source}.get("default")
+        named = [entry for entry in source if isinstance(entry, dict)]
+        defaults = [entry.get("template") for entry in named if entry.get("name") == "default"]
+        source = defaults[0] if defaults else None
     if not isinstance(source, str):
         raise UserError(f"'{folder}' has no chat template; set template to raw")
     return ChatTemplate(source, tokens)
@@ -127,7 +132,7 @@ def _read(path: Path) -> dict[str, Any]:
         document = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"cannot read '{path}' ({error}); obtain the model again") from None
     return document if isinstance(document, dict) else {}
 
