@@ -15,7 +15,9 @@ from attnpipe.pipeline.plan import Job, Plan
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 ONLY_THEIR_SEALS = {
+    *((stage, "facts") for stage in ("extract_text", "intervene_text", "compress_text")),
     ("diagnose", "attempted"),
+    ("report", "exports"),
     ("verify", "attempted"),
     ("verify", "report"),
 }
