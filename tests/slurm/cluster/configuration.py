@@ -36,9 +36,9 @@ CredType=cred/munge
 AuthInfo=socket={folder}/munge/socket
 MpiDefault=none
 
-# no cgroups: processes are found by their parents, memory is polled once a second, and a job
+# no cgroups: processes are found by their groups, memory is polled once a second, and a job
 # over its memory is killed by slurmd itself
-ProctrackType=proctrack/linuxproc
+ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
