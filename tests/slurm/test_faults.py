@@ -15,7 +15,7 @@ FAULTS = """
     if seed == 1 and first:
         raise RuntimeError("an accident")
     if seed == 2:  # in every attempt: more than the first asked for, less than the second
-        ballast = bytearray(b"x" * 700_000_000)
+        ballast = bytearray(b"x") * 700_000_000
         time.sleep(5)
     if seed in (3, 4) and first:
         time.sleep(600)

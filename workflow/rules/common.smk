@@ -88,6 +88,8 @@ onerror:
 def begin():
     """Before the graph is judged: nobody else works on the study, and its jobs have a name."""
     unlimited()
+    if workflow.remote_exec:  # it reads no profile: one that fails would hold up the others
+        workflow.execution_settings.keep_going = True
     settings = workflow.executor_settings
     if not workflow.is_main_process or workflow.executor_plugin is None:
         return

@@ -31,7 +31,7 @@ FROZEN = "frozen"
 
 It travels through shells, which must find nothing of the config to take for their own.
 """
-SAVED = TypeAdapter(dict[str, dict[int, RunFiles]])
+SAVED = TypeAdapter(Mapping[str, Mapping[int, RunFiles]])
 
 
 def open_plan(root: Path, config: Mapping[str, Any], main: bool) -> Plan:
@@ -70,13 +70,13 @@ def freeze(plan: Plan, root: Path) -> dict[str, str]:
         "versions": dict(plan.versions),
     }
     write_text(root / RESULTS / study.spec.name / "config.json", _text(document))
-    text = _text(document | {"saved": SAVED.dump_python(dict(study.saved), mode="json")})
+    text = _text(document | {"saved": SAVED.dump_python(study.saved, mode="json")})
     digest = hashlib.sha256(text.encode()).hexdigest()
     write_text(_frozen(root, digest), text)
     return {FROZEN: digest}
 
 
-def _text(document: Mapping[str, Any]) -> str:
+def _text(document: dict[str, Any]) -> str:
     # Keys stay in their order: that of the models is the order of tables and figures.
     return json.dumps({"schema": SCHEMA_VERSION} | document, indent=1, allow_nan=False) + "\n"
 

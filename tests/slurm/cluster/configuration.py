@@ -29,16 +29,15 @@ SlurmctldHost={host}({address})
 SlurmctldPort={ports[controller]}
 SlurmUser=root
 SlurmdUser=root
-# nothing listens on other interfaces than that of the host's own name
-CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+{listen}
 AuthType=auth/munge
 CredType=cred/munge
 AuthInfo=socket={folder}/munge/socket
 MpiDefault=none
 
-# no cgroups: processes are found by their parents, memory is polled once a second, and a job
+# no cgroups: processes are found by their groups, memory is polled once a second, and a job
 # over its memory is killed by slurmd itself
-ProctrackType=proctrack/linuxproc
+ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
@@ -76,6 +75,11 @@ GresTypes=gpu
 {nodes}
 PartitionName=main Nodes={all_nodes} Default=YES DefMemPerCPU=200 DefaultTime=5 MaxTime=1-0 State=UP
 """
+
+LISTEN = """\
+# nothing listens on other interfaces than that of the host's own name
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny"""
+LOOPBACK = "127.0.0.1"
 
 NODE = (
     "NodeName={name} NodeHostname={host} NodeAddr={address} Port={port} CPUs={cpus} Sockets=1 "
@@ -116,8 +120,13 @@ def files(folder: Path) -> dict[str, str]:
     """
     host = socket.gethostname().partition(".")[0]
     place = {"host": host, "address": address()}
+    known = {"mark": MARK, "cluster": CLUSTER, "folder": folder, "ports": PORTS, "listen": LISTEN}
+    # what is sent to 127.0.1.1, Debian's address of a host's own name, comes from 127.0.0.1, and
+    # answers go there
+    if place["address"].startswith("127.") and place["address"] != LOOPBACK:
+        place["address"], known["listen"] = LOOPBACK, ""
+    known |= place
     node = {"cpus": CPUS, "memory": MEMORY, **place}
-    known = {"mark": MARK, "cluster": CLUSTER, "folder": folder, "ports": PORTS, **place}
     nodes = "\n".join(NODE.format(name=name, port=PORTS[name], **node) for name in NODES)
     return {
         "slurm.conf": SLURM.format(nodes=nodes, all_nodes=",".join(NODES), **known),
