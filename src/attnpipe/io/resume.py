@@ -63,7 +63,7 @@ def _digest(arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> str:
     kinds = {name: [array.dtype.str, array.shape] for name, array in stored.items()}
     found = hashlib.sha256(canonical([kinds, state]).encode())
     for array in stored.values():
-        found.update(array.reshape(-1).view(np.uint8))
+        found.update(array.reshape(-1).view(np.uint8).data)
     return found.hexdigest()
 
 
