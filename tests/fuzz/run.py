@@ -1,5 +1,7 @@
 """Read many damaged inputs in a process of its own: `python -m tests.fuzz.run csv 100000`.
 
+Two more arguments are the file that holds the number of the current input, and the first number.
+
 A reader may take them or refuse them in one line; anything else ends the process with the
 number of the input, which alone makes it again. Memory and time are limited from outside the
 readers, so that none can run away.
@@ -34,9 +36,9 @@ def hang(*_: object) -> None:
 
 
 def survive(
-    attempt: Callable[[int], object], count: int, begun: Callable[[int], object]
+    attempt: Callable[[int], object], numbers: range, begun: Callable[[int], object]
 ) -> dict[str, float]:
-    """Make so many attempts, numbered from 0; return how they went.
+    """Make attempts of these numbers; return how they went.
 
     `begun` is told every number beforehand: libraries may abort the process.
     """
@@ -45,7 +47,7 @@ def survive(
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     signal.signal(signal.SIGALRM, hang)
     taken, slowest, begin = 0, 0.0, time.perf_counter()
-    for number in range(count):
+    for number in numbers:
         begun(number)
         start = time.perf_counter()
         signal.alarm(SECONDS)
@@ -62,16 +64,16 @@ def survive(
             signal.alarm(0)
         slowest = max(slowest, time.perf_counter() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"inputs": count, "taken": taken, "seconds": time.perf_counter() - begin,
+    return {"inputs": len(numbers), "taken": taken, "seconds": time.perf_counter() - begin,
             "slowest": slowest, "peak_mb": peak}  # fmt: skip
 
 
 def main(name: str, count: int) -> None:
     from tests.fuzz.studies import study_attempt
-    from tests.fuzz.targets import FORMATS, target
+    from tests.fuzz.targets import FORMATS, UNSEALED, target
 
     with tempfile.TemporaryDirectory() as folder:
-        if name in FORMATS:
+        if name in (*FORMATS, UNSEALED):
             chosen = target(name, Path(folder))
 
             def attempt(number: int) -> object:
@@ -81,7 +83,7 @@ def main(name: str, count: int) -> None:
         with Path(sys.argv[3] if len(sys.argv) > 3 else "/dev/null").open("w") as log:
             found = survive(
                 lambda number: _first(attempt) if number < 0 else attempt(number),
-                count,
+                range(int(sys.argv[4]) if len(sys.argv) > 4 else 0, count),
                 lambda number: (log.seek(0), log.write(f"{number}\n"), log.flush()),
             )
     print(name, *(f"{key} {value:.6g}" for key, value in found.items()))
