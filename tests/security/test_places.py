@@ -21,7 +21,7 @@ HOSTILE = [
 KEYS = ['name="NAME"', 'data.name="NAME"']
 MLP = "{kind:mlp,label:x,input:last,hidden:[4]}"
 GROUPS = [
-    "+model@models.NAME=mlp_last models.NAME.label=x",
+    "+model@models.NAME=mlp_last models.NAME.label=x models.NAME.hidden=[4]",
     f"+models.NAME={MLP}",
     f"+models={{NAME:{MLP}}}",
 ]

@@ -1,6 +1,7 @@
 """What a cluster gets to run, by an executor that hands it to a shell at once."""
 
 import json
+import os
 
 import pytest
 from project import Project
@@ -54,13 +55,18 @@ TARGET = "results/tiny/runs/mlp/seed-1/outcome.json"
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path, monkeypatch):
     """A project beside an executor that submits to a shell."""
     plugin = tmp_path / "plugins" / "snakemake_executor_plugin_shell" / "__init__.py"
     plugin.parent.mkdir(parents=True)
     plugin.write_text(PLUGIN)
     made = Project.create(tmp_path / "project")
     made.extra_path = [str(tmp_path / "plugins")]
+    queue = tmp_path / "bin" / "squeue"  # of this test's cluster: the machine may have another
+    queue.parent.mkdir()
+    queue.write_text("#!/bin/sh\n")
+    queue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{queue.parent}{os.pathsep}{os.environ['PATH']}")
     return made
 
 

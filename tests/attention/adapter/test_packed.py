@@ -11,6 +11,10 @@ from attnpipe.attention.adapter.context import sites
 from attnpipe.metrics.tokens.battery import TokenBattery
 
 NAMES = [name for name in ZOO if name != "ViT"]
+EXACT = 1e-9
+FLOAT32 = {"Gemma 2": 1e-6}
+"""Its own attention takes the softmax in float32, whose last bit may depend on the number of keys:
+what the first layer sees is exact, what later ones see is not, on some processors."""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -33,14 +37,15 @@ def test_texts_attend_as_if_they_were_alone(name: str) -> None:
     parts = [whole.inputs["input_ids"][:1, own] for own in (slice(begin), slice(begin, None))]
     alone = [folds_of(Reading(name, {"input_ids": ids, "use_cache": False})) for ids in parts]
     for layer, battery in enumerate(together):
+        near = FLOAT32.get(name, EXACT) if layer else EXACT
         views = [folds.views["all", None] for folds in (battery, *(own[layer] for own in alone))]
         received = [view.incoming.of(0) for view in views]
         for what in ("mass", "exposure"):
             got, *wanted = (getattr(one, what) for one in received)
-            np.testing.assert_allclose(got, np.concatenate(wanted, axis=-1), 1e-9, 1e-9)
+            np.testing.assert_allclose(got, np.concatenate(wanted, axis=-1), near, near)
         means = [view.means.means("entropy") for view in views]
         got, *wanted = (mean.item_mean[:, 0] * mean.item_count[:, 0] for mean in means)
-        np.testing.assert_allclose(got, sum(wanted), 1e-9)
+        np.testing.assert_allclose(got, sum(wanted), near)
 
 
 def test_a_model_that_is_not_told_lets_them_see_each_other() -> None:
