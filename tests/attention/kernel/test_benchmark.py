@@ -8,6 +8,7 @@ from benchmarks.capture import EAGER, FOLDS, agree, place
 from benchmarks.capturing.limits import FUSED, TIME, exceeded, exponents
 from benchmarks.capturing.methods import prepare
 from benchmarks.capturing.model import save
+from benchmarks.capturing.page import page
 
 RESULT = Path(__file__).parents[3] / "benchmarks" / "capture.json"
 
@@ -33,6 +34,18 @@ def test_a_slower_pass_exceeds_its_limit(result, method, tokens) -> None:
     result["times"].remove(row(result, "times", method, tokens))
     with pytest.raises(ValueError, match=f"'{method}' was not timed at {tokens} tokens"):
         exceeded(result)
+
+
+def test_the_page_says_what_is_slower_than_wanted(result) -> None:
+    for run in (result, *result["elsewhere"]):
+        one = row(run, "times", "fused, torch and numpy", 2048)
+        one["ratio"][0] = 1.8
+    assert "More than is wanted" not in page(result)
+    row(result, "times", "fused, torch and numpy", 2048)["ratio"][0] = 1.801
+    assert (
+        "More than is wanted: fused, torch and numpy at 2048 tokens takes 1.801 times as long, "
+        "not 1.8."
+    ) in page(result)
 
 
 @pytest.mark.parametrize(("part", "tokens"), [("memory", 8192), ("peaks", 2048)])
