@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -115,13 +115,18 @@ def _numbers(plan: Plan, place: int, seed: int, epoch: int, p: np.ndarray) -> di
     }  # fmt: skip
 
 
+@cache
+def _t(df: int) -> float:
+    return float(stats.t.ppf(0.975, df))
+
+
 def _spread(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     out = frame.group_by(keys, maintain_order=True).agg(
         n=pl.col("value").count().cast(pl.Int64), mean=pl.col("value").mean(),
         sd=pl.col("value").std(), min=pl.col("value").min(), max=pl.col("value").max(),
     )  # fmt: skip
     half = [
-        float(stats.t.ppf(0.975, n - 1)) * sd / np.sqrt(n) if n > 1 and sd is not None else None
+        _t(n - 1) * sd / np.sqrt(n) if n > 1 and sd is not None else None
         for n, sd in zip(out["n"], out["sd"], strict=True)
     ]
     column = pl.Series("half", half, dtype=pl.Float64)

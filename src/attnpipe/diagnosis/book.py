@@ -16,8 +16,11 @@ class Book(Mapping[str, Evidence]):
     def __init__(self, evidence: Iterable[Evidence]) -> None:
         self._evidence = {e.id: e for e in sorted(evidence, key=lambda e: e.id)}
         self._heads: dict[str, list[Evidence]] = {}
+        self._about: dict[str, list[Evidence]] = {}
         for e in self._evidence.values():
             self._heads.setdefault(str(e.facts.get("of", e.id)), []).append(e)
+            if e.id.count(".") > 1:
+                self._about.setdefault(_family(e.id), []).append(e)
         self._expected: dict[str, int] = {}
         for name, of in self._heads.items():
             family = _family(name)
@@ -31,6 +34,10 @@ class Book(Mapping[str, Evidence]):
 
     def __len__(self) -> int:
         return len(self._evidence)
+
+    def about(self, kind: str, model: str) -> list[Evidence]:
+        """Return all evidence of one kind about a model, e.g. its runs, by id."""
+        return self._about.get(f"{kind}.{model}", [])
 
     def heads(self, name: str) -> list[Evidence]:
         """Return the evidence of every layer and head under one name, or none at all.
@@ -105,7 +112,7 @@ class Case:
 
     def of_model(self, kind: str) -> list[Evidence]:
         """Return all evidence of one kind about the model, e.g. its runs."""
-        return [e for i, e in self.book.items() if i.startswith(f"{kind}.{self.name}.")]
+        return self.book.about(kind, self.name)
 
     def few_seeds(self, evidence: Evidence) -> list[str]:
         """Name the seeds that are missing for a decision, if any."""

@@ -1,6 +1,7 @@
 """How many seeds would settle a question that so many seeds leave open."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float
@@ -122,13 +123,23 @@ def seeds_needed_two_way(
     satterthwaite = np.divide(1.0, spread, out=np.zeros_like(safe), where=spread > 0)
     df = np.maximum(satterthwaite, np.minimum(df_seed, df_unit))
     floor = t_quantile(df_unit, confidence) * np.sqrt(constant)
-    return _first(n, df, variance, distance, floor, confidence)
+    quantile = stdtrit(df, 0.5 + confidence / 2)
+    return _first(n, quantile * np.sqrt(variance), distance, floor)
 
 
 def _of_spread(per_seed: float, distance: float, confidence: float) -> SeedsNeeded:
     """Return the smallest n for replicates of such a variance."""
     n = np.arange(2, MOST + 1)
-    return _first(n, n - 1.0, per_seed / n, distance, 0.0 if per_seed >= 0 else NAN, confidence)
+    half = _quantiles(confidence) * np.sqrt(per_seed / n)
+    return _first(n, half, distance, 0.0 if per_seed >= 0 else NAN)
+
+
+@cache
+def _quantiles(confidence: float) -> np.ndarray:
+    """Return t(n − 1) of every n that is tried: a report asks for them hundreds of times."""
+    found: np.ndarray = stdtrit(np.arange(1.0, MOST), 0.5 + confidence / 2)
+    found.flags.writeable = False
+    return found
 
 
 def _distance(value: float, margins: tuple[float, ...]) -> float:
@@ -138,15 +149,7 @@ def _distance(value: float, margins: tuple[float, ...]) -> float:
     return float(np.min(np.abs(value - np.array(margins))))
 
 
-def _first(
-    n: np.ndarray,
-    df: np.ndarray,
-    variance: np.ndarray,
-    distance: float,
-    floor: float,
-    confidence: float,
-) -> SeedsNeeded:
+def _first(n: np.ndarray, half: np.ndarray, distance: float, floor: float) -> SeedsNeeded:
     """Return the first n whose half-width is at most the distance."""
-    half = stdtrit(df, 0.5 + confidence / 2) * np.sqrt(variance)
     enough = np.flatnonzero((half <= distance) & (distance > 0))
     return SeedsNeeded(int(n[enough[0]]) if len(enough) else None, distance, float(floor))

@@ -114,11 +114,10 @@ def gate_rows(case: Case, evidence: Mapping[str, Evidence], margin: float) -> li
 
 def runs_compared(case: Case, evidence: Evidence) -> tuple[Evidence, Evidence] | None:
     """Return a run of the model trained anew and one of the model; None for interventions."""
-    pair = [
-        next((e for i, e in case.book.items() if i.startswith(f"run.{name}.")), None)
-        for name in (evidence.facts.get("against"), case.name)
-    ]
-    return None if pair[0] is None or pair[1] is None else (pair[0], pair[1])
+    arm, model = (
+        case.book.about("run", str(m)) for m in (evidence.facts.get("against"), case.name)
+    )
+    return (arm[0], model[0]) if arm and model else None
 
 
 def _parameters(case: Case, evidence: Evidence) -> tuple[int, int] | None:
