@@ -96,7 +96,7 @@ def draw(
         return nothing(tables, context, words.title, DISTANCES)
     columns = min(2, len(shown))
     rows = -(-len(shown) // columns)
-    tall = 4.3 if columns == 1 else 2.9
+    tall = 4.3 if columns == 1 else 2.5
     figure = sheet(context, words, [*([tall] * rows), 0.45])
     spec = figure.add_gridspec(rows, columns)
     axes = [figure.add_subplot(spec[k // columns, k % columns]) for k in range(len(shown))]
@@ -169,6 +169,7 @@ def _draw(ax: Axes, matrix: Matrix, colors: Colormap, layers: int) -> tuple[Axes
     ]  # fmt: skip
     ax.set_xlim(-1.4 * wide, count)
     ax.set_ylim(count, -1.4 * wide)
+    ax.set_anchor("NW")  # square, narrower than its cell: what is left over lies below
     ax.set_axis_off()
     starts = np.flatnonzero(np.diff(matrix.cluster)) + 1
     for start in starts.tolist():
