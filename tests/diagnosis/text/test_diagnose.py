@@ -27,6 +27,7 @@ AT_LAST = {"rows": "last", "condition": None, "layer": None}
 ENTROPY = {"metric": "entropy_normalized"} | AT_LAST
 SINK = {"metric": "sink_mass", "checkpoint": "pretrained"} | AT_LAST
 VERSUS = {"family": "sensitivity", "measure": "distance_vs_others_sinks_removed"}
+EXCESS = {"family": "sensitivity", "measure": "distance_excess_sinks_removed"}
 PUBLISHED = {"measure": "as_published"}
 MASS_OF_WORDS = {"measure": "mass", "layer": 3}
 
@@ -75,6 +76,10 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
     ("sensitive_layers", "YES", {}, []),
     ("sensitive_layers", "INCONCLUSIVE", {"sensitive": frozenset()}, []),
     ("sensitive_layers", "INCONCLUSIVE", {}, [put("text_contrasts", VERSUS, p_bh=0.06)]),
+    ("sensitive_layers", "INCONCLUSIVE", {}, [put("text_contrasts", EXCESS, p_bh=0.06)]),
+    ("sensitive_layers", "INCONCLUSIVE", {}, [
+        put("text_contrasts", EXCESS, mean=-0.002, lo95=-0.003, hi95=-0.001),
+    ]),
     ("sensitive_layers", "INCONCLUSIVE", FOUR, []),
     ("sensitive_layers", "INCONCLUSIVE", {}, [drop("text_contrasts", **VERSUS)]),
     ("sensitive_layers", "DESCRIPTIVE", TWO, []),
@@ -299,12 +304,24 @@ def test_single_layers_are_counted_by_both_corrections(factory: ModuleType) -> N
 
 def test_most_sensitive_layers_are_named_with_distance_and_null(factory: ModuleType) -> None:
     found = finding(judged(factory, factory.Plan()), "sensitive_layers")
-    assert found.sentence.startswith("2 of 4 layers lie above the mean of the others: layer 2 (")
+    assert found.sentence.startswith(
+        "2 of 4 layers lie above the mean of the others, and above different questions: layer 2 ("
+    )
     assert "0.340 [0.330, 0.350] between prompts" in found.sentence
     assert "0.200 [0.190, 0.210] between questions" in found.sentence
     assert found.effect == pytest.approx(0.07)
     answer = finding(judged(factory, factory.Plan()), "answer").sentence
     assert "prompts change layers 2, 1 most (2 of 4 stand out)" in answer
+
+
+def test_a_layer_that_differs_less_between_prompts_than_between_questions_does_not_stand_out(
+    factory: ModuleType,
+) -> None:
+    less = put("text_contrasts", EXCESS | {"layer": 2}, mean=-0.002, lo95=-0.003, hi95=-0.001)
+    found = finding(judged(factory, factory.Plan(), less), "sensitive_layers")
+    assert found.sentence.startswith("1 of 4 layers lie above the mean of the others, and above")
+    assert "layer 2 differs between prompts no more than between questions" in found.sentence
+    assert found.effect == pytest.approx(0.06)
 
 
 def test_a_clear_interval_among_many_tests_needs_enough_questions(factory: ModuleType) -> None:

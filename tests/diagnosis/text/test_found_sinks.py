@@ -96,7 +96,9 @@ def test_layers_that_stand_out_through_a_sink_alone_are_not_named(factory: Modul
     found = {"layer 2": (-0.03, 0.0)}
     answer = judged(factory, "sensitive_layers", found=found, undeclared=ALL)
     assert answer.status == "YES"
-    assert answer.sentence.startswith("1 of 4 layers lie above the mean of the others: layer 1 (")
+    assert answer.sentence.startswith(
+        "1 of 4 layers lie above the mean of the others, and above different questions: layer 1 ("
+    )
     assert "1 layer no longer stand out: 2 (" in answer.sentence
     assert judged(factory, "sensitive_layers", undeclared=ALL).sentence.count("layer 2 (") == 1
     both = {"layer 1": (-0.03, 0.0), "layer 2": (-0.03, 0.0)}

@@ -18,8 +18,10 @@ def sensitive_layers(case: Case) -> Finding | None:
     """YES: of some layers, the interval of their distance lies above the mean of the others.
 
     Distance between the variants' rows on the question's tokens, sinks left out; p is
-    adjusted over layers by Benjamini and Hochberg: layers are explored. Where the weights show
-    sinks that nobody declared, a layer must stand out without them, too.
+    adjusted over layers by Benjamini and Hochberg: layers are explored. It must lie above the
+    distance between different questions of one variant as well, else it is not the prompt that
+    moves them. Where the weights show sinks that nobody declared, a layer must stand out
+    without them, too.
     """
     if case.texts.kind != "prompts" or len(case.texts.variants) < 2:
         return None
@@ -32,11 +34,14 @@ def sensitive_layers(case: Case) -> Finding | None:
     of_named = [e for m in ("distance", "null_distance") for e in _named(case, m, top)]
     whole = [e for m in ("distance", "distance_excess") for e in _whole(case, m)]
     sinks = undeclared(case, case.texts.variants)
-    twins = [e for e in (twin(case, one) for one in layers) if e is not None] if sinks else []
-    evidence = [*layers, *twins, *of_named, *whole, *sinks]
+    excess = _named(case, "distance_excess", _above(layers))
+    both = [*layers, *excess]
+    twins = [e for e in (twin(case, one) for one in both) if e is not None] if sinks else []
+    evidence = [*both, *twins, *of_named, *whole, *sinks]
     thing = case.texts.unit
     told = "; ".join(_told(case, e) for e in top)
-    of_all = "".join(_of_all(e) for e in whole) + _without_found(case, layers)
+    of_all = "".join(_of_all(e) for e in whole)
+    of_all += _like_questions(case, layers) + _without_found(case, layers)
     n = min(replicates(e) for e in layers)
     if n < DESCRIBE:
         return case.answer(
@@ -50,14 +55,15 @@ def sensitive_layers(case: Case) -> Finding | None:
         more = f"; and {len(out) - SHOWN} more" if len(out) > SHOWN else ""
         return case.answer(
             "YES",
-            f"{len(out)} of {count(len(layers), 'layer')} lie above the mean of the others: {told}"
-            f"{more} {sample(top[0], thing)}.{of_all}",
+            f"{len(out)} of {count(len(layers), 'layer')} lie above the mean of the others, and "
+            f"above different questions: {told}{more} {sample(top[0], thing)}.{of_all}",
             evidence,
             effect=top[0],
         )
     return case.answer(
         "INCONCLUSIVE",
-        f"No layer is shown to lie above the mean of the others {sample(top[0], thing)}; "
+        f"No layer is shown to lie above the mean of the others, and above different questions, "
+        f"{sample(top[0], thing)}; "
         f"farthest: {told}.{of_all}",
         evidence,
         effect=top[0],
@@ -65,8 +71,8 @@ def sensitive_layers(case: Case) -> Finding | None:
     )
 
 
-def standing_out(layers: list[Evidence]) -> list[Evidence]:
-    """Return the layers that are shown to lie above the others, in the given order."""
+def _above(layers: list[Evidence]) -> list[Evidence]:
+    """Return what is shown to lie above 0, in the given order."""
     found = []
     for e in layers:
         p = e.facts.get("p_bh")
@@ -100,10 +106,32 @@ def _by_distance(case: Case) -> list[Evidence]:
 
 def _standing_out(case: Case, layers: list[Evidence]) -> list[Evidence]:
     """Return the layers that stand out, with and without found sinks."""
-    out, twins = standing_out(layers), _twins(case, layers)
+    out, twins = _off_declared(case, layers), _twins(case, layers)
     if twins is None:
         return out
-    return [e for e in out if e.id in twins and standing_out([twins[e.id]])]
+    excess = _of(case, "distance_excess")
+    both = {e.id: [twins.get(e.id), twin(case, excess[e.row["layer"]])] for e in out}
+    return [e for e in out if len(_above([t for t in both[e.id] if t is not None])) == 2]
+
+
+def _off_declared(case: Case, layers: list[Evidence]) -> list[Evidence]:
+    """Return the layers above the others whose distance is also above that of questions."""
+    excess = _of(case, "distance_excess")
+    above = [e for e in _above(layers) if e.row["layer"] in excess]
+    return [e for e in above if _above([excess[e.row["layer"]]])]
+
+
+def _like_questions(case: Case, layers: list[Evidence]) -> str:
+    """Say which layers differ between prompts no more than between questions."""
+    kept = {e.id for e in _off_declared(case, layers)}
+    lost = [str(e.row["layer"]) for e in _above(layers) if e.id not in kept]
+    if not lost:
+        return ""
+    return (
+        f" Of those above the mean of the others, {named('layer', lost)} "
+        f"{'differs' if len(lost) == 1 else 'differ'} between prompts no more than between "
+        "questions, as far as is shown."
+    )
 
 
 def _without_found(case: Case, layers: list[Evidence]) -> str:
@@ -112,7 +140,7 @@ def _without_found(case: Case, layers: list[Evidence]) -> str:
     if not sinks:
         return ""
     kept = {e.id for e in _standing_out(case, layers)}
-    lost = [e for e in standing_out(layers) if e.id not in kept]
+    lost = [e for e in _off_declared(case, layers) if e.id not in kept]
     told = [
         f"{e.row['layer']} ({signed(e)} becomes {'unknown' if other is None else signed(other)})"
         for e in lost[:SHOWN]
