@@ -1,8 +1,14 @@
 """Shape and type annotations are checked at run time in all tests."""
 
+import os
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+# One thread per process, as in jobs of the pipeline: tests run beside each other, and pools that
+# wait for each other's cores take several times as long.
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = os.environ["POLARS_MAX_THREADS"] = "1"
 
 import numpy as np
 import pytest
