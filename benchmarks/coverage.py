@@ -23,6 +23,7 @@ from attnpipe.stats.confidence import CONFIDENCE, TOST_CONFIDENCE
 from attnpipe.stats.equivalence import equivalence
 from attnpipe.stats.estimate import mean_over_seeds
 from attnpipe.stats.jackknife import pairwise_mean
+from attnpipe.stats.log_of_means import log_of_means
 from attnpipe.stats.log_ratio import log_ratio
 from attnpipe.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli, holm
 from attnpipe.stats.paired import paired_differences, sign_flip_p
@@ -69,6 +70,15 @@ def _log_ratio(rng: np.random.Generator, draw: Draw, n: int, times: int) -> floa
     a = 1.5 * b * np.exp(crossed(rng, draw, n, times))
     ends = np.array([log_ratio(*losses).interval() for losses in zip(a, b, strict=True)])
     return float(np.mean((ends[:, 0] <= 1.5) & (ends[:, 1] >= 1.5)))
+
+
+def _log_of_means(rng: np.random.Generator, draw: Draw, n: int, times: int) -> float:
+    """Cover a ratio of mean losses whose logarithm over seeds has the named distribution."""
+    b = np.exp(rng.standard_normal((times, n, UNITS)))
+    own, shared = rng.uniform(0.5, 1.5, b.shape), rng.uniform(0.5, 1.5, (times, 1, UNITS))
+    a = 1.5 * np.exp(draw(rng, (times, n, 1))) * b * own * shared
+    found = [log_of_means(*losses) for losses in zip(a, b, strict=True)]
+    return covers(found, float(np.log(1.5)), CONFIDENCE)
 
 
 def _jackknife(rng: np.random.Generator, draw: Draw, n: int, times: int) -> float:
@@ -127,6 +137,7 @@ INTERVALS: dict[str, Quantity] = {
     "seeds × units, 95 %": _two_way(CONFIDENCE),
     "seeds × units, 90 %": _two_way(TOST_CONFIDENCE),
     "log-ratio of losses, 95 %": Quantity(CONFIDENCE, _log_ratio),
+    "log-ratio of mean losses, 95 %": Quantity(CONFIDENCE, _log_of_means),
     "pairs of seeds, jackknife, 95 %": Quantity(CONFIDENCE, _jackknife),
     **coverage_ratios.INTERVALS,
 }

@@ -82,6 +82,12 @@ def test_arms_and_interventions_are_differences_of_loss() -> None:
         )
         np.testing.assert_allclose(seeds.sort("seed")["value"], lost @ items / items.sum())
     assert one(table, code="E2", metric="log_ratio")["value"] == pytest.approx(np.log(1.5))
+    of_means = one(table, code="E2", metric="log_of_means")
+    assert of_means["value"] == pytest.approx(np.log(1.5))
+    loss = trivial - skilled
+    assert np.exp(of_means["margin"]) == pytest.approx((loss + 0.02 * skilled) / loss)
+    assert of_means["p_claim"] < 1e-6
+    assert not len(table.filter(pl.col("metric") == "log_of_means", kind="arm"))
 
 
 def test_what_a_model_still_loses_when_trained_further_stands_beside_the_codes() -> None:

@@ -3,7 +3,8 @@
 Effects of seeds are drawn around a known mean, in units of δ, with a known spread, from the
 distribution of real ones; units carry what is left of real effects, scaled to a quarter of δ.
 Real are those of equal weights on `recall`, trained anew (for arms) and put in (for
-interventions), seed by seed and window by window: those of `SOURCE`, kept in
+interventions), seed by seed and window by window, and so are the losses they add to (gates of
+interventions look at the ratio, too): those of `SOURCE`, kept in
 `tests/calibration/effect.safetensors`; ``--anew`` takes them from what `tests.calibration.train`
 left of it. Writes `tests/calibration/sweep.csv`.
 """
@@ -22,6 +23,7 @@ from attnpipe.diagnosis.gates import margin_gate, use_gate
 from attnpipe.diagnosis.schema import Evidence, Status
 from attnpipe.io.tensors import open_tensors, read_tensors, write_tensors
 from attnpipe.stats.confidence import TOST_CONFIDENCE
+from attnpipe.stats.log_of_means import log_of_means
 from attnpipe.stats.two_way import two_way_mean
 
 HERE = Path(__file__).parent
@@ -30,6 +32,7 @@ SOURCE = Path("recall") / "groups_000_004.safetensors"
 """Whose effects are drawn: the first five groups of ten of `recall`, below `train.RESULTS`."""
 DELTA, GROUPS = 0.02, 2_000
 MEANS, SDS, SIZES = (0.0, 1.0, 2.0), (0.25, 0.5, 1.0, 2.0), (3, 5, 10)
+LOSS = "loss"
 SEEDS, ITEMS = 40, 100
 """How much of the real effects is stored."""
 GATES: Mapping[str, tuple[str, Callable[[Evidence, float], Status]]] = {
@@ -38,19 +41,23 @@ GATES: Mapping[str, tuple[str, Callable[[Evidence, float], Status]]] = {
 
 
 def stored() -> dict[str, np.ndarray]:
-    """Return code → effects ``[seed, item]``, in units of skill."""
+    """Return code → effects ``[seed, item]``, in units of skill; and `LOSS`, the model's own."""
     return {
         code: of.astype(np.float64) for code, of in read_tensors(STORED, sealed=False)[0].items()
     }
 
 
-def answers(effect: np.ndarray, gate: str, mean: float, sd: float, n: int) -> dict[str, float]:
+def answers(
+    effect: np.ndarray, loss: np.ndarray, gate: str, mean: float, sd: float, n: int
+) -> dict[str, float]:
     """Return the share of each answer of a gate over many groups of n seeds.
 
     Parameters
     ----------
     effect
         Real effects ``[seed, item]``.
+    loss
+        Of the model, likewise.
     gate
         ``arm`` or ``intervention``.
     mean, sd
@@ -69,15 +76,24 @@ def answers(effect: np.ndarray, gate: str, mean: float, sd: float, n: int) -> di
         seeds = rng.choice(len(rest), n, replace=False)
         units = rng.integers(0, rest.shape[1], rest.shape[1])
         drawn = DELTA * (mean + sd * rng.choice(spread, n))
-        found = two_way_mean(drawn[:, None] + rest[seeds][:, units])
+        added, own = drawn[:, None] + rest[seeds][:, units], loss[seeds][:, units]
+        found = two_way_mean(added)
         (lo, hi), (lo90, hi90) = found.interval(), found.interval(TOST_CONFIDENCE)
         evidence = Evidence(
             id="x", table="x", row={}, estimate=found.value, lo95=lo, hi95=hi, n_seeds=n,
-            facts={"lo90": lo90, "hi90": hi90},
+            facts={"lo90": lo90, "hi90": hi90} | _by_ratio(own, added),
         )  # fmt: skip
         status = judge(evidence, DELTA)
         count[status] = count.get(status, 0) + 1
     return {status: k / GROUPS for status, k in count.items()}
+
+
+def _by_ratio(loss: np.ndarray, added: np.ndarray) -> dict[str, float | None]:
+    """Return what gates ask of the ratio of losses; none of losses below 0."""
+    low, _ = log_of_means(loss + added, loss).interval()
+    at = float(np.log1p(DELTA / loss.mean()))
+    known = low if np.isfinite(low) else None
+    return {"log_of_means_lo95": known, "log_of_means_margin": at, "margin": DELTA}
 
 
 def store(folder: Path) -> None:
@@ -102,7 +118,7 @@ def store(folder: Path) -> None:
     found = {
         code: ((loss[name] - loss["model"]) / skilled)[:SEEDS, :ITEMS].astype(np.float32)
         for code, name in (("R1", "uniform"), ("E2", "E2"))
-    }
+    } | {LOSS: (loss["model"] / skilled)[:SEEDS, :ITEMS].astype(np.float32)}
     document = {"source": str(SOURCE), "trained": trained, "unit": "of the mean skill"}
     write_tensors(STORED, found, document)
 
@@ -120,7 +136,7 @@ def main() -> None:
             sys.exit(str(error))
     effects, rows = stored(), []
     for gate, n, sd, mean in product(GATES, SIZES, SDS, MEANS):
-        found = answers(effects[GATES[gate][0]], gate, mean, sd, n)
+        found = answers(effects[GATES[gate][0]], effects[LOSS], gate, mean, sd, n)
         shares = {status: found.get(status, 0.0) for status in ("YES", "NO", "HARM")}
         rows.append({"gate": gate, "seeds": n, "sd": sd, "mean": mean, **shares})
     pl.DataFrame(rows).write_csv(TABLE, float_precision=4)

@@ -3,7 +3,17 @@
 import numpy as np
 import polars as pl
 import pytest
-from tests.calibration.sweep import GATES, GROUPS, MEANS, SDS, SIZES, TABLE, answers, stored
+from tests.calibration.sweep import (
+    GATES,
+    GROUPS,
+    LOSS,
+    MEANS,
+    SDS,
+    SIZES,
+    TABLE,
+    answers,
+    stored,
+)  # fmt: skip
 
 YES, EQUIVALENT = (share + 3 * np.sqrt(share * (1 - share) / GROUPS) for share in (0.025, 0.05))
 """What is promised of one end of the 95 % and of the 90 % interval, and three standard errors."""
@@ -21,7 +31,7 @@ def effects():
 @pytest.mark.parametrize("sd", SDS)
 @pytest.mark.parametrize("gate", GATES)
 def test_at_the_margin_neither_answer_comes_often(effects, gate: str, sd: float, n: int) -> None:
-    found = answers(effects[GATES[gate][0]], gate, 1.0, sd, n)
+    found = answers(effects[GATES[gate][0]], effects[LOSS], gate, 1.0, sd, n)
     assert found.get("YES", 0.0) <= YES
     assert found.get("NO", 0.0) <= NO[gate]
 
@@ -32,18 +42,18 @@ def test_at_the_margin_neither_answer_comes_often(effects, gate: str, sd: float,
 def test_no_effect_is_never_called_one_and_twice_delta_never_nothing(
     effects, gate: str, sd: float, n: int
 ) -> None:
-    effect = effects[GATES[gate][0]]
-    assert answers(effect, gate, 0.0, sd, n).get("YES", 0.0) <= YES
-    assert answers(effect, gate, 2.0, sd, n).get("NO", 0.0) <= YES
+    effect, loss = effects[GATES[gate][0]], effects[LOSS]
+    assert answers(effect, loss, gate, 0.0, sd, n).get("YES", 0.0) <= YES
+    assert answers(effect, loss, gate, 2.0, sd, n).get("NO", 0.0) <= YES
 
 
 @pytest.mark.parametrize("gate", GATES)
 def test_clear_effects_are_seen(effects, gate: str) -> None:
     """Not always: windows alone blur the mean by a quarter of δ, and each seed's own more."""
-    effect = effects[GATES[gate][0]]
-    assert answers(effect, gate, 0.0, 0.25, 5)["NO"] > 0.65
-    assert answers(effect, gate, 2.0, 0.25, 5)["YES"] > 0.65
-    assert answers(effect, gate, 2.0, 0.5, 10)["YES"] > 0.75
+    effect, loss = effects[GATES[gate][0]], effects[LOSS]
+    assert answers(effect, loss, gate, 0.0, 0.25, 5)["NO"] > 0.65
+    assert answers(effect, loss, gate, 2.0, 0.25, 5)["YES"] > 0.65
+    assert answers(effect, loss, gate, 2.0, 0.5, 10)["YES"] > 0.75
 
 
 def test_the_stored_table_is_what_these_functions_give(effects) -> None:
@@ -51,6 +61,8 @@ def test_the_stored_table_is_what_these_functions_give(effects) -> None:
     assert table.height == len(GATES) * len(SIZES) * len(SDS) * len(MEANS)
     for row in table.filter((pl.col("seeds") == 5) & (pl.col("sd") == 0.5)).iter_rows(named=True):
         gate = row["gate"]
-        found = answers(effects[GATES[gate][0]], gate, row["mean"], row["sd"], row["seeds"])
+        found = answers(
+            effects[GATES[gate][0]], effects[LOSS], gate, row["mean"], row["sd"], row["seeds"]
+        )
         shares = [found.get(status, 0.0) for status in ("YES", "NO", "HARM")]
         assert [row["YES"], row["NO"], row["HARM"]] == pytest.approx(shares, abs=5e-4)

@@ -1,10 +1,20 @@
 """Gates answer only what an interval shows, and only with enough seeds."""
 
+import math
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnpipe.diagnosis.gates import ON_MARGIN, gate, margin_gate, number_of_seeds, seeds_needed
+from attnpipe.diagnosis.gates import (
+    ON_MARGIN,
+    gate,
+    margin_gate,
+    number_of_seeds,
+    seeds_needed,
+    use_gate,
+)
 from attnpipe.diagnosis.schema import Evidence
 from attnpipe.stats.confidence import CONFIDENCE, TOST_CONFIDENCE
 from attnpipe.stats.estimate import mean_over_seeds
@@ -68,6 +78,31 @@ def test_four_seeds_decide_only_what_is_huge() -> None:
     assert gate(evidence(0.30, 0.10, 5), 0.0) == "YES"
     assert gate(evidence(0.29, 0.10, 4), 0.0) == "INCONCLUSIVE"
     assert gate(evidence(0.31, 0.10, 4), 0.0) == "YES"
+
+
+@pytest.mark.parametrize(
+    ("estimate", "half", "n", "times", "margin", "status"),
+    [
+        # Loss .05 of a skill of 1: the margin of .02 makes it 1.4 times as large.
+        (2.0, 2.5, 5, 1.41, 0.02, "YES"),
+        (2.0, 2.5, 5, 1.39, 0.02, "INCONCLUSIVE"),
+        (2.0, 2.5, 5, 1.41, 0.05, "INCONCLUSIVE"),  # twice
+        (2.0, 2.5, 5, 2.01, 0.05, "YES"),
+        (2.0, 2.5, 4, 9.0, 0.02, "INCONCLUSIVE"),  # too few seeds
+        (2.0, 2.5, 2, 9.0, 0.02, "DESCRIPTIVE"),
+        (0.0, 0.01, 5, 9.0, 0.02, "NO"),  # the difference settles it
+        (2.0, 2.5, 5, None, 0.02, "INCONCLUSIVE"),  # a loss of 0 has no logarithm
+    ],
+)
+def test_the_ratio_of_losses_may_show_what_their_difference_leaves_open(
+    estimate: float, half: float, n: int, times: float | None, margin: float, status: str
+) -> None:
+    found = evidence(estimate, half, n)
+    low = None if times is None else math.log(times)
+    ratio = {"log_of_means_lo95": low, "log_of_means_margin": math.log(1.4), "margin": 0.02}
+    found = found.model_copy(update={"facts": found.facts | ratio})
+    assert use_gate(found, margin) == status
+    assert gate(found, margin) in (status, "INCONCLUSIVE")
 
 
 def test_without_a_90_percent_interval_equivalence_needs_the_wider_one_inside() -> None:

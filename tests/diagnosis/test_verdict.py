@@ -263,6 +263,9 @@ def test_flags_of_shape(
 
 
 LOG = {"level": "model", "metric": "log_ratio"}
+MEANS = {"model": MODEL, "level": "model", "metric": "log_of_means", "code": "E2"}
+OPEN = put("effects", EFFECT | {"code": "E2"}, value=2.0, lo95=-0.5, hi95=4.5)
+BY_RATIO = put("effects", MEANS, value=3.0, lo95=2.0, hi95=4.0, margin=0.5)
 HOLM = "with Holm's correction over the 4 models of the study"
 RATIO = (
     "the ratio of losses does not show what their difference shows; few items with large losses "
@@ -282,6 +285,14 @@ RATIO = (
             put("effects", LOG | {"model": HARMFUL, "code": "E2"}, lo95=-0.1),
             put("effects", LOG | {"model": HARMFUL, "code": "R0"}, hi95=0.0),
         ], f"E2, R0: {RATIO}", [f"causal.{HARMFUL}.E2", f"causal.{HARMFUL}.R0"]),
+        ("BY-RATIO", MODEL, {}, [OPEN, BY_RATIO],
+         "E2: seeds lose so different multiples that the interval of their mean leaves it open; "
+         "that of the ratio of losses, seed by seed, lies above the margin, and decides.",
+         [f"causal.{MODEL}.E2"]),
+        ("MULTIPLICITY", MODEL, {}, [
+            OPEN, put("effects", EFFECT | {"code": "E2"}, p_claim_holm=0.01), BY_RATIO,
+            put("effects", MEANS, p_claim_holm=0.05),
+        ], f"E2: {HOLM} it would be open.", [f"causal.{MODEL}.E2"]),
         ("MULTIPLICITY", MODEL, {}, [put("effects", EFFECT | {"code": "R1"}, p_claim_holm=0.05)],
          f"R1: {HOLM} it would be open.", [f"causal.{MODEL}.R1"]),
         ("MULTIPLICITY", AVERAGING, {}, [  # of NO, too
@@ -295,7 +306,10 @@ RATIO = (
         ], "Seeds look at different things: what one of them looks at says nothing of the others.",
          [f"similarity.{MODEL}.centred_cosine"]),
     ],
-    ids=["unsettled", "skewed", "skewed harm", "one gate", "two gates", "unstable"],
+    ids=[
+        "unsettled", "skewed", "skewed harm", "ratio", "gate by ratio", "one gate", "two gates",
+        "unstable",
+    ],
 )  # fmt: skip
 def test_flags_of_runs_and_gates(
     factory: ModuleType, flag: str, model: str, options: dict[str, object], edits: list,

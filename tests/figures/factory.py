@@ -452,13 +452,16 @@ def effects(plan: Plan, half: float = 0.004) -> pl.DataFrame:
             if not seeds:
                 continue
             known, n = len(seeds) > 1, len(seeds)
-            for metric in ("skill_units", "log_ratio"):
+            measures = {"skill_units": value, "log_ratio": value}
+            if code[0] == "E":
+                measures["log_of_means"] = 0.0  # gates rest on the difference, unless edited
+            for metric, mean in measures.items():
                 rows.append(base | {
-                    "level": "model", "metric": metric, "value": value, "n_seeds": n, "n_units": 40,
-                    "lo95": value - half if known else None,
-                    "hi95": value + half if known else None,
-                    "lo90": value - 0.75 * half if known else None,
-                    "hi90": value + 0.75 * half if known else None,
+                    "level": "model", "metric": metric, "value": mean, "n_seeds": n, "n_units": 40,
+                    "lo95": mean - half if known else None,
+                    "hi95": mean + half if known else None,
+                    "lo90": mean - 0.75 * half if known else None,
+                    "hi90": mean + 0.75 * half if known else None,
                     "df": 6.0 if known else None, "p": 0.01 if known else None,
                     "margin": 0.02, "seeds_needed": 12 if known else None,
                 })  # fmt: skip

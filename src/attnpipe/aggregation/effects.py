@@ -21,6 +21,8 @@ from attnpipe.core.errors import UserError
 from attnpipe.stats.confidence import CONFIDENCE, TOST_CONFIDENCE
 from attnpipe.stats.effect_size import hedges_g
 from attnpipe.stats.equivalence import claim_p
+from attnpipe.stats.estimate import Estimate
+from attnpipe.stats.log_of_means import log_of_means
 from attnpipe.stats.log_ratio import log_ratio
 from attnpipe.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli, holm
 from attnpipe.stats.seeds_needed import seeds_needed_two_way
@@ -214,14 +216,25 @@ def _rows(model: str, pair: _Pair, split: SharedSplit, delta: float) -> list[Row
                 pair.seeds, (contributions(parts) @ shares).tolist(), strict=True
             )
         ]  # fmt: skip
-    log = log_ratio(pair.without, pair.model, shares).log
-    lo, hi = log.interval()
-    rows.append(
-        {"level": "model", "model": model, **pair.keys, "metric": "log_ratio",
-         "value": log.value, "lo95": lo, "hi95": hi, "df": log.df, "n_seeds": len(pair.seeds),
-         "n_units": len(split.items), "p": log.p_value()}
-    )  # fmt: skip
+    logs = {"log_ratio": (log_ratio(pair.without, pair.model, shares).log, np.nan)}
+    if pair.keys["code"] and not of_arm:
+        loss = float(pair.model.mean(axis=0) @ shares)
+        margin = np.log1p(delta * skilled / loss) if skilled > 0 and loss > 0 else np.nan
+        logs["log_of_means"] = log_of_means(pair.without, pair.model, shares), float(margin)
+    rows += [
+        {"level": "model", "model": model, **pair.keys, "metric": metric,
+         **_logarithm(found, margin), "n_seeds": len(pair.seeds), "n_units": len(split.items)}
+        for metric, (found, margin) in logs.items()
+    ]  # fmt: skip
     return rows
+
+
+def _logarithm(found: Estimate, margin: float) -> Row:
+    lo, hi = found.interval()
+    row = {"value": found.value, "lo95": lo, "hi95": hi, "df": found.df, "p": found.p_value()}
+    if np.isfinite(margin):
+        row |= {"margin": margin, "p_claim": claim_p(found, margin)}
+    return row
 
 
 def _summary(

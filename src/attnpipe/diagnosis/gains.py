@@ -14,6 +14,10 @@ OF_EFFECTS = (
     "lo90", "hi90", "margin", "hedges_g", "p", "p_holm", "p_claim", "p_claim_holm",
     "p_sign_flip", "p_smallest", "seeds_needed", "copies", "against",
 )  # fmt: skip
+OF_LOGARITHMS: Mapping[str, tuple[str, ...]] = {
+    "log_ratio": ("value", "lo95", "hi95"),
+    "log_of_means": ("value", "lo95", "hi95", "margin", "p_claim_holm"),
+}
 OF_GAINS = ("lo90", "hi90", "margin", "equivalence", "hedges_g", "p_sign_flip", "p_smallest")
 
 Row = Mapping[str, Any]
@@ -44,13 +48,15 @@ def _some(row: Row, *columns: str) -> dict[str, Any]:
 def causal(effects: pl.DataFrame) -> Iterator[Evidence]:
     """Yield what gates ask for: effects in units of skill, over seeds and of single seeds."""
     metric, level, coded = pl.col("metric"), pl.col("level"), pl.col("code").is_not_null()
-    logs = effects.filter(coded & (metric == "log_ratio") & (level == "model"))
-    log_of = {(r["model"], r["code"]): r for r in logs.iter_rows(named=True)}
+    logs = effects.filter(coded & metric.is_in(["log_ratio", "log_of_means"]) & (level == "model"))
+    log_of = {(r["model"], r["code"], r["metric"]): r for r in logs.iter_rows(named=True)}
     for row in effects.filter(coded & (metric == "skill_units")).iter_rows(named=True):
         of_seed = row["level"] == "seed"
         kind, end = ("causal_seed", f".{row['seed']}") if of_seed else ("causal", "")
-        log = log_of.get((row["model"], row["code"]), {})
-        ratio = {f"log_ratio_{k}": log.get(k) for k in ("value", "lo95", "hi95")}
+        ratio = {
+            f"{name}_{column}": log_of.get((row["model"], row["code"], name), {}).get(column)
+            for name, columns in OF_LOGARITHMS.items() for column in columns
+        }  # fmt: skip
         name = f"{kind}.{row['model']}.{row['code']}{end}"
         facts = {} if of_seed else _some(row, *OF_EFFECTS) | ratio
         keys = ("level", "model", "code", "metric", "seed")

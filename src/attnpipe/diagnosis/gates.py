@@ -4,6 +4,7 @@ A gate is YES when the interval lies above its threshold, NO when it lies below 
 undecided otherwise: what is not significant is not thereby absent.
 """
 
+import math
 from collections.abc import Sequence
 
 from attnpipe.diagnosis.schema import Evidence, Status
@@ -69,9 +70,27 @@ def use_gate(evidence: Evidence, margin: float) -> Status:
     """Answer whether the loss grows by more than the margin.
 
     YES: the interval lies above the margin; NO: it lies below it, so that a loss that
-    shrinks is no use either.
+    shrinks is no use either. Where that leaves it open, the ratio of losses may say YES.
     """
-    return gate(evidence, margin)
+    status = gate(evidence, margin)
+    return "YES" if status == "INCONCLUSIVE" and above_by_ratio(evidence, margin) else status
+
+
+def above_by_ratio(evidence: Evidence, margin: float) -> bool:
+    """Whether the loss grows to more than the margin makes of it, by a ratio over seeds.
+
+    The lower end of ln(loss under the intervention / loss) lies above ln(1 + margin · skill /
+    loss). Seeds often lose different multiples of the margin: then the interval of the mean
+    reaches below it although all of them lie far above (`stats.log_of_means`).
+    """
+    low, at, delta = (
+        evidence.facts.get(fact) for fact in ("log_of_means_lo95", "log_of_means_margin", "margin")
+    )
+    known = isinstance(low, float) and isinstance(at, float) and isinstance(delta, float)
+    if not known or not delta or replicates(evidence) < ENOUGH:
+        return False
+    skill_per_loss = math.expm1(at) / delta
+    return low > math.log1p(margin * skill_per_loss)
 
 
 def equivalence_interval(evidence: Evidence) -> tuple[float, float]:

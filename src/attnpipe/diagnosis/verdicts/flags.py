@@ -6,7 +6,7 @@ from statistics import mean, median
 
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Evidence, Flag, GateRow
-from attnpipe.diagnosis.verdicts.gates import left_after_finetune
+from attnpipe.diagnosis.verdicts.gates import decided_by_ratio, left_after_finetune
 from attnpipe.diagnosis.verdicts.table import Gates, decide
 from attnpipe.diagnosis.words import count, finetune, listed, percent
 
@@ -51,6 +51,7 @@ def flags(
         "NON-IDENTIFIABLE": _untold(case),
         "RECOVERS": _recovers(case, gates),
         "SKEWED": _skewed(case, gates),
+        "BY-RATIO": _by_ratio(case, gates),
         "MULTIPLICITY": _multiplicity(case, gates),
     }
     return {name: flag for name, flag in raised.items() if flag is not None}
@@ -209,6 +210,20 @@ def _skewed(case: Case, gates: Mapping[str, GateRow]) -> Flag | None:
         f"{listed(doubtful, 9)}: the ratio of losses does not show what their difference shows; "
         "few items with large losses may carry it.",
         (case.book[str(gates[code].evidence)] for code in doubtful),
+    )
+
+
+def _by_ratio(case: Case, gates: Mapping[str, GateRow]) -> Flag | None:
+    """Raise where the interval of the mean effect leaves open what the ratio of losses shows."""
+    known = {code: case.book[gate.evidence] for code, gate in gates.items() if gate.evidence}
+    codes = [c for c, e in known.items() if decided_by_ratio(c, e, case.context.delta)]
+    if not codes:
+        return None
+    return _flag(
+        f"{listed(codes, 9)}: seeds lose so different multiples that the interval of their mean "
+        "leaves it open; that of the ratio of losses, seed by seed, lies above the margin, and "
+        "decides.",
+        (known[code] for code in codes),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from attnpipe.diagnosis.book import Case
-from attnpipe.diagnosis.gates import margin_gate, skill_gate, use_gate
+from attnpipe.diagnosis.gates import gate, margin_gate, skill_gate, use_gate
 from attnpipe.diagnosis.schema import Evidence, GateRow, Status
 from attnpipe.diagnosis.verdicts.table import Answer, Gates
 
@@ -104,12 +104,26 @@ def gate_rows(case: Case, evidence: Mapping[str, Evidence], margin: float) -> li
                 n_seeds=e.n_seeds,
                 n_units=e.n_units,
                 p_null=_number(e, "p"),
-                p_claim_holm=_number(e, "p_claim_holm"),
+                p_claim_holm=_number(e, _claim(code, e, margin)),
                 parameters=_parameters(case, e),
                 evidence=e.id,
             )
         )
     return rows
+
+
+def decided_by_ratio(code: str, evidence: Evidence, margin: float) -> bool:
+    """Whether an intervention's gate is YES by the ratio of losses, not by their difference."""
+    return (
+        code in INTERVENTIONS
+        and use_gate(evidence, margin) == "YES"
+        and gate(evidence, margin) != "YES"
+    )
+
+
+def _claim(code: str, evidence: Evidence, margin: float) -> str:
+    by_ratio = decided_by_ratio(code, evidence, margin)
+    return "log_of_means_p_claim_holm" if by_ratio else "p_claim_holm"
 
 
 def runs_compared(case: Case, evidence: Evidence) -> tuple[Evidence, Evidence] | None:
