@@ -83,14 +83,12 @@ def above_by_ratio(evidence: Evidence, margin: float) -> bool:
     loss). Seeds often lose different multiples of the margin: then the interval of the mean
     reaches below it although all of them lie far above (`stats.log_of_means`).
     """
-    low, at, delta = (
-        evidence.facts.get(fact) for fact in ("log_of_means_lo95", "log_of_means_margin", "margin")
-    )
-    known = isinstance(low, float) and isinstance(at, float) and isinstance(delta, float)
-    if not known or not delta or replicates(evidence) < ENOUGH:
+    facts = ("log_of_means_lo95", "log_of_means_margin", "margin")
+    known = [fact for fact in map(evidence.facts.get, facts) if isinstance(fact, float)]
+    if len(known) < len(facts) or replicates(evidence) < ENOUGH:
         return False
-    skill_per_loss = math.expm1(at) / delta
-    return low > math.log1p(margin * skill_per_loss)
+    low, at, delta = known
+    return delta > 0 and low > math.log1p(margin * math.expm1(at) / delta)
 
 
 def equivalence_interval(evidence: Evidence) -> tuple[float, float]:
