@@ -503,13 +503,13 @@ def test_causal_questions_name_the_interventions_that_are_missing(factory: Modul
     }
     assert names == {"used": ["E2"], "verdict": ["E2", "E3", "E4"]}  # no E1 of language models
     lines = [m for p in names for m in finding(diagnosis, p).missing]
-    assert (
-        lines[0] == "E2: what the answers lose with uniform (analysis.text.answers.interventions)"
+    assert lines[0] == (
+        "E2: what answers lose with equal weights (uniform in analysis.text.answers.interventions)"
     )
     assert all(line[-1] not in ".?!" for line in lines)  # the report ends them
     sentences = judged(factory, factory.Plan(kind="sentences"))
     assert finding(sentences, "used").missing == [
-        "E2: what the answers lose with uniform, in a study of prompts"
+        "E2: what answers lose with equal weights, asked in prompts"
     ]
 
 

@@ -149,11 +149,10 @@ def _layers(case: Case, code: str) -> list[Evidence]:
 
 def _absent(case: Case, *codes: str) -> list[str]:
     """Say what was not measured, and what measures it: only questions have answers to lose."""
-    how = "{} (analysis.text.answers.interventions)" if case.texts.kind == "prompts" else (
-        "{}, in a study of prompts"
-    )  # fmt: skip
+    asked = case.texts.kind == "prompts"
+    how = {c: f" ({NAMES[c]} in analysis.text.answers.interventions)" for c in codes}
     return [
-        f"{code}: what the answers lose with {how.format(NAMES[code])}"
+        f"{code}: what answers lose with {SAYS[code]}{how[code] if asked else ', asked in prompts'}"
         for code in codes
         if f"causal.{case.name}.{code}" not in case.book
     ]
