@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 from tests.aggregation.builders import UNITS, evaluation
 
-from attnpipe.aggregation.contrast import contrast
+from attnpipe.aggregation.contrast import contrast, in_order
 from attnpipe.core.errors import UserError
 from attnpipe.schema.analysis import AnalysisSpec, ContrastSpec
 from attnpipe.stats.effect_size import hedges_g
@@ -359,3 +359,9 @@ def test_a_baseline_that_is_the_model_under_another_name_is_no_comparison():
     runs |= {("good", seed): runs["base", seed] for seed in SEEDS}
     row = pick(contrast(runs, BASELINES, OPTIONS), level="gain", metric="skill_units")
     assert (row["value"], row["n_seeds"]) == (None, 0)
+
+
+def test_baselines_sorted_by_name_take_the_order_of_the_runs_again():
+    models = ["zebra", "zebra", "ant", "ant", "none-1a"]
+    found = in_order({"ant": "zebra", "none-1a": None, "zebra": None}, models)
+    assert list(found.items()) == [("zebra", None), ("ant", "zebra"), ("none-1a", None)]

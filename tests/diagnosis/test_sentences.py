@@ -293,7 +293,11 @@ def test_numbers_agree_with_their_nouns(factory: ModuleType, options: dict[str, 
 @pytest.mark.parametrize(
     ("trained", "untrained", "said"),
     [
-        ((0.55, 0.2), (0.8, 0.02), ["nothing: seeds are alike, and were as much before training"]),
+        (
+            (0.55, 0.2),
+            (0.8, 0.02),
+            ["what more seeds cannot give: they are alike, and were as much before training"],
+        ),
         # Untrained models may be as much alike, but that is not what is known of them.
         (
             (0.55, 0.2),
@@ -418,7 +422,7 @@ def test_seeds_that_would_not_be_compared_are_not_asked_for(
     finding = found(judged(factory, edit, seeds=tuple(range(seeds))), f"stability.{MODEL}")
     assert finding.status == "INCONCLUSIVE"
     assert finding.next_overrides == []
-    assert finding.missing == ["nothing: of more than 20 seeds no more are compared"]
+    assert finding.missing == ["what more seeds cannot give: of more than 20 no more are compared"]
 
 
 def test_runs_of_arms_are_counted_and_those_that_failed_are_named(factory: ModuleType) -> None:
@@ -437,3 +441,17 @@ def test_runs_of_arms_are_counted_and_those_that_failed_are_named(factory: Modul
     bad = found(judged(factory, arms("diverged")), "gaps.study")
     assert bad.status == "NO"
     assert bad.sentence == "5 runs of arms diverged; the inventory says why."
+
+
+@pytest.mark.parametrize(("lag", "after"), [(4.0, ""), (-9.2, " (below 0: after the query)")])
+def test_a_mean_of_modes_is_said_to_be_one(factory: ModuleType, lag: float, after: str) -> None:
+    def edit(tables: Tables) -> Tables:
+        ends = {"mean": lag, "lo95": lag - 1, "hi95": lag + 1}
+        return edited(tables, "metrics", of_final("peak_lag_mode"), **ends)
+
+    said = found(judged(factory, edit), f"published_numbers.{MODEL}").sentence
+    number = f"{lag:.3f} [{lag - 1:.3f}, {lag + 1:.3f}]".replace("-", "−")
+    number = number.replace("−10.200", "−10.2")
+    assert (
+        f"commonest lag of these peaks of each seed, on average over seeds: {number}{after};"
+    ) in said

@@ -48,10 +48,15 @@ def read(tmp_path_factory):
             folder, "causal_lm", untrained_seed=None if checkpoint == "pretrained" else 5
         )
 
+    told = []
     captured = capture_texts(
         load, "m", "causal_lm", texts, tokenizer, MetricsSpec(top_k=[2], recent_k=[2]), OPTIONS,
-        untrained=True,
+        untrained=True, progress=lambda *of: told.append(of),
     )  # fmt: skip
+    ends = {doing: (done, of) for doing, done, of in told}
+    phases = ["reading with random weights", "reading", "answering"]
+    assert ends == dict.fromkeys(phases, (len(texts), len(texts)))
+    assert len(told) > len(phases)  # batch by batch
     exact = load_model(folder, "causal_lm", "float64")
     exact.set_attn_implementation("eager")
     eager = {}

@@ -14,9 +14,11 @@ from attnpipe.schema.figure import FigureOptions
 MODEL = "lstm_small_simple"
 
 
-def drawn(factory: ModuleType, name: str, plan: object, tables: dict[str, pl.DataFrame]) -> Figure:
+def drawn(
+    factory: ModuleType, name: str, plan: object, tables: dict[str, pl.DataFrame], **options: str
+) -> Figure:
     needed = {table: tables[table] for table in NEEDS[name]}
-    figure = FIGURES.load(name)(needed, factory.figure_context(plan), FigureOptions())
+    figure = FIGURES.load(name)(needed, factory.figure_context(plan), FigureOptions(**options))
     assert isinstance(figure, Figure)
     return figure
 
@@ -55,7 +57,7 @@ def test_dots_of_the_forest_are_in_the_common_unit(factory: ModuleType) -> None:
 def test_variation_tells_its_factor_and_its_row(factory: ModuleType) -> None:
     plan = factory.Plan(window=20, epochs=6)
     said = written(drawn(factory, "variation", plan, factory.study(plan)))
-    assert "times 1 + 1/4n for n seeds" in said
+    assert "times 1 + 1 / (4n) for n seeds" in said
     assert "last query's; scaled dot: the mean over queries)." in said
 
 
@@ -120,3 +122,45 @@ def test_losses_of_tokens_are_nats_and_of_numbers_shares_of_variance(factory: Mo
         context = factory.figure_context(plan, target_unit=unit)
         figure = FIGURES.load("loss_curves")(tables, context, FigureOptions())
         assert said in written(figure)
+
+
+@pytest.mark.parametrize("name", ["entropy", "summary", "profiles", "profile_overlay",
+                                  "entropy_over_epochs"])  # fmt: skip
+def test_the_legend_has_the_colour_of_the_reference_line(factory: ModuleType, name: str) -> None:
+    plan = factory.Plan(window=20, epochs=6)
+    figure = drawn(factory, name, plan, factory.study(plan), color="#0072B2")
+    ruled = [h for box in figure.legends for h in box.legend_handles
+             if "uniform" in h.get_label()]  # fmt: skip
+    assert [h.get_color() for h in ruled] == ["#0072B2"]
+
+
+def test_no_seed_of_a_row_lies_under_its_mean(factory: ModuleType) -> None:
+    plan = factory.Plan(window=20, epochs=6)
+    figure = drawn(factory, "forest", plan, factory.study(plan))
+    for ax in figure.axes:
+        for line in ax.lines:
+            if len(line.get_ydata()) == len(plan.seeds) and line.get_linestyle() == "None":
+                heights = [float(y) for y in line.get_ydata()]
+                assert min(abs(y - round(y)) for y in heights) >= 0.169
+
+
+def test_the_band_of_the_forest_has_an_outline_where_it_is_thin(factory: ModuleType) -> None:
+    plan = factory.Plan(window=20, epochs=6)
+    (band,) = drawn(factory, "forest", plan, factory.study(plan)).axes[0].patches
+    assert band.get_linewidth() > 0
+    assert band.get_edgecolor() != band.get_facecolor()
+
+
+def test_costs_that_cannot_be_told_are_not_called_unmeasured(factory: ModuleType) -> None:
+    plan = factory.Plan(window=20, epochs=6, tokens=True)
+    tables = factory.study(plan)
+    assert tables["compression"].height
+    unknown = {c: pl.lit(None, pl.Float64) for c in ("value", "lo95", "hi95", "upper")}
+    tables["compression"] = tables["compression"].with_columns(**unknown)
+    said = written(drawn(factory, "compression", plan, tables))
+    assert "no cost can be told" in said
+    assert "was shortened" not in said
+    tables["compression"] = tables["compression"].clear()
+    assert "no input of this study was shortened" in written(
+        drawn(factory, "compression", plan, tables)
+    )

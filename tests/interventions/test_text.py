@@ -168,7 +168,12 @@ def test_mean_rows_of_long_texts_are_not_kept(made) -> None:
     longest = max(batch.ids.shape[1] for batch in batches(made))
     model = load_model(folder, "causal_lm", "float64")
     options = AnswerSpec(variants=[VARIANT], layer_groups=2)
-    limited = intervene_texts(model, "m", texts, tokenizer, options, longest - 1)
+    told = []
+    limited = intervene_texts(
+        model, "m", texts, tokenizer, options, longest - 1, lambda *of: told.append(of)
+    )
+    assert told[-1] == ("scoring answers", len(limited), len(limited))
+    assert [done for _, done, _ in told] == sorted({done for _, done, _ in told})
     for batch in batches(made):
         items = [text.item for text in batch.texts]
         for name in ("uniform", "permuted"):

@@ -46,6 +46,10 @@ FINE = (
     "analysis.text.views=[l3h2,rollout] figure.show.prompt_maps.view=l3h2",
     "analysis.text.views=[l3] figure.show.prompt_maps.view=l3",
     f"{SHOW}.keywords.view=l3h2",
+    *(
+        f"{SHOW}.{of}.view=found_sinks_removed"
+        for of in ("layer_entropy", "segment_mass", "few_shot")
+    ),
     f"{SHOW}.head_atlas.view=cot",
     f"{SHOW}.segment_mass.view=all_keys {SHOW}.layer_entropy.view=sinks_removed",
     "analysis.text.head_metrics=[] figure.show.head_atlas.metrics=[last/entropy,all/induction,"

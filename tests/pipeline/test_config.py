@@ -285,7 +285,7 @@ def test_published_prompts_are_read_by_tinyllama_at_one_commit():
     assert model.source.id == "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
     assert re.fullmatch("[0-9a-f]{40}", model.source.revision)
     quick = load_study(CONFIG, {"study": "prompts"}).spec.models["chat"]
-    assert (quick.label, quick.source.kind) == ("SmolLM2-135M-Instruct", "wheel")
+    assert (quick.label, quick.source.kind) == ("SmolLM2-135M-Instruct (4-bit)", "wheel")
 
 
 def test_quick_still_means_a_real_model():

@@ -411,7 +411,31 @@ def test_captions_assert_no_result() -> None:
     entropy = CAPTIONS["entropy"].text
     for word in ("can be higher", "lower because it is divided by ln T", "last query"):
         assert word in entropy
-    assert "1 + 1/4n" in CAPTIONS["variation"].text
+    assert "1 + 1 / (4n)" in CAPTIONS["variation"].text
+    assert "Where the validation data vary less" in CAPTIONS["loss_curves"].text
+
+
+def test_evidence_stands_below_the_sentence_that_rests_on_it(
+    usual: tuple[Diagnosis, Report],
+) -> None:
+    diagnosis, report = usual
+    lines = report.markdown.replace("\\", "").splitlines()
+    for finding in diagnosis.findings:
+        (place,) = [
+            k for k, of in enumerate(lines)
+            if of.startswith(f"- **{finding.question}**") and finding.sentence in of
+            and all(f" {i}" in " ".join(lines[k + 1 : k + 2]) for i in finding.evidence)
+        ][:1]  # fmt: skip
+        assert "Evidence (" not in lines[place]
+        if finding.evidence:
+            assert lines[place + 1].startswith(f"  - Evidence ({len(finding.evidence)}): ")
+
+
+def test_names_of_arms_are_explained_where_runs_are_listed(
+    usual: tuple[Diagnosis, Report],
+) -> None:
+    for text in (usual[1].html, usual[1].markdown):
+        assert "is an arm: one trained anew without attention" in text
 
 
 def test_fingerprints_of_stages_are_shown(factory: ModuleType) -> None:

@@ -1,6 +1,6 @@
 """Compare the forecasts of all models with each other."""
 
-from attnpipe.aggregation.contrast import contrast
+from attnpipe.aggregation.contrast import contrast, in_order
 from attnpipe.io.parquet import read_table, write_table
 from attnpipe.pipeline.job import job
 from attnpipe.schema.analysis import ContrastSpec
@@ -10,7 +10,8 @@ from attnpipe.tables.study import COMPARISONS
 with job(snakemake) as ctx:
     frames = [read_table(path, EVALUATION) for path in ctx.read.all("evaluations")]
     evaluations = {(m, s): f for (m, s), f in zip(ctx.spec["runs"], frames, strict=True)}
+    baselines = in_order(ctx.spec["baselines"], (model for model, _ in ctx.spec["runs"]))
     options = ContrastSpec.model_validate(ctx.spec["contrast"])
-    table = contrast(evaluations, ctx.spec["baselines"], options)
+    table = contrast(evaluations, baselines, options)
     for path in ctx.write:
         write_table(path, table, COMPARISONS)

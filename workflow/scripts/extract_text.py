@@ -5,6 +5,7 @@ from functools import partial
 from pydantic import TypeAdapter
 
 from attnpipe.core.outcome import Outcome
+from attnpipe.core.progress import CountLine
 from attnpipe.extraction.text.run import PRETRAINED, Captured, capture_texts
 from attnpipe.io.outcome import write_outcome
 from attnpipe.io.parquet import read_table, write_table
@@ -37,6 +38,7 @@ with job(snakemake) as ctx:
         MetricsSpec.model_validate(ctx.spec["metrics"]),
         TextSpec.model_validate(ctx.spec["text"]),
         untrained=spec["untrained"],
+        progress=CountLine(f"extract_text {name}"),
     )  # fmt: skip
     nothing = [table.frame() for table in (TOKENS, ANSWERS, TEXT_METRICS, SEGMENTS)]
     found = ctx.attempt(work, Captured(*nothing))

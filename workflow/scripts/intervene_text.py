@@ -4,6 +4,7 @@ from functools import partial
 
 from pydantic import TypeAdapter
 
+from attnpipe.core.progress import CountLine
 from attnpipe.interventions.text.run import intervene_texts
 from attnpipe.io.parquet import read_table, write_table
 from attnpipe.pipeline.job import job
@@ -28,6 +29,7 @@ with job(snakemake) as ctx:
         tokenizer,
         AnswerSpec.model_validate(ctx.spec["answers"]),
         ctx.spec["dense_limit"],
+        CountLine(f"intervene_text {name}"),
     )
     table = ctx.attempt(work, TEXT_INTERVENTIONS.frame())
     write_table(ctx.write.interventions, table, TEXT_INTERVENTIONS)

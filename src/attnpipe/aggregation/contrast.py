@@ -1,6 +1,6 @@
 """How well each model forecasts, and whether it gains over its baseline."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,14 @@ def contrast(
     frames = [*by_seed, *by_unit, COMPARISONS.frame(rows)]
     table = pl.concat([COMPARISONS.conform(frame) for frame in frames])
     return table.with_columns(pl.selectors.float().fill_nan(None))
+
+
+def in_order(baselines: Mapping[str, str | None], models: Iterable[str]) -> dict[str, str | None]:
+    """Return baselines in the order of the models of all runs, each of them once or more.
+
+    That is the order of the config; the param of a job holds mappings sorted by name.
+    """
+    return {model: baselines[model] for model in dict.fromkeys(models)}
 
 
 def _seed_rows(model: str, losses: ModelLosses, split: SharedSplit) -> pl.DataFrame:

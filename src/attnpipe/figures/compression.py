@@ -26,6 +26,7 @@ NAMES = {
     "top_attention": "most attended (oracle)",
 }
 MARKERS = "osD^vX"
+NO_SKILL = "no cost can be told: it is a share of skill, and there is no skill above 0"
 
 
 @styled
@@ -49,10 +50,15 @@ def draw(
         "budgets at once. Logarithmic beyond 5 δ.",
         xlabel="share of the inputs that is kept beside the last one",
         ylabel="loss added, as a share of skill",
-        notes=[*cut, *gap_notes(tables, context, list(context.attention_models))],
+        notes=[
+            *cut,
+            *(_without_skill(tables, context, rows) if places else []),
+            *gap_notes(tables, context, list(context.attention_models)),
+        ],
     )
     if not places:
-        return empty_sheet(context, words, "no input of this study was shortened")
+        why = "no input of this study was shortened"
+        return empty_sheet(context, words, why if tables["compression"].is_empty() else NO_SKILL)
     palette = context.style.palette
     colors = {name: palette[place % len(palette)] for place, name in enumerate(NAMES)}
     marks = dict(zip(NAMES, MARKERS, strict=True))
@@ -80,6 +86,14 @@ def draw(
             _curve(ax, mine, policy, colors[policy], marks[policy], place - len(present) / 2)
         ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     return figure
+
+
+def _without_skill(
+    tables: Mapping[str, pl.DataFrame], context: FigureContext, drawn: pl.DataFrame
+) -> list[str]:
+    """Name the models whose inputs were shortened and that have no skill to lose."""
+    lost = {*tables["compression"]["model"]} - {*drawn["model"]}
+    return [f"{context.label(m)}: {NO_SKILL}." for m in context.attention_models if m in lost]
 
 
 def _curve(

@@ -15,6 +15,8 @@ from attnpipe.figures.text import shorten
 
 MOST_VECTORS = 60
 """Points of a row that the SVG stores as shapes; more become pixels."""
+NEAR, FAR = 0.17, 0.32
+"""Distance of points from the middle of their row, in rows."""
 MAX_ROWS = 40
 """Rows on one sheet; what does not fit is named in a note."""
 
@@ -86,11 +88,10 @@ def draw_rows(ax: Axes, rows: Sequence[Row], *, labels: bool, room: float, digit
                 _at_right(ax, "?", place)
             continue
         points = np.asarray(row.points, dtype=np.float64)
-        offsets = np.linspace(-0.27, 0.27, points.size) if points.size > 1 else np.zeros(1)
         if points.size:
             ax.plot(
                 points,
-                place + offsets[: points.size],
+                place + _offsets(points.size),
                 linestyle="none",
                 marker=row.look.marker,
                 markersize=2.2,
@@ -119,6 +120,12 @@ def draw_rows(ax: Axes, rows: Sequence[Row], *, labels: bool, room: float, digit
     ax.set_axisbelow(True)
 
 
+def _offsets(count: int) -> np.ndarray:
+    """Return heights of points above and below the interval, none of them under the mean."""
+    half = np.linspace(NEAR, FAR, (count + 1) // 2)
+    return np.concatenate([-half[::-1], half])[:count]
+
+
 def _at_right(ax: Axes, text: str, place: int) -> None:
     ax.annotate(
         text, (1.01, place), xycoords=ax.get_yaxis_transform(), va="center", size=SMALL,
@@ -126,9 +133,9 @@ def _at_right(ax: Axes, text: str, place: int) -> None:
     )  # fmt: skip
 
 
-def reference_line(ax: Axes, x: float) -> None:
+def reference_line(ax: Axes, x: float, color: str | None = None) -> None:
     """Draw the value that stands for "nothing to see"."""
-    ax.axvline(x, color=RULE, lw=0.8, ls=(0, (4, 2)), zorder=1)
+    ax.axvline(x, color=color or RULE, lw=0.8, ls=(0, (4, 2)), zorder=1)
 
 
 def span(rows: Sequence[Row], *also: float, pad: float = 0.06) -> tuple[float, float]:
@@ -175,6 +182,6 @@ def key(
     )  # fmt: skip
 
 
-def rule_key(label: str) -> Line2D:
-    """Return the legend entry of `reference_line`."""
-    return Line2D([], [], color=RULE, lw=0.8, ls=(0, (4, 2)), label=label)
+def rule_key(label: str, color: str | None = None) -> Line2D:
+    """Return the legend entry of `reference_line`, in the colour that was asked for, if any."""
+    return Line2D([], [], color=color or RULE, lw=0.8, ls=(0, (4, 2)), label=label)

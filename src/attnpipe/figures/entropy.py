@@ -59,7 +59,7 @@ def draw(
         key("one seed", size=2.2),
         key(f"mean and {PERCENT} interval over seeds", line=True),
         key("mean before training", marker="D", hollow=True),
-        rule_key("uniform"),
+        rule_key("uniform", options.color),
     ]
     figure = sheet(context, words, [panel_height(len(models))], legend)
     axes = figure.subplots(1, len(metrics), squeeze=False)[0]
@@ -68,12 +68,10 @@ def draw(
     low, high = span([row for rows in columns for row in rows], 1.0)
     for place, (ax, metric, rows) in enumerate(zip(axes, metrics, columns, strict=True)):
         draw_rows(ax, rows, labels=place == 0, room=room)
-        reference_line(ax, 1.0)
+        reference_line(ax, 1.0, options.color)
         ax.set_xlim(low if low > 0.5 else min(low, -0.02), high)
         ax.set_title("\n".join(wrap(TITLES[metric], title_room(context, len(metrics)), TEXT)))
         ax.set_xlabel(AXES[metric])
-        if options.color is not None:
-            ax.lines[-1].set_color(options.color)
     return figure
 
 

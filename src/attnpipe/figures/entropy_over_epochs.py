@@ -51,7 +51,7 @@ def draw(
             ls=(0, (1, 1)),
             label="averaged profile (as published, / ln T)",
         ),
-        rule_key("uniform"),
+        rule_key("uniform", options.color),
     ]
     figure, axes = grid(context, words, [context.label(m) for m in models], legend=legend)
     for ax, model in zip(axes, models, strict=True):

@@ -22,8 +22,11 @@ from attnpipe.figures.dots import (
 from attnpipe.figures.gaps import gap_notes
 from attnpipe.figures.layout import Words, empty_sheet, sheet, sheet_width, shown
 from attnpipe.figures.scores import gain_row, skill_row
-from attnpipe.figures.style import BAND, styled
+from attnpipe.figures.style import BAND, FAINT, styled
 from attnpipe.schema.figure import FigureOptions
+
+EDGE = 1.2
+"""Points of the outline of the band, which shows where the band itself is thinner."""
 
 
 @styled
@@ -42,12 +45,17 @@ def draw(
     )
     if tables["comparisons"].is_empty():
         return empty_sheet(context, words, "no forecasts: the models of this study were not run")
-    color = options.color or BAND
+    color, edge = options.color or BAND, options.color or FAINT
     legend = [
         key("one seed (in the common skill unit)", size=2.2),
         key(f"estimate and {PERCENT} interval (seeds × test units)", line=True),
         rule_key("no difference"),
-        Patch(color=color, lw=0, label=f"±δ = {context.delta:g}: too small to matter"),
+        Patch(
+            facecolor=color,
+            edgecolor=edge,
+            lw=EDGE,
+            label=f"±δ = {context.delta:g}: too small to matter",
+        ),
     ]
     heights = [panel_height(len(compared)) + 0.15, panel_height(len(models))]
     figure = sheet(context, words, heights if compared else heights[1:], legend)
@@ -56,7 +64,9 @@ def draw(
     )[:, 0]
     if compared:
         rows = [gain_row(tables, context, m) for m in compared]
-        axes[0].axvspan(-context.delta, context.delta, color=color, lw=0, zorder=0)
+        axes[0].axvspan(
+            -context.delta, context.delta, facecolor=color, edgecolor=edge, lw=EDGE, zorder=0
+        )
         _panel(axes[0], rows, context, context.delta, -context.delta)
         axes[0].set_title("gain over the model's baseline (right of 0: better with attention)")
         axes[0].set_xlabel("gain in units of the model's skill")

@@ -50,7 +50,7 @@ def draw(
         legend.append(Line2D([], [], color=FAINT, lw=0.6, label="other models"))
     if last.filter(pl.col("model").is_in(named)).height:
         legend.append(last_query_key())
-    figure = sheet(context, words, [2.6], [*legend, rule_key("uniform")])
+    figure = sheet(context, words, [2.6], [*legend, rule_key("uniform", options.color)])
     ax = figure.add_subplot()
     for model in models:
         mean = means.filter(pl.col("model") == model).sort("target")

@@ -44,7 +44,7 @@ def draw(
         Line2D([], [], color=QUIET, lw=1.6, label="mean"),
         *([last_query_key()] if last.height else []),
         Patch(color=QUIET, alpha=0.25, lw=0, label=f"{PERCENT} interval of the mean"),
-        rule_key("uniform"),
+        rule_key("uniform", options.color),
     ]
     figure, axes = grid(context, words, [context.label(m) for m in models], legend=legend)
     means = spread(tables, ["profile"])

@@ -61,7 +61,7 @@ def draw(
     legend = [
         key(f"mean and {PERCENT} interval", line=True),
         key("as published", marker="D", hollow=True),
-        rule_key("nothing to see: uniform, unrelated, no better"),
+        rule_key("nothing to see: uniform, unrelated, no better", options.color),
     ]
     panels = _panels(tables, context, models)
     height = panel_height(len(models))
@@ -70,12 +70,10 @@ def draw(
     for place, (ax, panel) in enumerate(zip(axes, panels, strict=True)):
         rows = [replace(row, points=(), values="") for row in panel.rows]
         draw_rows(ax, rows, labels=place % 3 == 0, room=label_room(context), digits=2)
-        reference_line(ax, panel.nothing)
+        reference_line(ax, panel.nothing, options.color)
         ax.set_xlim(*span(rows, panel.nothing, pad=0.1))
         ax.xaxis.set_major_locator(MaxNLocator(nbins=3))
         ax.set_title(panel.title)
-        if options.color is not None:
-            ax.lines[-1].set_color(options.color)
     return figure
 
 

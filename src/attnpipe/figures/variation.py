@@ -25,8 +25,8 @@ def draw(
     words = Words(
         title="How much do seeds disagree? Variation of the profile over seeds",
         subtitle="Standard deviation (ddof 1) over mean of the final weight at each key position, "
-        "times 1 + 1/4n for n seeds; of the row that the published profile takes (additive: the "
-        "last query's; scaled dot: the mean over queries).",
+        "times 1 + 1 / (4n) for n seeds; of the row that the published profile takes (additive: "
+        "the last query's; scaled dot: the mean over queries).",
         xlabel=key_axis_name(context, window),
         ylabel="coefficient of variation",
         notes=[*cut, *gap_notes(tables, context, models)],

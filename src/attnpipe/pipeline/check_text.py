@@ -90,7 +90,7 @@ def _views(spec: StudySpec) -> Iterator[tuple[str, Sequence[str], str]]:
     yield "head_atlas", labels, ""
     yield "keywords", ["last_layer", "mean"], "; or one head as l3h2"
     for figure in BY_KEYS:
-        yield figure, ["all_keys", "sinks_removed"], ""
+        yield figure, ["all_keys", "sinks_removed", "found_sinks_removed"], ""
 
 
 def _config(folder: Path) -> Mapping[str, Any]:

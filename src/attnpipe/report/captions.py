@@ -118,7 +118,7 @@ CAPTIONS: dict[str, Caption] = {
     ),
     "variation": Caption(
         "Variation over seeds",
-        "Standard deviation over mean, over n seeds and times 1 + 1/4n, of the final weight at "
+        "Standard deviation over mean, over n seeds and times 1 + 1 / (4n), of the final weight at "
         "each key position in the row that the published profile takes.",
         "One bar chart per model: coefficient of variation over key positions.",
         ("similarity.csv",),
@@ -137,7 +137,10 @@ CAPTIONS: dict[str, Caption] = {
     ),
     "loss_curves": Caption(
         "Losses while training",
-        "Training and validation loss in units of the target's variance, one thin line per seed.",
+        "Training and validation loss, both in units of the variance of the training data's "
+        "target, one thin line per seed. Where the validation data vary less, their loss is lower "
+        "from the first epoch on. The training loss is a mean over the epoch, taken while weights "
+        "change.",
         "One line chart per model: training and validation loss over epochs.",
         ("history.csv",),
     ),
@@ -194,8 +197,9 @@ CAPTIONS: dict[str, Caption] = {
     ),
     "prompt_maps": Caption(
         "Maps between tokens",
-        "Weights between the tokens of the representative text. Special tokens and the first one "
-        "are grey and not on the colour scale.",
+        "Weights between the tokens of the representative text, of a longer one its last 20 unless "
+        "the config says otherwise. Special tokens and the first one are grey and not on the "
+        "colour scale.",
         "One heat map per variant of the prompt: attending tokens from top to bottom, attended "
         "ones from left to right.",
         ("maps.csv", "tokens.csv"),

@@ -37,7 +37,9 @@ def _effects(frame: pl.DataFrame, _: Mapping[str, pl.DataFrame]) -> pl.DataFrame
 
 CHOICES: dict[str, Choice] = {
     "inventory": Choice(
-        "Every run and what there is of it.",
+        "Every run and what there is of it. A model with a number behind its name, as "
+        "uniform-324d7ed3, is an arm: one trained anew without attention, or with other weights, "
+        "and named by what it computes; `against` of table effects names it.",
         lambda frame, _: frame,
         ["model", "seed", "outcome", "reason", "parameters", "checkpoints", "final", "rows_valid",
          "rows_excluded", "identical_to"],

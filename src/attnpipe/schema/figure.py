@@ -46,11 +46,11 @@ class FigureOptions(Section):
     """Options of one figure; null takes the style's value, or the figure's own default."""
 
     color: Color | None = None
-    """Colour of references and single-series elements."""
+    """Colour of reference lines, of bands of no effect, and of what is not coloured by model or variant."""
     colormap: Sequential | Diverging | None = None
     """Matplotlib colour map."""
     tokens: Annotated[int, Field(ge=-200, le=200)] | None = None
-    """Tokens that `prompt_maps` shows: the first so many, or the last if negative; null: the first 20."""
+    """Tokens that `prompt_maps` shows: the first so many, or the last if negative, with the special tokens and the first one before them; null: the last 20."""
     view: Annotated[str, Field(min_length=1)] | None = None
     """What is shown of several. `prompt_maps`: one of `analysis.text.views` (null: `last_layer`). `keywords`: `last_layer` (null), `mean`, or one head as `l3h2`. `head_atlas`: a variant (null: the first). `layer_entropy`, `segment_mass`, `few_shot`: `all_keys`, `sinks_removed` or `found_sinks_removed` (null: `all_keys`; `segment_mass`: `sinks_removed`)."""
     log: bool | None = None
@@ -59,7 +59,7 @@ class FigureOptions(Section):
     """Metrics that `head_atlas` shows: of the last token's row where that has them, else of all rows; `all/<metric>` and `last/<metric>` choose. Null: entropy, largest weight, sink mass and the head scores."""
 
     condition: Literal["all_keys", "sinks_removed"] | None = None
-    """With which keys `prompt_maps`, `head_atlas` and `head_similarity` are drawn: `all_keys`, or `sinks_removed` (weights off the declared sinks, renormalised). Null: `all_keys`; `head_similarity`: both side by side, as a shared sink makes heads look alike."""
+    """With which keys `prompt_maps`, `head_atlas` and `head_similarity` are drawn: `all_keys`, or `sinks_removed` (weights off the declared sinks, renormalised). Null: `all_keys`; `head_similarity`: both, and `found_sinks_removed` (also off the sinks that the weights show), side by side, as a shared sink makes heads look alike."""
 
     spans: Annotated[list[str], Field(min_length=1)] | None = None
     """Parts of the prompt that `segment_mass` shows: `system`, `instruction`, `examples_questions`, `examples_answers`, `question`, `answer_cue`; null: all."""
@@ -69,7 +69,9 @@ class FigureOptions(Section):
     @model_validator(mode="after")
     def _some_tokens_are_shown(self) -> "FigureOptions":
         if self.tokens == 0:
-            raise ValueError("tokens is 0, which shows nothing; give a number, or null for 20")
+            raise ValueError(
+                "tokens is 0, which shows nothing; give a number, or null for the last 20"
+            )
         return self
 
 

@@ -294,6 +294,19 @@ def test_a_longer_prompt_is_told_from_a_change(
     assert ("less" if steps[0] < 0 else "more") in found.sentence
 
 
+def test_a_gain_over_uniform_beside_a_loss_of_mass_is_explained_where_both_are_told(
+    factory: ModuleType,
+) -> None:
+    diagnosis = judged(factory, factory.Plan(steps=(-0.24, 0.01), relative=(0.3, 0.01)))
+    why = "relative to uniform attention: there are more tokens to attend to, and that hides a gain"
+    assert f"; +0.300 {why})" in finding(diagnosis, "answer").sentence
+    steps = finding(diagnosis, "steps")
+    assert steps.question == "Does “think step by step” change attention to the question’s tokens?"
+    assert (
+        "gives to the question’s tokens (those that all prompts have and that are a sink in none)"
+    ) in steps.sentence
+
+
 def test_single_layers_are_counted_by_both_corrections(factory: ModuleType) -> None:
     where = {"family": "steps", "span": "shared", "measure": MASS, "layer": 3}
     edit = put("text_contrasts", where, p_bh=0.04, p_by=0.08)
@@ -365,6 +378,7 @@ def test_questions_without_a_value_are_made_up_for(factory: ModuleType) -> None:
     diagnosis = diagnose(edit(factory.study(plan)), factory.diagnosis_context(plan, texts=texts))
     found = finding(diagnosis, "steps")
     assert found.missing[0].startswith("at least 10 questions")
+    assert found.missing[1:] == ["only 8 of 16 questions have a value, so that 20 are to be asked"]
     assert found.next_overrides == ["data.questions=20"]
 
 
@@ -471,18 +485,19 @@ def test_overlapping_intervals_do_not_make_entropies_equal(
 
 PLUS_IN_PLAIN = {"span": "keyword: plus", "variant": "plain"}
 ALIKE, SPLIT = "tokens that read alike are counted once", "where a number is split into digits"
+MEAN = "in a text, on average"
 
 
 @pytest.mark.parametrize(
     ("real", "tokens", "entries", "told"),
     [
-        (3.0, 3.0, 1.0, f"; {ALIKE}, 1 in place of 3."),
-        (1.0, 0.53125, 0.53125, f"; only 0.531 of 1 times a token holds all of it: it is not "
-         f"found where it is split, as {SPLIT}."),
-        (2.0, 1.5, 0.5, f"; only 1.5 of 2 times a token holds all of it: it is not found where "
-         f"it is split, as {SPLIT}; {ALIKE}, 0.5 in place of 1.5."),
+        (3.0, 3.0, 1.0, f"; {ALIKE}: 1 {MEAN}, instead of 3."),
+        (1.0, 0.53125, 0.53125, f"; of 1 place {MEAN}, only 0.531 are held by one token: it "
+         f"is not found where it is split, as {SPLIT}."),
+        (2.0, 1.5, 0.5, f"; of 2 places {MEAN}, only 1.5 are held by one token: it is not found "
+         f"where it is split, as {SPLIT}; {ALIKE}: 0.5 {MEAN}, instead of 1.5."),
         (2.0, 0.0, 0.0, f"; no token holds all of it, as {SPLIT}."),
-        (2.0, 2.5, 1.5, f"; {ALIKE}, 1.5 in place of 2.5."),
+        (2.0, 2.5, 1.5, f"; {ALIKE}: 1.5 {MEAN}, instead of 2.5."),
         (1.0, 3.0, 2.0, "; as a substring it is found 2 times, not 1."),
         (1.0, 1.0, 1.0, "; it counts other tokens."),
     ],
@@ -503,7 +518,16 @@ def test_causal_questions_name_the_interventions_that_are_missing(factory: Modul
     names = {
         p: [m.partition(":")[0] for m in finding(diagnosis, p).missing] for p in ("used", "verdict")
     }
-    assert names == {"used": ["E1", "E2"], "verdict": ["E1", "E2", "E3", "E4"]}
+    assert names == {"used": ["E2"], "verdict": ["E2", "E3", "E4"]}  # no E1 of language models
+    lines = [m for p in names for m in finding(diagnosis, p).missing]
+    assert lines[0] == (
+        "E2: what answers lose with equal weights (uniform in analysis.text.answers.interventions)"
+    )
+    assert all(line[-1] not in ".?!" for line in lines)  # the report ends them
+    sentences = judged(factory, factory.Plan(kind="sentences"))
+    assert finding(sentences, "used").missing == [
+        "E2: what answers lose with equal weights, asked in prompts"
+    ]
 
 
 def test_sentences_are_not_asked_about_prompts(factory: ModuleType) -> None:

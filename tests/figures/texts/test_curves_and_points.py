@@ -47,7 +47,7 @@ def test_layer_entropy_shows_rows_left_and_the_published_number_right(
     assert left.get_ylabel() == "entropy / ln n"
     assert right.get_ylabel() == "entropy (nats)"
     dashes = [line.get_linestyle() for line in right.get_lines()]
-    assert set(dashes) == {"--"}
+    assert set(dashes) == {"-"}  # a dashed one in grey would look like uniform attention
 
 
 def test_layer_entropy_without_sinks_is_a_view(text_factory: ModuleType, draw: Draw) -> None:
@@ -145,3 +145,19 @@ def test_answers_have_their_interval_and_count(text_factory: ModuleType, draw: D
     assert [f"{counts[0]}, 8 no answer", *counts[1:]] == [t for t in said if " of " in t]
     shaded = ax.patches[0].get_extents().transformed(ax.transData.inverted())
     assert (shaded.x0, shaded.x1) == pytest.approx((0.2, 0.8))
+
+
+def test_unknown_shares_have_their_reason(text_factory: ModuleType, draw: Draw) -> None:
+    tables = text_factory.study()
+    shares = tables["text_effects"].with_columns(
+        pl.lit(None, pl.Float64).alias(c) for c in ("mean", "lo95", "hi95")
+    )
+    nats = shares.with_columns(metric=pl.lit("nats"), mean=pl.lit(0.1))
+    told = nats.head(1).with_columns(
+        pl.lit(None, pl.String).alias("code"), pl.lit(None, pl.String).alias("layers"),
+        mean=pl.lit(-0.045),
+    )  # fmt: skip
+    tables["text_effects"] = pl.concat([shares, nats, told])
+    said = [t.get_text() for t in draw("answer_effects", tables=tables).texts]
+    why = "Unknown where the question is not shown to tell anything (mean −0.045 nats): no share."
+    assert why in said

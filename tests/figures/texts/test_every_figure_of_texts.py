@@ -33,7 +33,7 @@ CASES = {
     "encoder": {"encoder": True, "layers": 6, "heads": 12},
 }
 SAID = {
-    ("prompt_maps", "normal"): ["4 shots (first 20 of 77 tokens)", "plain (8 tokens)"],
+    ("prompt_maps", "normal"): ["4 shots (sink and last 20 of 77 tokens)", "plain (8 tokens)"],
     ("prompt_maps", "encoder"): ["sentences (9 tokens)", "[SEP]"],
     ("head_atlas", "encoder"): ["next token (all tokens)", "Texts: sentences"],
     ("head_atlas", "normal"): ["Most focused: l"],
@@ -44,6 +44,7 @@ SAID = {
     ("few_shot", "no examples"): ["no attention to examples"],
     ("keywords", "encoder"): ["no keywords in the texts"],
     ("keywords", "normal"): ["first operand", "Keywords that a prompt does not have"],
+    ("answer_effects", "normal"): ["Unknown where too few texts of one length were read"],
     ("prompt_sensitivity", "encoder"): ["no distances between variants"],
     ("prompt_sensitivity", "one variant"): ["no distances between variants"],
     ("prompt_sensitivity", "normal"): ["Largest distances without found sinks, too: layers"],

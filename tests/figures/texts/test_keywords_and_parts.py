@@ -52,6 +52,37 @@ def test_keywords_come_by_descending_mass_of_the_last_layer(
     assert set(published["mean"]) <= set(means)
 
 
+def test_a_keyword_on_a_sink_is_named_and_not_on_the_scale(
+    text_factory: ModuleType, draw: Draw
+) -> None:
+    plan = text_factory.Plan(variants=("structured",))
+    tables = text_factory.study(plan)
+    word = (pl.col("span") == "keyword: Question") & (pl.col("measure") == "mass")
+    for condition, mass in ((None, 0.4), ("sinks_removed", 0.0)):
+        at = word & pl.col("condition").eq_missing(pl.lit(condition, pl.String))
+        assert tables["segment_summary"].filter(at).height
+        tables["segment_summary"] = tables["segment_summary"].with_columns(
+            pl.when(at).then(mass).otherwise(pl.col("mean")).alias("mean")
+        )
+    ax = panel(draw("keywords", plan, tables), "structured")
+    assert row_labels(ax)[0] == "Question"
+    assert "on a declared sink, off the scale: 0.400" in [t.get_text() for t in ax.texts]
+    assert ax.get_xlim()[1] < 0.4
+    assert not any(len(x := line.get_xdata()) == 1 and x[0] == 0.4 for line in ax.get_lines())
+
+
+def test_a_prompt_without_any_keyword_has_no_axis(text_factory: ModuleType, draw: Draw) -> None:
+    plan = text_factory.Plan(variants=("plain",))
+    tables = text_factory.study(plan)
+    tables["segment_summary"] = tables["segment_summary"].with_columns(
+        n_matches=pl.when(pl.col("span").str.starts_with("keyword: ")).then(0.0)
+        .otherwise(pl.col("n_matches"))
+    )  # fmt: skip
+    ax = panel(draw("keywords", plan, tables), "plain")
+    assert "none of the keywords" in [t.get_text() for t in ax.texts]
+    assert ax.get_xticks().tolist() == []
+
+
 def test_keywords_of_a_head_or_of_all_layers_are_views(
     text_factory: ModuleType, draw: Draw
 ) -> None:

@@ -52,7 +52,7 @@ def test_a_map_shows_weights_off_sinks_on_one_scale(
     assert np.isnan(shown[np.triu_indices(len(wanted), 1)]).all()
     assert np.ma.filled(parked.get_array(), 9.0)[:, 0] == pytest.approx(wanted[:, 0])
     most = max(
-        weights(tables, v, view)[:20, 1:20].max() for v in text_factory.PROMPTS
+        weights(tables, v, view)[-20:, 1:][:, -20:].max() for v in text_factory.PROMPTS
     )  # as far as tokens are shown
     assert image.norm.vmax == pytest.approx(most)
     assert image.norm.vmin == 0.0
@@ -82,11 +82,34 @@ def test_special_tokens_of_an_encoder_are_off_the_scale(
 
 def test_the_last_tokens_are_those_of_the_end(text_factory: ModuleType, draw: Draw) -> None:
     plan = text_factory.Plan(variants=("4_shot",), questions=1)
-    ax = panel(draw("prompt_maps", plan, tokens=-5), "4 shots (last 5 of 77 tokens)")
-    assert [t.get_text() for t in ax.get_xticklabels()] == ["27", "?", "⏎", "Answer", ":"]
-    wanted = weights(text_factory.study(plan), "4_shot", "last_layer")[-5:, -5:]
-    shown = np.ma.filled(ax.images[1].get_array().astype(float), 0.0)
-    assert shown == pytest.approx(wanted)  # no sink among them
+    ax = panel(draw("prompt_maps", plan, tokens=-5), "4 shots (sink and last 5 of 77 tokens)")
+    labels = [t.get_text() for t in ax.get_xticklabels()]
+    assert labels[1:] == ["27", "?", "⏎", "Answer", ":"]
+    wanted = weights(text_factory.study(plan), "4_shot", "last_layer")
+    parked, shown = (np.ma.filled(i.get_array().astype(float), 0.0) for i in ax.images)
+    assert shown[1:, 1:] == pytest.approx(wanted[-5:, -5:])
+    assert parked[1:, 0] == pytest.approx(wanted[-5:, 0])  # where the weight is parked
+    assert ax.get_xticklabels()[0].get_fontstyle() == "italic"
+
+
+def test_prompts_with_the_same_beginning_are_shown_from_their_end(
+    text_factory: ModuleType, draw: Draw
+) -> None:
+    plan = text_factory.Plan(variants=("2_shot", "4_shot"), questions=1)
+    said = [ax.get_title("left") for ax in draw("prompt_maps", plan).axes if ax.get_title("left")]
+    assert ["sink and last 20 of" in title for title in said] == [True, True]
+
+
+def test_next_to_nothing_beside_a_sink_does_not_look_like_something(
+    text_factory: ModuleType, draw: Draw
+) -> None:
+    plan = text_factory.Plan(variants=("plain",), questions=1)
+    tables = text_factory.study(plan)
+    tables["maps"] = tables["maps"].with_columns(
+        value=pl.when(pl.col("key") == 0).then(0.999).otherwise(pl.col("value") * 1e-4)
+    )
+    norm = panel(draw("prompt_maps", plan, tables), "plain").images[1].norm
+    assert (norm.vmin, norm.vmax) == (0.0, 0.01)
 
 
 def test_long_maps_have_a_row_of_their_own_and_short_ones_share(

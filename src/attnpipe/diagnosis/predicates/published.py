@@ -157,10 +157,15 @@ def _peak(profile: list[Evidence], resolved: list[Evidence], lag: list[Evidence]
     """Say where the profile peaks, and whether its rows have a peak at all."""
     said = f"Share of rows where a peak stands out: {span(resolved)}"
     if all(e.estimate is not None for e in lag):
-        said += f"; the commonest lag of these peaks, averaged over seeds: {span(lag)}"
+        after = any(e.estimate is not None and e.estimate < 0 for e in lag)
+        said += (
+            f"; commonest lag of these peaks of each seed, on average over seeds: {span(lag)}"
+            f"{' (below 0: after the query)' if after else ''}"
+        )
     if all(e.estimate is not None for e in profile):
         said += (
-            f"; key of the profile's largest weight, from 0, averaged over seeds: {span(profile)}"
+            "; key of the profile's largest weight, from 0, of each seed, on average over seeds: "
+            f"{span(profile)}"
         )
     return f"{said}. "
 

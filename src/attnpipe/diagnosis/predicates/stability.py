@@ -12,6 +12,7 @@ SAME = 0.5
 
 NO_NULL = "there is nothing untrained to hold it against."
 WIDE = "more seeds: how much alike they were before training is not known well enough"
+IN_VAIN = "what more seeds cannot give: "
 NO_POSITION = "what position alone gives is not known."
 
 
@@ -135,7 +136,7 @@ def _to_tell(
     """Say what tells trained from untrained models; more seeds do not where they are as alike."""
     now, then = _closest(trained, before)
     if _no_less(then, now):
-        return ["nothing: seeds were as much alike before training"], []
+        return [f"{IN_VAIN}they were as much alike before training"], []
     top = _top(then)
     if now.estimate is not None and now.estimate <= top:
         return [WIDE], []
@@ -148,7 +149,7 @@ def _counted(
     """Return words and override for the seeds that would do, if so many are ever compared."""
     needed = number_of_seeds(now, top)
     if (now.n_seeds or 0) >= COMPARED_SEEDS or (needed is not None and needed > COMPARED_SEEDS):
-        return [f"nothing: of more than {COMPARED_SEEDS} seeds no more are compared"], []
+        return [f"{IN_VAIN}of more than {COMPARED_SEEDS} no more are compared"], []
     return words, settling_seeds(case, now, top)
 
 
@@ -160,7 +161,7 @@ def _to_settle(
     top = max(SAME, _top(then))
     if now.estimate is not None and SAME < now.estimate <= top:
         if _no_less(then, now):
-            return ["nothing: seeds are alike, and were as much before training"], []
+            return [f"{IN_VAIN}they are alike, and were as much before training"], []
         return [WIDE], []
     return _counted(case, now, top, seeds_needed(now, top))
 

@@ -45,6 +45,11 @@ class Needed:
         asked, most = case.texts.questions, case.texts.available
         if self.units is not None and self.known and most is not None:
             wanted = ceil(self.units * asked / self.known)  # as many of those added have none
+            if wanted != self.units:
+                words.append(
+                    f"only {self.known} of {asked} questions have a value, so that {wanted} are to "
+                    "be asked"
+                )
             if wanted <= most:
                 overrides = [f"data.questions={wanted}"]
             else:

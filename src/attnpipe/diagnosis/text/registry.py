@@ -19,7 +19,7 @@ PREDICATES: dict[str, Predicate] = {
     "runs": Predicate("Did every run end well?", "model", runs),
     "capture": Predicate("Are the captured attention weights valid?", "attention", capture),
     "steps": Predicate(
-        "Does “think step by step” change attention to the intermediate tokens?",
+        "Does “think step by step” change attention to the question’s tokens?",
         "attention",
         steps,
     ),

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int64
 from tokenizers import Tokenizer
 
+from attnpipe.core.progress import Progress, silent
 from attnpipe.extraction.text.batches import batches, ids_of
 from attnpipe.tables.text import ANSWERS
 from attnpipe.tasks.answers import answer_batches, answer_losses
@@ -26,6 +27,7 @@ def answers(
     texts: Sequence[ModelText],
     tokenizer: Tokenizer,
     dense_limit: int,
+    progress: Progress = silent,
 ) -> pl.DataFrame:
     """Return table `ANSWERS`; likelihoods and answers are null for encoders.
 
@@ -41,6 +43,8 @@ def answers(
         Decodes what was generated: greedily, where a question is asked.
     dense_limit
         Most tokens of a text whose weights are looked at one by one.
+    progress
+        Is told how many texts were answered.
     """
     rows: list[dict[str, object]] = []
     for group in batches(texts):
@@ -66,6 +70,7 @@ def answers(
                 }
                 | facts
             )
+        progress("answering", len(rows), len(texts))
     return ANSWERS.frame(sorted(rows, key=lambda row: int(str(row["item"]))))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tokenizers import Tokenizer
 from attnpipe.attention.adapter.context import adapted
 from attnpipe.attention.hooks import Observer, observing, on_samples
 from attnpipe.attention.kernel.fused_tokens import FusedTokenBattery
+from attnpipe.core.progress import Progress, silent
 from attnpipe.extraction.text.answers import answers
 from attnpipe.extraction.text.batches import batches, ids_of
 from attnpipe.extraction.text.masks import check_visible
@@ -69,6 +71,7 @@ def capture_texts(
     options: TextSpec,
     *,
     untrained: bool = False,
+    progress: Progress = silent,
 ) -> Captured:
     """Return a model's attention on all texts and what it answers.
 
@@ -92,6 +95,8 @@ def capture_texts(
         What is measured, and what counts as a sink.
     untrained
         Whether the same architecture with random weights reads the texts, too.
+    progress
+        Is told how many texts were read, and how many answered.
 
     Raises
     ------
@@ -116,7 +121,8 @@ def capture_texts(
         check_visible(model, texts)
         folds = FusedTokenBattery(metrics, known)
         store = WeightStore(lengths, whole)
-        _read(model, task, texts, folds, store)
+        doing = "reading" if checkpoint == PRETRAINED else "reading with random weights"
+        _read(model, task, texts, partial(progress, doing), folds, store)
         for layer, battery in sorted(folds.folds.items()):
             table.add(checkpoint, layer, battery)
             last = {item: store.last_of(item, layer) for item in lengths}
@@ -126,7 +132,7 @@ def capture_texts(
         arrays |= {f"{checkpoint}/full/{i}": store.full(i) for i in whole}
     speaker = model if task == "causal_lm" else None
     with deterministic():
-        said = answers(speaker, name, texts, tokenizer, options.dense_limit)
+        said = answers(speaker, name, texts, tokenizer, options.dense_limit, progress)
     return Captured(
         tokens=token_table(name, list(texts), tokenizer),
         answers=said,
@@ -138,7 +144,13 @@ def capture_texts(
     )
 
 
-def _read(model: Any, task: Task, texts: Sequence[ModelText], *observers: Observer) -> None:
+def _read(
+    model: Any,
+    task: Task,
+    texts: Sequence[ModelText],
+    progress: Callable[[int, int], None],
+    *observers: Observer,
+) -> None:
     """Let the model read all texts under the observers; what it says of them is not wanted."""
     one = {"logits_to_keep": 1} if task == "causal_lm" else {}
     with ExitStack() as stack:
@@ -146,6 +158,9 @@ def _read(model: Any, task: Task, texts: Sequence[ModelText], *observers: Observ
         stack.enter_context(torch.inference_mode())
         stack.enter_context(adapted(model))
         stack.enter_context(observing(*observers))
+        done = 0
         for group in batches(texts):
             with on_samples(torch.tensor([text.item for text in group])):
                 model(input_ids=ids_of(group), use_cache=False, **one)
+            done += len(group)
+            progress(done, len(texts))

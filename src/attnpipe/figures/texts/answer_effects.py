@@ -13,7 +13,13 @@ from attnpipe.figures.layout import Words, sheet, sheet_width
 from attnpipe.figures.scores import estimate_text
 from attnpipe.figures.style import BAND, TEXT, look, styled
 from attnpipe.figures.text import shorten
-from attnpipe.figures.texts.selection import absence_notes, cut_note, nothing, split_models
+from attnpipe.figures.texts.selection import (
+    absence_notes,
+    cut_note,
+    model_note,
+    nothing,
+    split_models,
+)
 from attnpipe.schema.figure import FigureOptions
 
 SAYS = {"E2": "E2 equal weights", "E3": "E3 position mean", "E4": "E4 other questions"}
@@ -38,6 +44,7 @@ def draw(
         xlabel="loss, as a share of what the question tells",
         notes=[
             *cut_note(len(models), frame["model"].n_unique()),
+            *(note for m in models for note in _why_unknown(tables["text_effects"], context, m)),
             *absence_notes(tables, context, absent, NOTHING),
         ],
     )
@@ -62,6 +69,29 @@ def draw(
         ax.set_xlim(*limits)
         ax.set_title(shorten(context.label(model), 0.6 * sheet_width(context), TEXT))
     return figure
+
+
+def _why_unknown(effects: pl.DataFrame, context: FigureContext, model: str) -> list[str]:
+    """Say why rows are unknown: the question tells nothing, or losses were not measured."""
+    own = effects.filter(pl.col("model") == model)
+    over_all = own.filter(pl.col("variant").is_null())
+    chosen = over_all if over_all.height else own
+    replaced = chosen.filter(pl.col("code").is_not_null())
+    unknown = replaced.filter((pl.col("metric") == "skill_units") & pl.col("mean").is_null())
+    nats = replaced.filter(pl.col("metric") == "nats")
+    at = ["variant", "code", "layers"]
+    measured = unknown.join(nats.drop_nulls("mean"), on=at, how="semi", nulls_equal=True)
+    notes = []
+    if measured.height:
+        told = chosen.filter(pl.col("code").is_null() & pl.col("mean").is_not_null())["mean"]
+        size = f" (mean {told[0]:.3g} nats)".replace("-", "−") if len(told) == 1 else ""
+        notes.append(f"unknown where the question is not shown to tell anything{size}: no share.")
+    if measured.height < unknown.height:
+        notes.append(
+            "unknown where too few texts of one length were read together, or, of position means, "
+            "texts have more tokens than analysis.text.dense_limit."
+        )
+    return [model_note(context, model, note) for note in notes]
 
 
 def _rows(effects: pl.DataFrame, context: FigureContext, model: str) -> list[Row]:

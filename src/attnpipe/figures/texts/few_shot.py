@@ -67,7 +67,7 @@ def draw(
     examples = _example_looks(frame, context, options)
     lines = -(-len(names) // COLUMNS)
     heights = [TALL[0], *([TALL[1]] * lines)] * len(models)
-    figure = sheet(context, words, heights, _legend(looks, names, examples))
+    figure = sheet(context, words, heights, _legend(looks, names, examples, options.color))
     spec = figure.add_gridspec(len(heights), 6, height_ratios=heights)
     for place, model in enumerate(models):
         mine = frame.filter(pl.col("model") == model)
@@ -173,11 +173,13 @@ def _example_looks(
     }
 
 
-def _legend(looks: Looks, names: Sequence[str], examples: Mapping[int, Look]) -> list[Artist]:
+def _legend(
+    looks: Looks, names: Sequence[str], examples: Mapping[int, Look], uniform: str | None
+) -> list[Artist]:
     entries: list[Artist] = [looks.key(variant, line=False) for variant in names]
     for example, own in examples.items():
         entries.append(
             Line2D([], [], color=own.color, marker=own.marker, markersize=3,
                    label=f"example {example}")
         )  # fmt: skip
-    return [*entries, rule_key("uniform")]
+    return [*entries, rule_key("uniform", uniform)]

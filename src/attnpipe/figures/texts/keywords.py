@@ -28,6 +28,7 @@ from attnpipe.figures.texts.variants import Looks, prompts_in, variant_name
 from attnpipe.schema.figure import FigureOptions
 
 KEYWORD = "keyword: "
+ON_SINK = "on a declared sink, off the scale: {:.3f}"
 OPERANDS = {"{first}": "first operand", "{second}": "second operand"}
 MOST, ROWS = 12, 14
 """Prompts on one sheet, keywords of each."""
@@ -43,22 +44,27 @@ def draw(
 ) -> Figure:
     """Return one panel per prompt, one row per keyword in it."""
     frame = _keywords(segments(tables, ["mass"]))
+    off = _keywords(segments(tables, ["mass"], "sinks_removed"))
     published = _keywords(segments(tables, ["as_published"]))
     models, missing = split_models(context, frame, MAX_PANELS)
     title = "How much does the last token attend to keywords?"
     if not models:
         return nothing(tables, context, title, VALUES)
     view = chosen("keywords", options.view, _views(frame), "last_layer")
-    frame = _of_view(frame, view)
+    frame, off = _of_view(frame, view), _of_view(off, view)
     prompts = prompts_in(tables, frame, models)
     shown = prompts[:MOST]
     looks = Looks(tables, context, [v for _, v in shown])
-    panels = [_rows(of_prompt(frame, *p), of_prompt(published, *p), looks[p[1]]) for p in shown]
+    panels = [
+        _rows(of_prompt(frame, *p), of_prompt(published, *p), of_prompt(off, *p), looks[p[1]])
+        for p in shown
+    ]
     words = Words(
         title=title,
         subtitle=f"Mass of the last token's row on all occurrences, {_name(view)}, mean over "
         f"questions with {PERCENT} interval. Hollow: by the published rule (substring of a "
-        "token, last layer, mean over heads, equal tokens counted once). Scales differ.",
+        "token, last layer, mean over heads, equal tokens counted once). Words on a special "
+        "token or the first one, where attention is parked, are not on the scale. Scales differ.",
         xlabel="mass",
         notes=[
             *cut_note(len(shown), len(prompts), "prompts"),
@@ -82,8 +88,11 @@ def draw(
             ax, [replace(r, reference=None) for r in rows], labels=True, room=min(1.2, 0.35 * wide)
         )
         _mark_published(ax, rows)
-        ax.set_xlim(*span(rows, 0.0))
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
+        if any(row.mean is not None for row in rows):
+            ax.set_xlim(*span(rows, 0.0))
+            ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
+        else:
+            ax.set_xticks([])
         ax.set_title(panel_title(context, prompt[0], variant_name(prompt[1]), 0.5 * wide))
     return figure
 
@@ -125,15 +134,21 @@ def _of_view(frame: pl.DataFrame, view: str) -> pl.DataFrame:
     return means.filter(pl.col("layer") == last)
 
 
-def _rows(frame: pl.DataFrame, published: pl.DataFrame, look: Look) -> list[Row]:
-    """Return a prompt's keywords by descending mass; those that it has not come last."""
+def _rows(frame: pl.DataFrame, published: pl.DataFrame, off: pl.DataFrame, look: Look) -> list[Row]:
+    """Return a prompt's keywords by descending mass; those on a sink are named, not drawn.
+
+    Without the sinks others get a larger share of what is left: a word that gets less is on one.
+    """
     twins = dict(published.select("span", "mean").iter_rows())
+    without = dict(off.select("span", "mean").iter_rows())
     found = frame.filter(pl.col("n_matches") > 0).sort(
         "mean", "span", descending=[True, False], nulls_last=True
     )
     rows = [
-        Row(_label(r["span"]), look, mean=r["mean"], lo=r["lo95"], hi=r["hi95"],
-            reference=twins.get(r["span"]))
+        Row(_label(r["span"]), look, missing=ON_SINK.format(r["mean"]))
+        if without.get(r["span"], r["mean"]) < r["mean"]
+        else Row(_label(r["span"]), look, mean=r["mean"], lo=r["lo95"], hi=r["hi95"],
+                 reference=twins.get(r["span"]))
         for r in found.head(ROWS).iter_rows(named=True)
     ]  # fmt: skip
     return rows or [Row("", look, missing="none of the keywords")]

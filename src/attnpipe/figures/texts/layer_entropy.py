@@ -67,7 +67,7 @@ def draw(
         label = f"random weights, {legend[0].get_label()}"
         legend.append(Line2D([], [], color=QUIET, ls=":", lw=1.1, label=label))
     if ours.height:
-        legend.append(rule_key("uniform"))
+        legend.append(rule_key("uniform", options.color))
     figure = sheet(context, words, [2.7 if len(models) == 1 else 1.7] * len(models), legend)
     axes = figure.subplots(len(models), 2, squeeze=False, sharex="row")
     for (left, right), model in zip(axes, models, strict=True):
@@ -86,12 +86,15 @@ def draw(
 def _curves(
     ax: Axes, tables: Tables, frame: pl.DataFrame, looks: Looks, uniform: str | None = None
 ) -> None:
-    """Draw one curve per variant: solid where `uniform` attention has a line, else dashed."""
+    """Draw one curve per variant, thin where `uniform` attention has no line.
+
+    No curve is dashed: one in grey would look like that line.
+    """
     for variant in variants_in(tables, frame):
         own = looks[variant]
         curve = frame.filter(pl.col("variant") == variant)
         if uniform is None:
-            draw_curve(ax, curve, Look(own.color, own.marker, "--"), width=0.8)
+            draw_curve(ax, curve, own, width=0.8)
         else:
             draw_curve(ax, curve, own)
     if uniform is not None and frame.height:

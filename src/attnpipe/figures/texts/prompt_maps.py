@@ -35,8 +35,8 @@ from attnpipe.figures.texts.tokens import shown_texts, token_line
 from attnpipe.figures.texts.variants import prompts_in, variant_name
 from attnpipe.schema.figure import FigureOptions
 
-TOKENS = 20
-"""Tokens by default."""
+TOKENS = -20
+"""Tokens by default: the last ones, as the first ones of prompts with examples are the same."""
 CELL, MOST = 0.32, 4.8
 """Most inches of a cell, and of a map."""
 LEAST_SIDE = 1.2

@@ -75,7 +75,7 @@ def draw(
     looks, limits = _looks(context), _limits(relative)
     columns = min(COLUMNS, len(shown))
     heights = [*TALL] * -(-len(shown) // columns)
-    legend = _legend(looks, set(raw["span"]), stacks)
+    legend = _legend(looks, set(raw["span"]), stacks, options.color)
     figure = sheet(context, words, heights, legend)
     spec = figure.add_gridspec(len(heights), columns, height_ratios=heights)
     room = sheet_width(context) / columns - 0.35
@@ -114,11 +114,13 @@ def _looks(context: FigureContext) -> dict[str, Look]:
     return {p: Look(palette[k % len(palette)], MARKERS[k], "-") for k, p in enumerate(PARTS)}
 
 
-def _legend(looks: Mapping[str, Look], used: set[str], stacks: Sequence[Stack]) -> list[Artist]:
+def _legend(
+    looks: Mapping[str, Look], used: set[str], stacks: Sequence[Stack], uniform: str | None
+) -> list[Artist]:
     entries = [Patch(color=looks[p].color, lw=0, label=PARTS[p]) for p in PARTS if p in used]
     if any(stack.sink is not None for stack in stacks):
         entries.insert(0, Patch(color=SINK, lw=0, label="sinks"))
-    return [*entries, Patch(color=GRID, lw=0, label="rest"), rule_key("uniform")]
+    return [*entries, Patch(color=GRID, lw=0, label="rest"), rule_key("uniform", uniform)]
 
 
 def _stacked(ax: Axes, stack: Stack, looks: Mapping[str, Look]) -> None:

@@ -21,6 +21,8 @@ LABEL, LEAST = 0.62, 4.2
 """Most inches of a token's label; smallest size of its letters in points."""
 DECADES = 1e-4
 """Smallest colour on a logarithmic scale, over the largest."""
+LEAST_TOP = 0.01
+"""Least end of the colour scale: nothing beside the sinks shall not look like something."""
 SINK_MAP = LinearSegmentedColormap.from_list("sinks", SINKS)
 
 
@@ -35,7 +37,9 @@ class TokenMap:
     labels, sinks
         Of each token; sinks are special tokens and the text's first one.
     first
-        Position of the first token shown.
+        Position of the first token shown, but for sinks that stand before it.
+    parked
+        How many sinks are shown that stand before it.
     of
         Tokens of the whole text.
     """
@@ -44,6 +48,7 @@ class TokenMap:
     labels: tuple[str, ...]
     sinks: tuple[bool, ...]
     first: int
+    parked: int
     of: int
 
     @property
@@ -54,14 +59,17 @@ class TokenMap:
     @property
     def extent(self) -> str:
         """Say which tokens are shown."""
-        count = len(self.labels)
-        if count == self.of:
-            return f"{count} token{'s' if count > 1 else ''}"
-        return f"{'first' if self.first == 0 else 'last'} {count} of {self.of} tokens"
+        count = len(self.labels) - self.parked
+        if len(self.labels) == self.of:
+            return f"{self.of} token{'s' if self.of > 1 else ''}"
+        sinks = f"{'sink' if self.parked == 1 else f'{self.parked} sinks'} and " * (self.parked > 0)
+        return f"{sinks}{'first' if self.first == 0 else 'last'} {count} of {self.of} tokens"
 
 
 def token_map(cells: pl.DataFrame, tokens: TokenLine | None, wanted: int) -> TokenMap:
     """Return the first tokens of a map, or the last ones if `wanted` is negative.
+
+    Sinks before the last ones are kept: what stands beside them is little without them.
 
     Parameters
     ----------
@@ -79,15 +87,19 @@ def token_map(cells: pl.DataFrame, tokens: TokenLine | None, wanted: int) -> Tok
     if tokens is not None and len(tokens.labels) == size:
         labels, sinks = tokens.labels, tokens.sinks
     start = 0 if wanted > 0 else max(0, size + wanted)
-    part = slice(start, min(wanted, size) if wanted > 0 else size)
-    return TokenMap(weights[part, part], labels[part], sinks[part], start, size)
+    parked = [k for k in range(start) if sinks[k]]
+    kept = [*parked, *range(start, min(wanted, size) if wanted > 0 else size)]
+    return TokenMap(
+        weights[np.ix_(kept, kept)], tuple(labels[k] for k in kept),
+        tuple(sinks[k] for k in kept), start, len(parked), size,
+    )  # fmt: skip
 
 
 def common_scale(maps: Sequence[TokenMap], *, log: bool) -> Normalize:
     """Return one colour scale for all maps, from the keys that are no sinks."""
     plain = np.concatenate([m.weights[:, ~np.array(m.sinks, bool)].ravel() for m in maps])
     plain = plain[np.isfinite(plain)]
-    most = float(plain.max()) if plain.size else 1.0
+    most = max(LEAST_TOP, float(plain.max())) if plain.size else 1.0
     if not log:
         return Normalize(0.0, most)
     least = float(plain.min()) if plain.size else 0.0

@@ -13,6 +13,7 @@ from attnpipe.attention.adapter.context import adapted
 from attnpipe.attention.hooks import Override, observing, overriding
 from attnpipe.attention.interventions import in_layers, permuted, position_mean, uniform
 from attnpipe.attention.means import MeanWeights
+from attnpipe.core.progress import Progress, silent
 from attnpipe.models.determinism import deterministic
 from attnpipe.schema.analysis import AnswerSpec
 from attnpipe.tables.text import TEXT_INTERVENTIONS
@@ -43,6 +44,7 @@ def intervene_texts(
     tokenizer: Tokenizer,
     options: AnswerSpec,
     dense_limit: int,
+    progress: Progress = silent,
 ) -> pl.DataFrame:
     """Replace a pretrained model's attention and score the right answers.
 
@@ -65,6 +67,8 @@ def intervene_texts(
         What is done, in which variants.
     dense_limit
         Most tokens of texts whose mean rows are kept: a number per layer, head, query and key.
+    progress
+        Is told how many losses are known.
 
     Returns
     -------
@@ -82,6 +86,8 @@ def intervene_texts(
     batches = list(answer_batches(texts, tokenizer, variants=options.variants))
     _check(model, batches)
     rows: list[dict[str, object]] = []
+    ways = 2 + len(options.interventions) * (1 + len(groups))
+    wanted = ways * sum(len(batch.texts) for batch in batches)
     with deterministic(), adapted(model):
         for batch in batches:
             for intervention, layers, losses in _losses(model, batch, options, groups, dense_limit):
@@ -93,6 +99,7 @@ def intervene_texts(
                     }
                     for text, loss in zip(batch.texts, losses, strict=True)
                 ]  # fmt: skip
+                progress("scoring answers", len(rows), wanted)
     table = TEXT_INTERVENTIONS.frame(rows).with_columns(pl.col("loss").fill_nan(None))
     return table.sort("item", maintain_order=True)
 

@@ -8,7 +8,8 @@ from attnpipe.diagnosis.schema import Evidence, Finding, Status
 from attnpipe.diagnosis.text.names import key
 from attnpipe.diagnosis.text.needed import Needed, together, units_needed
 from attnpipe.diagnosis.text.words import extent, sample, signed
-from attnpipe.diagnosis.verdicts.gates import INTERVENTIONS, evidence_of, gate_of, gate_rows
+from attnpipe.diagnosis.verdicts.advice import NAMES
+from attnpipe.diagnosis.verdicts.gates import evidence_of, gate_of, gate_rows
 from attnpipe.diagnosis.words import estimate
 
 ABOUT = ("steps", "examples", "sensitive_layers")
@@ -18,6 +19,10 @@ SAYS = {
     "E3": "the mean row of the position in at most 16 other texts",
     "E4": "rows of other questions",
 }
+OUTPUT = (
+    "what the answers lose without the output of attention (E1), which is not measured in language "
+    "models"
+)
 ANSWERED: dict[Status, str] = {
     "YES": "more than δ", "NO": "less than δ", "INCONCLUSIVE": "undecided",
     "DESCRIPTIVE": "too few questions to test it",
@@ -25,7 +30,7 @@ ANSWERED: dict[Status, str] = {
 
 
 def used(case: Case) -> Finding:
-    """YES: answers lose more than δ with equal weights in all layers; NO needs E1, too."""
+    """YES: answers lose more than δ with equal weights in all layers; NO would need E1, too."""
     found = evidence_of(case)
     if "E2" not in found:
         ids = [key("metric", case.name, v, "last", "entropy_normalized") for v in _variants(case)]
@@ -33,10 +38,10 @@ def used(case: Case) -> Finding:
         known = f" (entropy {extent(shape)} of ln n)" if shape else ""
         return case.lacking(
             f"Where the last row looks{known} does not show whether the output depends on it.",
-            _absent(case, "E1", "E2"),
+            _absent(case, "E2"),
             shape,
         )
-    return _judge(case, found, ["E2"], "E1: whether the output is used where weights do not matter")
+    return _judge(case, found, ["E2"], OUTPUT)
 
 
 def content(case: Case) -> Finding | None:
@@ -103,7 +108,7 @@ def verdict(case: Case) -> Finding:
         return case.lacking(
             "What prompts change in attention does not show that attention changes the answers: "
             "causal evidence is missing.",
-            _absent(case, *INTERVENTIONS),
+            _absent(case, *SAYS),
             cited,
         )
     use = {p: case.found[p].status for p in ("used", "content") if p in case.found}
@@ -143,4 +148,11 @@ def _layers(case: Case, code: str) -> list[Evidence]:
 
 
 def _absent(case: Case, *codes: str) -> list[str]:
-    return [f"{c}: {INTERVENTIONS[c]}" for c in codes if f"causal.{case.name}.{c}" not in case.book]
+    """Say what was not measured, and what measures it: only questions have answers to lose."""
+    asked = case.texts.kind == "prompts"
+    how = {c: f" ({NAMES[c]} in analysis.text.answers.interventions)" for c in codes}
+    return [
+        f"{code}: what answers lose with {SAYS[code]}{how[code] if asked else ', asked in prompts'}"
+        for code in codes
+        if f"causal.{case.name}.{code}" not in case.book
+    ]

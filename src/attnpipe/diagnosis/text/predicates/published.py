@@ -102,14 +102,20 @@ def _why(ours: Evidence, theirs: Evidence) -> str:
         reasons.append(f"no token holds all of it, {SPLIT}")
     elif tokens < real:
         reasons.append(
-            f"only {tokens:.3g} of {real:.3g} times a token holds all of it: it is not found "
-            f"where it is split, {SPLIT}"
+            f"of {_places(real)} in a text, on average, only {tokens:.3g} are held by one token: "
+            f"it is not found where it is split, {SPLIT}"
         )
     if found < tokens:
         reasons.append(
-            f"tokens that read alike are counted once, {found:.3g} in place of {tokens:.3g}"
+            f"tokens that read alike are counted once: {found:.3g} in a text, on average, instead "
+            f"of {tokens:.3g}"
         )
     return "; ".join(reasons) or "it counts other tokens"
+
+
+def _places(number: float) -> str:
+    """Return ``1 place`` or ``1.16 places``."""
+    return f"{number:.3g} place{'' if number == 1 else 's'}"
 
 
 def _number(evidence: Evidence, fact: str) -> float:

@@ -40,7 +40,8 @@ def steps(case: Case) -> Finding | None:
     status = agreed(case, sinks, mass, judge)
     sentence = (
         "Beside the plain question, “think step by step” changes what the last token gives to the "
-        f"question’s other tokens by {signed(mass)} of its weight off the sinks "
+        "question’s tokens (those that all prompts have and that are a sink in none) by "
+        f"{signed(mass)} of its weight off the sinks "
         f"{sample(mass, case.texts.unit)}: {_meaning(changed(mass, margin), mass, margin)}."
     )
     if sinks:
@@ -68,9 +69,16 @@ def steps(case: Case) -> Finding | None:
     )
 
 
-def relative_mass(case: Case) -> Evidence | None:
-    """Return the difference over what uniform attention gives, if it is known."""
-    return case.book.get(_name(case, RELATIVE))
+def over_uniform(case: Case) -> str:
+    """Say how much it is relative to uniform attention, and why that may have another sign.
+
+    Empty where it is not known.
+    """
+    mass, relative = (case.book.get(_name(case, m)) for m in (MASS, RELATIVE))
+    if mass is None or relative is None or relative.estimate is None:
+        return ""
+    size = number(relative.estimate, sign=True)
+    return f"{size} relative to uniform attention{_length(mass, relative)}"
 
 
 def _name(case: Case, measure: str) -> str:
@@ -99,7 +107,7 @@ def _end(value: object) -> str:
 
 
 def _length(mass: Evidence, relative: Evidence) -> str:
-    """Say whether a loss is more than the tokens that the longer prompt has besides explain."""
+    """Say whether a loss is more than the further tokens of the longer prompt explain."""
     low, high = relative.lo95, relative.hi95
     if low is None or high is None or mass.estimate is None or mass.estimate >= 0:
         return ""

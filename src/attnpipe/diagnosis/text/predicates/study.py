@@ -7,7 +7,7 @@ from attnpipe.diagnosis.schema import Finding, Status
 from attnpipe.diagnosis.text.needed import most_questions
 from attnpipe.diagnosis.text.predicates.heads import above_chance, in_short
 from attnpipe.diagnosis.text.predicates.layers import most_sensitive
-from attnpipe.diagnosis.text.predicates.steps import relative_mass
+from attnpipe.diagnosis.text.predicates.steps import over_uniform
 from attnpipe.diagnosis.words import number
 
 ASKED = ("steps", "examples", "sensitive_layers")
@@ -81,10 +81,8 @@ def _said(case: Case, finding: Finding) -> str:
 
 def _relative(case: Case, finding: Finding) -> str:
     """Say what the length of the longer prompt hides: a loss of mass may be a gain over uniform."""
-    found = relative_mass(case) if finding.predicate == "steps" else None
-    if found is None or found.estimate is None:
-        return ""
-    return f"; {number(found.estimate, sign=True)} relative to uniform attention"
+    told = over_uniform(case) if finding.predicate == "steps" else ""
+    return f"; {told}" if told else ""
 
 
 def _heads(case: Case) -> Finding:
