@@ -50,7 +50,7 @@ class FigureOptions(Section):
     colormap: Sequential | Diverging | None = None
     """Matplotlib colour map."""
     tokens: Annotated[int, Field(ge=-200, le=200)] | None = None
-    """Tokens that `prompt_maps` shows: the first so many, or the last if negative, with the special tokens and the first one before them; null: the last 20."""
+    """Tokens that `prompt_maps` shows: the first so many, or the last if negative, with the special tokens and the first one before them; null: the first 20."""
     view: Annotated[str, Field(min_length=1)] | None = None
     """What is shown of several. `prompt_maps`: one of `analysis.text.views` (null: `last_layer`). `keywords`: `last_layer` (null), `mean`, or one head as `l3h2`. `head_atlas`: a variant (null: the first). `layer_entropy`, `segment_mass`, `few_shot`: `all_keys`, `sinks_removed` or `found_sinks_removed` (null: `all_keys`; `segment_mass`: `sinks_removed`)."""
     log: bool | None = None
@@ -69,9 +69,7 @@ class FigureOptions(Section):
     @model_validator(mode="after")
     def _some_tokens_are_shown(self) -> "FigureOptions":
         if self.tokens == 0:
-            raise ValueError(
-                "tokens is 0, which shows nothing; give a number, or null for the last 20"
-            )
+            raise ValueError("tokens is 0, which shows nothing; give a number, or null for 20")
         return self
 
 

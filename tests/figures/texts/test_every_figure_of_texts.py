@@ -33,7 +33,7 @@ CASES = {
     "encoder": {"encoder": True, "layers": 6, "heads": 12},
 }
 SAID = {
-    ("prompt_maps", "normal"): ["4 shots (sink and last 20 of 77 tokens)", "plain (8 tokens)"],
+    ("prompt_maps", "normal"): ["4 shots (first 20 of 77 tokens)", "plain (8 tokens)"],
     ("prompt_maps", "encoder"): ["sentences (9 tokens)", "[SEP]"],
     ("head_atlas", "encoder"): ["next token (all tokens)", "Texts: sentences"],
     ("head_atlas", "normal"): ["Most focused: l"],

@@ -35,8 +35,8 @@ from attnpipe.figures.texts.tokens import shown_texts, token_line
 from attnpipe.figures.texts.variants import prompts_in, variant_name
 from attnpipe.schema.figure import FigureOptions
 
-TOKENS = -20
-"""Tokens by default: the last ones, as the first ones of prompts with examples are the same."""
+TOKENS = 20
+"""Tokens by default: the first ones."""
 CELL, MOST = 0.32, 4.8
 """Most inches of a cell, and of a map."""
 LEAST_SIDE = 1.2
@@ -94,6 +94,7 @@ def draw(
         "colour scale.",
         notes=[
             *cut_note(len(shown), len(prompts), "maps"),
+            *_beginnings(maps),
             *absence_notes(tables, context, without, MAPS),
         ],
     )
@@ -126,6 +127,13 @@ def draw(
     label_bar(bar, log=bool(options.log))
     bar.set_label("attention weight" + (" (logarithmic)" if options.log else ""), size=SMALL)
     return figure
+
+
+def _beginnings(maps: Sequence[TokenMap | None]) -> list[str]:
+    """Say how to see the ends of texts that begin alike, as prompts with examples do."""
+    if sum(one is not None and one.extent.startswith("first") for one in maps) < 2:
+        return []
+    return ["Prompts with the same first example begin alike: tokens=-20 shows their ends."]
 
 
 def _rows(maps: Sequence[TokenMap | None]) -> list[list[int]]:
