@@ -14,6 +14,7 @@ from attnpipe.schema.analysis import HEAD_VIEW
 from attnpipe.schema.study import StudySpec
 from attnpipe.schema.text import PromptsData
 from attnpipe.tables.text import ALWAYS_PER_HEAD
+from attnpipe.text.arithmetic import at_most
 from attnpipe.text.conditions import conditions, variant_label
 
 BY_KEYS = ("layer_entropy", "segment_mass", "few_shot")
@@ -39,19 +40,33 @@ def check_text(spec: StudySpec) -> None:
     """
     if spec.data.kind not in ("prompts", "sentences"):
         return
+    if isinstance(spec.data, PromptsData):
+        _check_questions(spec.data)
     _check_metrics(spec)
     for figure, known, hint in _views(spec):
         options = spec.figure.show.get(figure)
         view = None if options is None else options.view
         if view is not None and view not in known and not (hint and HEAD_VIEW.fullmatch(view)):
+            cure = nearest(view, list(known)) + hint
+            if figure == "prompt_maps" and HEAD_VIEW.fullmatch(view):
+                cure = f"add it, analysis.text.views=[{','.join([*known, view])}]"
             raise UserError(
-                f"figure.show.{figure}.view is '{view}', which the tables will not have: "
-                f"{nearest(view, list(known))}{hint}"
+                f"figure.show.{figure}.view is '{view}', which the tables will not have: {cure}"
             )
     for name, model in spec.models.items():
         folder = getattr(getattr(model, "source", None), "path", None)
         if folder is not None:
             check_heads(heads_asked(spec.model_dump(mode="json")), name, _config(Path(folder)))
+
+
+def _check_questions(data: PromptsData) -> None:
+    """Refuse more questions than the operands allow; how many are equally long shows later."""
+    most = at_most(data)
+    if data.questions > most:
+        raise UserError(
+            f"data.questions is {data.questions}, but operands from {data.smallest} to "
+            f"{data.largest} allow {most} at most; raise data.largest, or lower data.questions"
+        )
 
 
 def _check_metrics(spec: StudySpec) -> None:
