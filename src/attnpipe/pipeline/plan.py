@@ -182,9 +182,10 @@ class Plan:
         UserError
             Which name in the first of them the study does not have, and the nearest.
         """
-        tasks = {_task(stage, wildcards) for stage, wildcards in self._tasks()}
+        paths = [file for file in files if "/" in file]  # others are names of rules
+        tasks = {_task(stage, wildcards) for stage, wildcards in self._tasks()} if paths else set()
         makers = Makers({stage: self.patterns(stage) for stage, _ in tasks})
-        for file in files:
+        for file in paths:
             found = list(makers.of(file))
             if not found or not tasks.isdisjoint(found):
                 continue
