@@ -66,6 +66,8 @@ OVERRIDES = {
         "config/model: +model@models.x=<member>"
     ),
     "+models.x={label: x} models.x.attention={}": "unknown key 'attention' in 'models.x'",
+    "~resources.figure.nope": "unknown key 'nope' in 'resources.figure': known:",
+    "~figure.show.nope": "(to add one, write +figure.show.NAME={})",
     "models={}": "changes nothing, as entries are merged; remove each of them by its name, e.g. "
     "~models.mlp_last",
     "~models.lstm_small": "models.lstm_small_simple.baseline is 'lstm_small', which is no other",

@@ -92,7 +92,7 @@ def _walk(config: Any, place: str, override: Override) -> None:
             raise UserError(
                 f"override '{override.input_line}': unknown key '{part}'{inside}: "
                 + nearest(part, keys if walked else [*keys, *BESIDE])
-                + (f" (to add one, write {_added(override, place, where)})" * (where in NAMED))
+                + _to_add(override, where)
             )
         walked.append(part)
         rest = ".".join(parts[len(walked) :])
@@ -103,9 +103,12 @@ def _walk(config: Any, place: str, override: Override) -> None:
         check_whole(override, place, node)
 
 
-def _added(override: Override, place: str, where: str) -> str:
-    """Return how an entry is added: as it was given, with a `+`, where that is enough."""
-    return NAMED[where] if where == "models" or override.is_delete() else f"+{override.input_line}"
+def _to_add(override: Override, where: str) -> str:
+    """Say how an entry is added, where any may be: as it was given, if that is enough."""
+    if where not in NAMED:
+        return ""
+    whole = where != "models" and not override.is_delete()
+    return f" (to add one, write {f'+{override.input_line}' if whole else NAMED[where]})"
 
 
 def check_merges(config: Any, parsed: Sequence[Override]) -> None:
