@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pytest
 from snakemake.cli import parse_config
+from tests.text.tiny_model import save_tiny_llama
 
-from attnpipe.pipeline.cli import configuration
+from attnpipe.pipeline.cli import configuration, main
 from attnpipe.pipeline.config import load_study
 from attnpipe.pipeline.pages import pages
 
 ROOT = Path(__file__).parents[1]
+HEADS = 4
+"""Of the tiny model."""
 
 
 @pytest.mark.parametrize("name", ["configuration.md", "results.md", "diagnosis.schema.json"])
@@ -18,16 +21,74 @@ def test_generated_pages_are_current(name):
 
 
 HEAD = "| to | write inside `overrides='…'` |\n|---|---|\n"
-_, _, AFTER = (ROOT / "docs" / "configuration.md").read_text().partition(HEAD)
-ROWS = AFTER.partition("\n\n")[0].splitlines()
-assert len(ROWS) >= 5, "the table is not where it was"
-PASTED = [re.fullmatch(r"\| ([^|]+) \| `([^`]+)` \|", row).groups() for row in ROWS]
+_, *AFTER = (ROOT / "docs" / "configuration.md").read_text().split(HEAD)
+STUDIES = ("geomagnetic", "prompts")
+"""Of the tables of what to write."""
+PASTED = [
+    (study, *re.fullmatch(r"\| ([^|]+) \| `([^`]+)` \|", row).groups())
+    for study, table in zip(STUDIES, AFTER, strict=True)
+    for row in table.partition("\n\n")[0].splitlines()
+]
+assert len(PASTED) >= 11, "the tables are not where they were"
+MODEL = "/data/my-model"
 
 
-@pytest.mark.parametrize(("purpose", "override"), PASTED)
-def test_what_to_write_can_be_pasted(purpose, override):
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    save_tiny_llama(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize(("study", "purpose", "override"), PASTED)
+def test_what_to_write_can_be_pasted(model, study, purpose, override):
     """As a shell and Snakemake, or `describe`, pass it on."""
-    (given,) = shlex.split(f"overrides='{override}'")
-    plain = load_study(ROOT / "config", {}).spec
-    for config in (parse_config([given]), configuration([given])):
+    given = shlex.split(f"study={study} overrides='{override.replace(MODEL, model)}'")
+    plain = load_study(ROOT / "config", {"study": study}).spec
+    for config in (parse_config(given), configuration(given)):
         assert load_study(ROOT / "config", config).spec != plain, purpose
+
+
+def commands():
+    """Yield what stands behind `--config` in README's commands that change study prompts."""
+    blocks = re.findall(r"```\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    for command in re.split(r"\n(?! )", "\n".join(blocks)):
+        if "--config study=prompts overrides=" in command:
+            yield shlex.split(command.partition("--config ")[2], comments=True)
+
+
+def test_commands_about_prompts_are_accepted_and_have_results_of_their_own(model):
+    names = []
+    for given in commands():
+        config = parse_config([value.replace(MODEL, model) for value in given])
+        names.append(load_study(ROOT / "config", config).spec.name)
+    assert len(names) >= 2
+    assert len({*names, "prompts"}) == len(names) + 1
+
+
+def python_of(page):
+    (block,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    return block
+
+
+def test_the_fast_path_runs_as_it_stands(model, capsys):
+    """With a folder of one's own; README shows a part of it."""
+    code = python_of((ROOT / "docs" / "performance.md").read_text())
+    own = code.replace(MODEL, model)
+    assert own != code
+    exec(compile(own, "performance.md", "exec"), names := {})
+    assert len(names["view"].means.means("entropy").mean) == HEADS
+    assert capsys.readouterr().out.count("\n") == 1
+    assert names["battery"].engine.name in ("native", "array")
+    shown = python_of((ROOT / "README.md").read_text())
+    exec(compile(shown, "README.md", "exec"), names)
+
+
+def test_describe_takes_what_stands_behind_config(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    said = []
+    for flag in ((), ("--config",), ("-C",)):
+        assert main(["describe", *flag, "study=prompts", "data.questions=8"]) == 0
+        said.append(capsys.readouterr().out)
+    assert "8 questions" in said[0]
+    assert said[0] == said[1] == said[2]

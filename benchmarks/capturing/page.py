@@ -45,29 +45,42 @@ USE = """
 ## The fast path
 
 ```python
+from pathlib import Path
+
+import torch
+from transformers import AutoModel
+
 from attnpipe.attention.adapter.context import adapted
 from attnpipe.attention.hooks import observing
 from attnpipe.attention.kernel.fused_tokens import FusedTokenBattery
 from attnpipe.metrics.tokens.texts import Texts
 from attnpipe.schema.analysis import MetricsSpec
-from attnpipe.text.tokens import tokenize
+from attnpipe.text.tokens import load_tokenizer, tokenize
 
-texts = Texts.of({0: tokenize(text, [], tokenizer)})
+folder = Path("/data/my-model")  # config.json, weights and tokenizer.json
+text = "What is 3 plus 4?"
+model = AutoModel.from_pretrained(folder).eval()
+
+texts = Texts.of({0: tokenize(text, [], load_tokenizer(folder))})
 battery = FusedTokenBattery(MetricsSpec(), texts)
 with torch.inference_mode(), adapted(model), observing(battery):
     model(torch.from_numpy(texts[0].ids)[None])
 view = battery.folds[0].views["all", "sinks_removed"]  # layer 0, all rows, without sinks
-view.means.means("entropy").mean  # per head
+print(view.means.means("entropy").mean)  # nats, per head
 ```
+
+Tokens come from `load_tokenizer`, which reads `tokenizer.json` and neither cuts nor pads; a
+tokenizer of transformers (`AutoTokenizer`) is of another kind and is not taken.
+`results/<study>/models/<model>` of a finished study is such a folder.
 
 `FusedTokenBattery` takes scores in blocks of rows while they are in the cache: softmax, statistics
 and output come from one visit. The C engine is compiled once per machine, at the first use, with
 the compiler that is there (`$CC`, `cc`, `gcc` or `clang`). Where there is none, the package
 `ziglang` brings one without any rights on the machine (`make setup` installs it then; a wheel of
 100 MB: `pip install -c constraints.txt -e '.[compiler]'`); without it the engine in torch and numpy
-does the same, in more time. `battery.engine.name` tells which. What neither can do (padded batches,
-a bias, gaps in a mask, a violated mask, float64, a GPU) goes through the plain folds, which are the
-reference of both.
+does the same, in more time. `battery.engine.name` tells which: `native` is the one in C, `array`
+the one in torch and numpy. What neither can do (padded batches, a bias, gaps in a mask, a violated
+mask, float64, a GPU) goes through the plain folds, which are the reference of both.
 
 The streaming battery, of all rows and of the last token's row alone, as they are and without sinks:
 

@@ -14,6 +14,9 @@ CONFIG = Path(__file__).parents[2] / "config"
 SHOW = "figure.show"
 
 MISTAKES = {
+    "data.questions=1024 data.largest=3": "data.questions is 1024, but operands from 2 to 3 allow "
+    "4 at most; raise data.largest, or lower data.questions",
+    "data.operations=[minus] data.largest=5 data.questions=11": "from 2 to 5 allow 10 at most",
     "analysis.text.views=[las_layer]": "'las_layer' is no view: did you mean 'last_layer'?; "
     "or one head as l3h2, one layer as l3",
     "analysis.text.views=[l3h]": "'l3h' is no view",
@@ -25,7 +28,7 @@ MISTAKES = {
     f"{SHOW}.prompt_maps.view=rolout": "show.prompt_maps.view is 'rolout', which the tables will "
     "not have: did you mean 'rollout'?",
     f"{SHOW}.prompt_maps.view=l1h2": "show.prompt_maps.view is 'l1h2', which the tables will not "
-    "have: known: last_layer, mean, max, rollout",
+    "have: add it, analysis.text.views=[last_layer,mean,max,rollout,l1h2]",
     f"{SHOW}.head_atlas.view=4_shots": "show.head_atlas.view is '4_shots', which the tables will "
     "not have: did you mean '4_shot'?",
     f"{SHOW}.keywords.view=l3": "show.keywords.view is 'l3', which the tables will not have",
@@ -43,6 +46,7 @@ MISTAKES = {
     f"+{SHOW}.keywords.condition=all_keys": "show.keywords.condition has no use",
 }
 FINE = (
+    "data.operations=[minus] data.largest=5 data.questions=10",
     "analysis.text.views=[l3h2,rollout] figure.show.prompt_maps.view=l3h2",
     "analysis.text.views=[l3] figure.show.prompt_maps.view=l3",
     f"{SHOW}.keywords.view=l3h2",
@@ -117,6 +121,8 @@ def test_a_local_models_config_is_read_before_anything_runs(tmp_path):
         f"~models.chat +model@models.own=local models.own.source.path={folder} models.own.label=O "
         "analysis.text.views=[mean,l99h0]"
     )
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (folder / name).write_text("?")
     load_study(CONFIG, {"study": "prompts", "overrides": local})  # obtaining it says what is wrong
     (folder / "config.json").write_text(json.dumps(GPT2))
     with pytest.raises(UserError, match=r"names 'l99h0', but models.own has layers 0 to 1"):
@@ -129,3 +135,35 @@ def test_a_job_reads_what_the_study_asks_for(tmp_path):
     document = {"schema": SCHEMA_VERSION, "config": spec.model_dump(mode="json")}
     (tmp_path / "config.json").write_text(json.dumps(document))
     assert frozen_heads(tmp_path) == [("analysis.text.views", 3, 2)]
+
+
+def test_a_folder_that_holds_no_model_is_refused_before_anything_runs(tmp_path):
+    own = f"model@models.chat=local models.chat.source.path={tmp_path}"
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        with pytest.raises(UserError, match=rf"models\.chat\.source\.path is .* has no {name}"):
+            load_study(CONFIG, {"study": "prompts", "overrides": own})
+        (tmp_path / name).write_text("{}")
+    load_study(CONFIG, {"study": "prompts", "overrides": own})
+    with pytest.raises(UserError, match=r"config\.json', a file; give the folder of a model"):
+        load_study(CONFIG, {"study": "prompts", "overrides": f"{own}/config.json"})
+
+
+def test_a_folder_in_place_of_a_file_comes_with_how_own_models_are_given(tmp_path):
+    given = f"sizes.chat.source.path={tmp_path}"
+    with pytest.raises(UserError) as error:
+        load_study(CONFIG, {"study": "prompts", "overrides": given})
+    assert str(error.value).endswith(
+        f"write model@models.chat=local models.chat.source.path={tmp_path}"
+    )
+
+
+def test_variants_that_fewer_examples_do_away_with_are_told_at_once():
+    with pytest.raises(UserError) as error:
+        load_study(CONFIG, {"study": "prompts", "overrides": "data.shots=[0,1]"})
+    said = str(error.value)
+    assert "analysis.text.answers.variants names '4_shot' and compression.variants names" in said
+    cure = "analysis.text.answers.variants=[structured,1_shot] compression.variants=[1_shot]"
+    assert f"write e.g. {cure}, of plain, 1_shot, cot, expert, structured, or null" in said
+    load_study(CONFIG, {"study": "prompts", "overrides": f"data.shots=[0,1] {cure}"})
+    with pytest.raises(UserError, match=r"variants=\[structured,plain\] compression.*=\[plain\]"):
+        load_study(CONFIG, {"study": "prompts", "overrides": "data.shots=[0]"})

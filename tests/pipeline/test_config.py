@@ -66,6 +66,8 @@ OVERRIDES = {
         "config/model: +model@models.x=<member>"
     ),
     "+models.x={label: x} models.x.attention={}": "unknown key 'attention' in 'models.x'",
+    "~resources.figure.nope": "unknown key 'nope' in 'resources.figure': known:",
+    "~figure.show.nope": "(to add one, write +figure.show.NAME={})",
     "models={}": "changes nothing, as entries are merged; remove each of them by its name, e.g. "
     "~models.mlp_last",
     "~models.lstm_small": "models.lstm_small_simple.baseline is 'lstm_small', which is no other",
@@ -121,6 +123,26 @@ OVERRIDES = {
     "figure.show.entropy.color=#0072B2": (
         """all in single ones: overrides='figure.show.entropy.color="#0072B2"'"""
     ),
+    "models=[lstm_small_simple]": (
+        "a list cannot replace 'models': its entries have names; change one with models.NAME.<key>"
+        "=…, remove one with ~models.NAME, add one with +model@models.NAME=<member of config/model>"
+    ),
+    "models=lstm_small": "'models' is 'lstm_small': its entries have names; change one with",
+    "figure.show=[entropy]": "add one with +figure.show.NAME={}",
+    "models.lstm_small=[a]": "it is a section; change its keys one by one, models.lstm_small.<key>",
+    "analysis.metrics=3": "'analysis.metrics' is 3: it is a section; change its keys one by one",
+    "seeds=7": "'seeds' is 7: it is a list; write seeds=[7]",
+    "seeds=true": "'seeds' is True",
+    "stdy=prompts": "unknown key 'stdy': did you mean 'study'?",
+    "figure.show.entropy.color=blue": (
+        """six hexadecimal digits; write overrides='figure.show.entropy.color="#0072B2"'"""
+    ),
+    "title=Is it of use?": (
+        """put a text with blanks or signs in double quotes, and all in single ones: """
+        """overrides='title="Is it of use?"'"""
+    ),
+    "seeds=[0] title=The 3rd (and last) name=x": """overrides='title="The 3rd (and last)"'""",
+    "+models.2_wide={kind: mlp}": "no key begins with a digit: give '2_wide' another name",
     "study=steering": "give it as study=… beside overrides",
     "scale=published": "give it as scale=… beside overrides",
     "hydra.run.dir=/tmp": "is for Hydra's own runner",
@@ -160,6 +182,25 @@ def test_a_mistake_about_an_own_table_is_named(mistake):
 
 
 PROMPT_MISTAKES = {
+    "models.chat.source.path=/some/model": (
+        "'models.chat.source' is that of 'sizes.chat.source'; for a model of your own write "
+        "model@models.chat=local models.chat.source.path=/some/model"
+    ),
+    "models.chat.source.version=1": "is that of 'sizes.chat.source'; write sizes.chat.source.versi",
+    "models.chat.source=/some/model": "write model@models.chat=local models.chat.source.path=/fol",
+    "data.variants=[plain]": "'data.variants': its entries have names; change one with data.var",
+    "data.variants.mine.instruction=Hello": (
+        "unknown key 'mine' in 'data.variants': known: plain, cot, expert, structured (to add one, "
+        "write +data.variants.mine.instruction=Hello)"
+    ),
+    "~data.variants.mine": 'to add one, write +data.variants.NAME={instruction: "…"}',
+    "+data.variants.mine.instruction=Answer briefly. data.questions=8": (
+        """overrides='+data.variants.mine.instruction="Answer briefly."'"""
+    ),
+    "data.question=How much is {first} {operation} {second}?": (
+        """overrides='data.question="How much is {first} {operation} {second}?"'"""
+    ),
+    "+data.variants.4_shot={instruction: x}": "give '4_shot' another name",
     "figure.show.segment_mass.spans=[instrution]": (
         "figure.show.segment_mass.spans: no prompt of the study has a part 'instrution': did you "
         "mean 'instruction'?"
@@ -173,7 +214,7 @@ PROMPT_MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", PROMPT_MISTAKES)
-def test_a_part_that_no_prompt_has_is_named(mistake):
+def test_a_mistake_about_prompts_is_named(mistake):
     with pytest.raises(UserError) as error:
         load_study(CONFIG, {"study": "prompts", "overrides": mistake})
     assert PROMPT_MISTAKES[mistake] in str(error.value)

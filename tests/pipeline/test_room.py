@@ -4,10 +4,12 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
+from tests.text.tiny_model import save_tiny_llama
 
 from attnpipe.core.errors import UserError
 from attnpipe.models.build import count_parameters
 from attnpipe.pipeline import room
+from attnpipe.pipeline.cli import main
 from attnpipe.pipeline.config import load_study
 from attnpipe.pipeline.disk import disk_bytes
 from attnpipe.pipeline.frozen import open_plan
@@ -106,3 +108,28 @@ def test_sizes_that_nothing_can_hold_are_refused(study, override, says):
     with pytest.raises(UserError) as error:
         load_study(CONFIG, {"study": study, "overrides": override})
     assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("study", "heads", "written"),
+    [("prompts", {"chat": 270}, 237.6e6), ("encoder", {"minilm": 72}, 33.8e6)],
+)
+def test_what_texts_leave_is_estimated_within_a_factor_of_two(study, heads, written):
+    """As written by the default studies, without the models."""
+    loaded = load_study(CONFIG, {"study": study})
+    found = disk_bytes(loaded, {}, 40, heads)
+    assert 1 / 2 < found / written < 2
+    assert disk_bytes(loaded, {}, 40) == found  # these models are supposed
+    (model,) = heads
+    assert disk_bytes(loaded, {model: 1000}, 40, heads) == found + 4000
+    larger = disk_bytes(loaded, {}, 40, {model: 4 * heads[model]})
+    assert 1.5 < larger / found < 4
+
+
+def test_describe_says_which_heads_it_supposes(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(Path(__file__).parents[2])
+    save_tiny_llama(tmp_path)
+    own = f"model@models.chat=local models.chat.source.path={tmp_path}"
+    for given, says in (("name=unheard", True), (f"name=unheard {own}", False)):
+        assert main(["describe", "study=prompts", f"overrides={given}"]) == 0
+        assert ("supposing 270 heads in chat" in capsys.readouterr().out) is says

@@ -8,7 +8,7 @@ from tests.text import vocabularies
 
 from attnpipe.core.errors import UserError
 from attnpipe.schema.text import PromptsData
-from attnpipe.text.arithmetic import POOL, Question, candidates
+from attnpipe.text.arithmetic import POOL, Question, at_most, candidates
 from attnpipe.text.choose import choose
 from attnpipe.text.equal import equal_token_counts, of_commonest_length
 from attnpipe.text.examples import draw_examples
@@ -70,6 +70,13 @@ class TestCandidates:
     def test_answers_below_zero_only_if_allowed(self, negative, least):
         found = drawn(operations=["minus"], negative=negative)
         assert min(q.answer for q in found) == least
+
+    @pytest.mark.parametrize("operations", [["plus"], ["minus"], ["plus", "minus", "times"]])
+    @pytest.mark.parametrize("negative", [False, True])
+    def test_how_many_there_are_is_known_before(self, operations, negative):
+        few = {"operations": operations, "negative": negative}
+        assert at_most(small(**few)) == len(candidates(small(**few), np.random.default_rng(0)))
+        assert at_most(spec(largest=10**6, **few)) == POOL
 
     def test_the_seed_decides(self):
         assert drawn(3) == drawn(3) != drawn(4)

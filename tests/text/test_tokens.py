@@ -1,5 +1,6 @@
 """Spans of characters become the tokens that share a character with them."""
 
+import inspect
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.text import vocabularies
 from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast
 
 from attnpipe.core.errors import UserError
 from attnpipe.core.text import Span
@@ -204,6 +206,11 @@ class TestRefusals:
 
 
 class TestLoading:
+    def test_a_tokenizer_of_transformers_is_told_from_the_one_that_is_needed(self):
+        other = PreTrainedTokenizerFast(tokenizer_object=vocabularies.byte_level())
+        with pytest.raises(UserError, match=r"of transformers \(\w+\) .*load_tokenizer\(folder"):
+            inspect.unwrap(tokenize)(COT.text, [], other)  # types are only checked in tests
+
     def test_a_stored_limit_does_not_cut(self, tmp_path):
         tokenizer = Tokenizer.from_str(vocabularies.word_piece().to_str())
         tokenizer.enable_truncation(max_length=4)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from project import planned_jobs
+from project import Project, planned_jobs
 
 WANTED = "results/tiny/runs/pool/seed-1/metrics.parquet"
 
@@ -40,3 +40,27 @@ def test_a_damaged_file_of_another_run_is_left_to_who_asks_for_it(project):
     assert plan(project, WANTED) == []
     assert "train pool 2" in plan(project)
     path.write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    return Project.create(tmp_path_factory.mktemp("fresh") / "project")
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("figures/entrpy.png", "it has no figure 'entrpy' there: did you mean 'entropy'?"),
+        ("figures/nope.png", "no figure 'nope' there: known: entropy, epoch_heatmaps, forest"),
+        ("runs/pool/seed-9/metrics.parquet", "it has no seed '9' there: known: 1, 2"),
+        ("runs/mlp/seed-1/metrics.parquet", "it has no model 'mlp' there: known: pool"),
+    ],
+)
+def test_a_file_that_no_job_makes_is_refused_in_one_sentence(fresh, target, says):
+    done = fresh.snakemake("--dry-run", f"results/tiny/{target}")
+    assert done.returncode != 0
+    sentences = [line for line in done.stderr.splitlines() if line.startswith("attnpipe: ")]
+    assert len(sentences) == 1
+    assert f"no job of study 'tiny' makes 'results/tiny/{target}'; " in sentences[0]
+    assert says in sentences[0]
+    assert "Traceback" not in done.stderr

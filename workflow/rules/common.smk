@@ -91,6 +91,11 @@ def begin():
     if workflow.remote_exec:  # it reads no profile: one that fails would hold up the others
         workflow.execution_settings.keep_going = True
     settings = workflow.executor_settings
+    if workflow.is_main_process:  # before a job that is none gets inputs
+        try:
+            plan.check_targets(map(os.path.relpath, workflow.dag_settings.targets))
+        except UserError as error:
+            raise SystemExit(f"attnpipe: {error}")
     if not workflow.is_main_process or workflow.executor_plugin is None:
         return
     submits = hasattr(settings, "jobname_prefix")

@@ -1,21 +1,22 @@
 """What can be said of the names in a study of texts before anything runs."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from attnpipe.core.errors import UserError
 from attnpipe.core.registry import nearest
 from attnpipe.metrics.row_metrics import row_metrics
 from attnpipe.metrics.tokens.scores import SCORES
-from attnpipe.pipeline.heads_asked import check_heads, heads_asked
+from attnpipe.pipeline.heads_asked import check_heads, heads_asked, model_config
 from attnpipe.schema.analysis import HEAD_VIEW
 from attnpipe.schema.study import StudySpec
 from attnpipe.schema.text import PromptsData
 from attnpipe.tables.text import ALWAYS_PER_HEAD
+from attnpipe.text.arithmetic import at_most
 from attnpipe.text.conditions import conditions, variant_label
 
+CONFIG = "config.json"
+"""Of a model."""
 BY_KEYS = ("layer_entropy", "segment_mass", "few_shot")
 """Figures whose view says with which keys."""
 OF_LAST = ("focus_position",)
@@ -39,19 +40,35 @@ def check_text(spec: StudySpec) -> None:
     """
     if spec.data.kind not in ("prompts", "sentences"):
         return
+    if isinstance(spec.data, PromptsData):
+        _check_questions(spec.data)
     _check_metrics(spec)
     for figure, known, hint in _views(spec):
         options = spec.figure.show.get(figure)
         view = None if options is None else options.view
         if view is not None and view not in known and not (hint and HEAD_VIEW.fullmatch(view)):
+            cure = nearest(view, list(known)) + hint
+            if figure == "prompt_maps" and HEAD_VIEW.fullmatch(view):
+                cure = f"add it, analysis.text.views=[{','.join([*known, view])}]"
             raise UserError(
-                f"figure.show.{figure}.view is '{view}', which the tables will not have: "
-                f"{nearest(view, list(known))}{hint}"
+                f"figure.show.{figure}.view is '{view}', which the tables will not have: {cure}"
             )
     for name, model in spec.models.items():
         folder = getattr(getattr(model, "source", None), "path", None)
         if folder is not None:
-            check_heads(heads_asked(spec.model_dump(mode="json")), name, _config(Path(folder)))
+            check_heads(
+                heads_asked(spec.model_dump(mode="json")), name, model_config(Path(folder) / CONFIG)
+            )
+
+
+def _check_questions(data: PromptsData) -> None:
+    """Refuse more questions than the operands allow; how many are equally long shows later."""
+    most = at_most(data)
+    if data.questions > most:
+        raise UserError(
+            f"data.questions is {data.questions}, but operands from {data.smallest} to "
+            f"{data.largest} allow {most} at most; raise data.largest, or lower data.questions"
+        )
 
 
 def _check_metrics(spec: StudySpec) -> None:
@@ -91,15 +108,3 @@ def _views(spec: StudySpec) -> Iterator[tuple[str, Sequence[str], str]]:
     yield "keywords", ["last_layer", "mean"], "; or one head as l3h2"
     for figure in BY_KEYS:
         yield figure, ["all_keys", "sinks_removed", "found_sinks_removed"], ""
-
-
-def _config(folder: Path) -> Mapping[str, Any]:
-    """Return the model's own config, empty where it cannot be told yet."""
-    path = folder / "config.json"
-    if not path.is_file():
-        return {}
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except ValueError:
-        return {}  # obtaining the model says what is wrong with it
-    return found if isinstance(found, dict) else {}

@@ -13,6 +13,9 @@ from attnpipe.pipeline.describe_text import as_text
 from attnpipe.pipeline.frozen import open_plan
 from attnpipe.pipeline.pages import pages
 
+CONFIG_FLAGS = ("--config", "-C")
+"""Snakemake's; what stands behind them may be copied from its command line."""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command; return the exit code."""
@@ -31,6 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     command.add_argument("--json", action="store_true", help="machine-readable output")
     commands.add_parser("docs", help="write the pages of docs/ that are generated from the code")
+    arguments = [argument for argument in arguments if argument not in CONFIG_FLAGS]
     # argparse takes no overrides after a flag that stands between them
     options = parser.parse_args(sorted(arguments, key=lambda argument: argument == "--json"))
     try:

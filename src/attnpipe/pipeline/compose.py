@@ -1,6 +1,8 @@
 """Hydra composition: config groups and overrides → one plain container."""
 
+import re
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from attnpipe.core.errors import UserError
+from attnpipe.core.overrides import QUOTES
 from attnpipe.core.registry import nearest
 from attnpipe.pipeline.explain_overrides import (
     check_merges,
@@ -46,7 +49,7 @@ def compose_container(
     _check_member(folder, "scale", scale)
     choices = [f"study={study}", f"scale={scale}"]
     with initialize_config_dir(str(folder.resolve()), version_base="1.3"):
-        parsed = [_parse(text) for text in overrides]
+        parsed = [_parse(overrides, place) for place in range(len(overrides))]
         _check_groups(folder, parsed)
         if any(key_of(override) in ("data", "data.kind") for override in parsed):
             check_source(folder, study, compose("config", choices), parsed)
@@ -87,19 +90,44 @@ def _check_member(folder: Path, group: str, name: str) -> None:
         raise UserError(f"unknown {group} '{name}': {nearest(name, known)}")
 
 
-def _parse(text: str) -> Override:
+def _parse(overrides: Sequence[str], place: int) -> Override:
+    """Return one of several overrides; those beside it show where a text lost its quotes."""
+    text = overrides[place]
     try:
         override = OverridesParser.create().parse_override(text)
     except HydraException as error:
-        cure = "write key=value, +key=value or ~key"
-        if "#" in text:  # a shell takes the quotes that its own do not stand around
-            cure = f"put a colour in double quotes, and all in single ones: {COLOURED}"
         raise UserError(
-            f"override '{text}' is not in Hydra's grammar ({_first_line(error)}); {cure}"
+            f"override '{text}' is not in Hydra's grammar ({_first_line(error)}); "
+            f"{_cure(overrides, place)}"
         ) from None
     if override.is_sweep_override():
         raise UserError(f"override '{text}' is a sweep; give one value, or add models to the study")
     return override
+
+
+KEY = re.compile(r"[+~]{0,2}[A-Za-z_][\w.@/-]*")
+
+
+def _cure(overrides: Sequence[str], place: int) -> str:
+    """Return what to write instead of an override that cannot be read."""
+    text = overrides[place]
+    if "#" in text:  # a shell takes the quotes that its own do not stand around
+        return f"put a colour in double quotes, and all in single ones: {COLOURED}"
+    parts = text.partition("=")[0].split(".") if "=" in text else []
+    digits = next((part for part in parts if re.match(r"[0-9]\w*[A-Za-z_]", part)), None)
+    if digits is not None:
+        return f"no key begins with a digit: give '{digits}' another name"
+    while place and "=" not in overrides[place]:  # a word of a text that began before it
+        place -= 1
+    key, _, value = overrides[place].partition("=")
+    words = list(takewhile(lambda word: "=" not in word, overrides[place + 1 :]))
+    if value and value[0] not in "[{" + QUOTES and KEY.fullmatch(key):
+        written = " ".join([value, *words])
+        return (
+            "put a text with blanks or signs in double quotes, and all in single ones: "
+            f"""overrides='{key}="{written}"'"""
+        )
+    return "write key=value, +key=value or ~key"
 
 
 def _check_groups(folder: Path, parsed: Sequence[Override]) -> None:

@@ -17,11 +17,14 @@ from attnpipe.figures.texts.parts import part_of
 from attnpipe.pipeline.check_text import check_text
 from attnpipe.pipeline.compose import compose_container
 from attnpipe.pipeline.explain import explain
+from attnpipe.pipeline.explain_sections import own_model
 from attnpipe.pipeline.paths import SUBMITTED
+from attnpipe.pretrained.files import check_names
 from attnpipe.saved_weights.discover import RunFiles, discover
 from attnpipe.schema.arms import Arms, derive_arms
 from attnpipe.schema.data import SavedWeightsData, Windows
 from attnpipe.schema.model import FIXED, ModelSpec
+from attnpipe.schema.pretrained import LocalSource
 from attnpipe.schema.study import TOKENS, StudySpec
 from attnpipe.schema.text import PromptsData
 from attnpipe.text.conditions import conditions, variant_label
@@ -211,28 +214,50 @@ def _check_variants(spec: StudySpec) -> None:
     """Refuse names of variants that the study does not ask its questions in."""
     if not isinstance(spec.data, PromptsData):
         return
-    labels = [variant_label(*condition) for condition in conditions(spec.data)]
+    labels = {variant_label(*condition): condition[1] for condition in conditions(spec.data)}
     chosen = {
-        "analysis.text.answers.variants": spec.analysis.text.answers.variants,
-        "compression.variants": spec.compression.variants,
+        "analysis.text.answers.variants": spec.analysis.text.answers.variants or [],
+        "compression.variants": spec.compression.variants or [],
     }
-    for key, names in chosen.items():
-        for name in names or ():
-            if name not in labels:
-                raise UserError(
-                    f"{key} names '{name}', which this study does not have; name some of "
-                    f"{', '.join(labels)}, or null for all"
-                )
+    wrong = {key: [n for n in names if n not in labels] for key, names in chosen.items()}
+    said = [f"{key} names '{names[0]}'" for key, names in wrong.items() if names]
+    if not said:
+        return
+    most = max(labels, key=lambda name: labels[name])  # what examples change is asked of these
+    instead = {
+        key: [name for name in chosen[key] if name in labels and name != most] + [most]
+        for key, names in wrong.items()
+        if names
+    }
+    cure = " ".join(f"{key}=[{','.join(names)}]" for key, names in instead.items())
+    raise UserError(
+        f"{' and '.join(said)}, which this study does not have; write e.g. {cure}, of "
+        f"{', '.join(labels)}, or null for all"
+    )
 
 
 def _check_sources(spec: StudySpec) -> None:
-    """Refuse pretrained models whose local files are not there."""
+    """Refuse pretrained models whose local files are not there, or are not those of a model."""
     for name, model in spec.models.items():
-        path = getattr(getattr(model, "source", None), "path", None)
-        if path is not None and not Path(path).exists():
+        source = getattr(model, "source", None)
+        path = getattr(source, "path", None)
+        if source is None or path is None:
+            continue
+        key, given = f"models.{name}.source.path", Path(path)
+        if not given.exists():
             raise UserError(
-                f"models.{name}.source.path is '{path}', which is not there; give the folder or "
-                "file that holds the model"
+                f"{key} is '{path}', which is not there; give the folder or file that holds the "
+                "model"
+            )
+        if isinstance(source, LocalSource):
+            if not given.is_dir():
+                raise UserError(f"{key} is '{path}', a file; give the folder of a model")
+            check_names((file.name for file in given.iterdir()), f"{key} is '{path}', which")
+        elif source.format == "gguf" and given.is_dir():
+            raise UserError(
+                f"{key} is '{path}', a folder, where a copy of the file in package "
+                f"{source.package} should be; for a model of your own write "
+                f"{own_model(key, path)}"
             )
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from attnpipe.pipeline.config import Study
-from attnpipe.pipeline.disk import disk_bytes
+from attnpipe.pipeline.disk import disk_bytes, supposed_heads
 from attnpipe.pipeline.frozen import is_recorded
-from attnpipe.pipeline.parameters import known_parameters
+from attnpipe.pipeline.parameters import known_heads, known_parameters
 from attnpipe.pipeline.plan import Plan
 from attnpipe.pipeline.room import lacking
 from attnpipe.pipeline.staleness import stale_jobs
@@ -24,7 +24,9 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
     jobs = list(plan.jobs())
     stale = list(stale_jobs(jobs, root, is_recorded(plan, root)))
     parameters = known_parameters(plan, root, stale)
-    size = disk_bytes(study, parameters, len(jobs))
+    heads = known_heads(plan, root, stale)
+    size = disk_bytes(study, parameters, len(jobs), heads)
+    pretrained = [n for n, model in study.models.items() if isinstance(model, PretrainedModel)]
     return {
         "study": spec.name,
         "title": spec.title,
@@ -53,11 +55,10 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
         "jobs": dict(Counter(job.stage for job in jobs)),
         "disk_bytes": size,
         "disk_lacking": lacking(root, spec.name, size),
-        "disk_unknown": [
-            name
-            for name, model in study.models.items()
-            if isinstance(model, PretrainedModel) and name not in parameters
-        ],
+        "disk_unknown": [name for name in pretrained if name not in parameters],
+        "heads_supposed": {
+            n: supposed_heads(study.models[n]) for n in pretrained if n not in heads
+        },
         "out_of_date": [
             {"stage": s.job.stage, "job": dict(s.job.wildcards), "reason": s.reason} for s in stale
         ],

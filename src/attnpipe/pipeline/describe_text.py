@@ -31,9 +31,11 @@ def as_text(facts: dict[str, Any]) -> str:
 
 
 def _unknown(facts: dict[str, Any]) -> str:
-    """Name the models whose weights are not in the estimate: they are not here yet."""
-    names = facts["disk_unknown"]
-    return f", and the weights of {' and '.join(names)}, once obtained" if names else ""
+    """Name the models that are not here yet: their size is not in the estimate, or supposed."""
+    names, supposed = facts["disk_unknown"], facts["heads_supposed"]
+    text = f", and the weights of {' and '.join(names)}, once obtained" if names else ""
+    heads = " and ".join(f"{heads} heads in {name}" for name, heads in supposed.items())
+    return text + (f" (supposing {heads}, which the estimate grows with)" if heads else "")
 
 
 def _data(facts: dict[str, Any]) -> str:

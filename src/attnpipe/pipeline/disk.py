@@ -3,7 +3,8 @@
 Bytes per row of each table, compressed, were measured on finished studies of the default size.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.estimate import (
@@ -15,6 +16,7 @@ from attnpipe.pipeline.estimate import (
 )
 from attnpipe.schema.compression import CompressionSpec
 from attnpipe.schema.data import DrawnData, InductionData, SavedWeightsData, Windows
+from attnpipe.schema.model import ModelSpec
 from attnpipe.schema.study import StudySpec
 from attnpipe.schema.text import PromptsData
 from attnpipe.text.conditions import conditions
@@ -38,12 +40,25 @@ FIGURE = 400_000
 """PNG, SVG, and the SVG again inside the report."""
 JOB = 4_000
 """Seal, and the small files and rows that there are beside what is counted here."""
-TEXT = 500_000
-"""Of a text and a model: rows of 30 × 9 heads and their metrics (study prompts: a hundred tokens).
-How long other texts are is known once they are prepared, and not before."""
+TEXT = 900
+"""Of a head in a text: its last row and the metrics of all. (How long texts are is known once they
+are prepared: these have 21 to 33 tokens on average.)"""
+SPANS = 750
+"""Of a head in a prompt: its mass on the parts."""
+VARIANT = 65_000
+"""Of a head in the tables of a variant, most of them as Parquet and as text."""
+MAPS = 600_000
+"""Of a variant in the tables that have a row for each token or pair of tokens."""
+HEADS = MappingProxyType({"causal_lm": 270, "encoder": 72})
+"""Task → heads over all layers of a pretrained model that is not here yet: as the default ones."""
 
 
-def disk_bytes(study: Study, parameters: dict[str, int], jobs: int) -> int:
+def disk_bytes(
+    study: Study,
+    parameters: Mapping[str, int],
+    jobs: int,
+    heads: Mapping[str, int] = MappingProxyType({}),
+) -> int:
     """Return about how many bytes the results of a study take.
 
     Parameters
@@ -54,11 +69,18 @@ def disk_bytes(study: Study, parameters: dict[str, int], jobs: int) -> int:
         Model → its parameters, as far as they are known.
     jobs
         How many jobs it has.
+    heads
+        Pretrained model → its heads over all layers; where it is unknown: `supposed_heads`.
     """
     spec = study.spec
+    drawn = FIGURE * len(spec.figure.show) + JOB * jobs
     if study.mode == "text":
-        return sum(FLOAT32 * n for n in parameters.values()) + _texts(spec) * TEXT
-    total = _dataset(study) + FIGURE * len(spec.figure.show) + JOB * jobs
+        read = sum(
+            _read(spec, model, heads.get(model) or supposed_heads(spec.models[model]))
+            for model in spec.models
+        )
+        return drawn + read + sum(FLOAT32 * n for n in parameters.values())
+    total = _dataset(study) + drawn
     for model in study.models:
         of_run = _checkpoints(spec, parameters.get(model, 0)) + _forecasts(study, model)
         total += of_run * len(study.seeds_of(model))
@@ -73,12 +95,20 @@ def disk_bytes(study: Study, parameters: dict[str, int], jobs: int) -> int:
     return total
 
 
-def _texts(spec: StudySpec) -> int:
-    """Return how many texts are read, by all models together."""
-    data = spec.data
+def supposed_heads(model: ModelSpec) -> int:
+    """Return how many heads a pretrained model may have whose config is not here yet."""
+    return HEADS[getattr(model, "task", "causal_lm")]
+
+
+def _read(spec: StudySpec, model: str, heads: int) -> int:
+    """Return the bytes of what a pretrained model makes of the texts."""
+    data, variants, row = spec.data, 1, TEXT
+    texts = getattr(data, "count", 0)
     if isinstance(data, PromptsData):
-        return data.questions * len(conditions(data)) * len(spec.models)
-    return getattr(data, "count", 0) * len(spec.models)
+        variants, row = len(conditions(data)), TEXT + SPANS
+        texts = data.questions * variants
+    checkpoints = 1 + getattr(spec.models[model], "untrained", False)
+    return checkpoints * (heads * (texts * row + variants * VARIANT) + variants * MAPS)
 
 
 def _dataset(study: Study) -> int:

@@ -6,6 +6,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from attnpipe.core.registry import nearest
+from attnpipe.pipeline.explain_sections import how_to_change
 from attnpipe.schema.base import models_in
 
 
@@ -42,7 +43,24 @@ def _sentence(fault: Any, key: str, schema: type[BaseModel]) -> str:
         where = f"{key}.kind" if isinstance(value, dict) else key
         return f"'{where}' is {what!r}: {nearest(str(what), words)}"
     shown = "null" if value is None else repr(value)
-    return f"'{key}' is {shown}: {message[0].lower()}{message[1:]}"
+    said = _example(kind, key, value, fault.get("ctx", {})) or message[0].lower() + message[1:]
+    return f"'{key}' is {shown}: {said}"
+
+
+SECTIONS = ("dict_type", "model_type", "model_attributes_type")
+"""Kinds of faults: a value where a section should stand."""
+HEX_COLOUR = "^#[0-9a-fA-F]{6}$"
+
+
+def _example(kind: str, key: str, value: Any, about: Mapping[str, Any]) -> str | None:
+    """Return what to write instead of a value of the wrong form, where an example tells it."""
+    if kind == "list_type" and isinstance(value, str | int | float):
+        return f"it is a list; write {key}=[{value}]"
+    if kind in SECTIONS and value is not None:
+        return how_to_change(key)
+    if kind == "string_pattern_mismatch" and about.get("pattern") == HEX_COLOUR:
+        return f"""a colour has six hexadecimal digits; write overrides='{key}="#0072B2"'"""
+    return None
 
 
 def _real_keys(location: Sequence[Any], container: Any, absent: bool) -> list[Any]:

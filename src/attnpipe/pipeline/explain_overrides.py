@@ -10,7 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from attnpipe.core.errors import UserError
 from attnpipe.core.registry import nearest
+from attnpipe.pipeline.explain_sections import NAMED, check_borrowed, check_whole
 
+BESIDE = ("study", "overrides")
+"""What is given beside overrides, and may be misspelt as one of them."""
 OF_THE_DATA = ("name", "title", "analysis.contrast.accuracy_threshold")
 """What a study says of its own data outside their section."""
 
@@ -68,10 +71,11 @@ def _has(config: Any, place: str) -> bool:
 
 
 def _walk(config: Any, place: str, override: Override) -> None:
-    """Raise unless the config has a place."""
+    """Raise unless the config has a place, and can be changed there."""
     node: Any = config
     walked: list[str] = []
-    for part in place.split("."):
+    parts = place.split(".")
+    for part in parts:
         where = ".".join(walked)
         if not isinstance(node, DictConfig):
             raise UserError(
@@ -87,11 +91,24 @@ def _walk(config: Any, place: str, override: Override) -> None:
             inside = f" in '{where}'" if walked else ""
             raise UserError(
                 f"override '{override.input_line}': unknown key '{part}'{inside}: "
-                + nearest(part, keys)
-                + (" (to add a model, write +models.NAME=…)" if walked == ["models"] else "")
+                + nearest(part, keys if walked else [*keys, *BESIDE])
+                + _to_add(override, where)
             )
         walked.append(part)
+        rest = ".".join(parts[len(walked) :])
+        if rest:
+            check_borrowed(override, node, ".".join(walked), rest)
         node = None if OmegaConf.is_missing(node, part) else node[part]
+    if not override.is_delete() and override.package is None:
+        check_whole(override, place, node)
+
+
+def _to_add(override: Override, where: str) -> str:
+    """Say how an entry is added, where any may be: as it was given, if that is enough."""
+    if where not in NAMED:
+        return ""
+    whole = where != "models" and not override.is_delete()
+    return f" (to add one, write {f'+{override.input_line}' if whole else NAMED[where]})"
 
 
 def check_merges(config: Any, parsed: Sequence[Override]) -> None:

@@ -1,5 +1,6 @@
 """Single heads that a config asks for, held against what a model has."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -64,6 +65,22 @@ def check_heads(asked: Asked, model: str, config: Mapping[str, Any]) -> None:
                 f"{layers - 1} and heads 0 to {heads - 1}; the nearest is "
                 f"'{_name(min(layer, layers - 1), nearest)}'"
             )
+
+
+def heads_in(path: Path) -> int | None:
+    """Return the heads over all layers by a model's ``config.json``; None if it does not tell."""
+    config = model_config(path)
+    layers, heads = (_number(config, names) for names in (LAYERS, HEADS))
+    return None if layers is None or heads is None else layers * heads
+
+
+def model_config(path: Path) -> Mapping[str, Any]:
+    """Return a model's own config, empty where it cannot be told yet."""
+    try:
+        found = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    except ValueError:
+        return {}  # obtaining the model says what is wrong with it
+    return found if isinstance(found, dict) else {}
 
 
 def _name(layer: int, head: int | None) -> str:

@@ -35,8 +35,24 @@ snakemake --cores 4 --config study=steering overrides='seeds=[0,1] models.lstm_s
 | colour a figure | `figure.show.entropy.color="#0072B2"` |
 | keep results of a variant apart | `name=my_variant` |
 
+In `study=prompts` one would, among others,
+
+| to | write inside `overrides='…'` |
+|---|---|
+| ask a model of one's own | `model@models.chat=local models.chat.source.path=/data/my-model models.chat.label=Mine` |
+| ask in a way of one's own | `+data.variants.pirate={instruction: "Answer like a pirate, please."}` |
+| change a way of asking | `data.variants.cot.instruction="Think first, then answer."` |
+| drop one | `~data.variants.expert` |
+| word the questions in another way | `data.question="How much is {first} {operation} {second}?"` |
+| have fewer examples | `data.shots=[0,1] analysis.text.answers.variants=[structured,1_shot] compression.variants=[1_shot]` |
+
+A `+` adds what is not there yet. A text with blanks or signs stands in double quotes, and all
+overrides together in single ones, which the shell takes off.
+
 Defaults are those of `study=geomagnetic scale=quick`. `study` and `scale` are given beside `overrides`, not inside. `python -m attnpipe describe` takes
-the same arguments and prints the resolved study without running anything.
+what stands behind `--config`, prints the resolved study and runs nothing; it also takes single
+overrides (`describe study=prompts data.questions=8`), which Snakemake's `--config` does not: there
+they stand inside `overrides='…'`.
 
 ## Groups
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from attnpipe.pipeline.config import Study
+from attnpipe.pipeline.heads_asked import heads_in
 from attnpipe.pipeline.plan import Plan
 from attnpipe.pipeline.staleness import Stale
 from attnpipe.schema.model import ModelSpec, TransformerModel
@@ -41,6 +42,25 @@ def _obtained(plan: Plan, root: Path, stale: Sequence[Stale]) -> dict[str, int]:
         facts = root / plan.out("obtain_model", model=name)["facts"]
         if facts.is_file():
             found[name] = int(json.loads(facts.read_text("utf-8"))["parameters"])
+    return found
+
+
+def known_heads(plan: Plan, root: Path, stale: Sequence[Stale]) -> dict[str, int]:
+    """Return pretrained model → its heads over all layers, where its config is there already.
+
+    Parameters are those of `known_parameters`.
+    """
+    if plan.study.mode != "text":
+        return {}
+    other = {s.job.wildcards["model"] for s in stale if s.job.stage == "obtain_model"}
+    found = {}
+    for name, model in plan.study.spec.models.items():
+        given = getattr(getattr(model, "source", None), "path", None)
+        obtained = root / plan.out("obtain_model", model=name)["config"]
+        path = obtained if name not in other else Path(given or "") / obtained.name
+        heads = heads_in(path)
+        if heads is not None:
+            found[name] = heads
     return found
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from attnpipe.core.errors import UserError
+from attnpipe.core.registry import nearest
 from attnpipe.io.json import canonical
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.files import SeededFiles
@@ -171,6 +173,30 @@ class Plan:
                     job = self.job(task[0], dict(task[1]))
                     waiting += job.inputs
                     yield job
+
+    def check_targets(self, files: Iterable[str]) -> None:
+        """Refuse files that look like a result, and that no job of the study makes.
+
+        Raises
+        ------
+        UserError
+            Which name in the first of them the study does not have, and the nearest.
+        """
+        paths = [file for file in files if "/" in file]  # others are names of rules
+        tasks = {_task(stage, wildcards) for stage, wildcards in self._tasks()} if paths else set()
+        makers = Makers({stage: self.patterns(stage) for stage, _ in tasks})
+        for file in paths:
+            found = list(makers.of(file))
+            if not found or not tasks.isdisjoint(found):
+                continue
+            stage, asked = found[0]
+            alike = [dict(wildcards) for other, wildcards in tasks if other == stage]
+            why = "choose another"
+            for name, value in asked:
+                known = sorted({wildcards[name] for wildcards in alike})
+                if value not in known:
+                    why = f"it has no {name} '{value}' there: {nearest(value, known)}"
+            raise UserError(f"no job of study '{self.study.spec.name}' makes '{file}'; {why}")
 
     def job(self, stage: str, wildcards: Mapping[str, str]) -> Job:
         """Return one job."""

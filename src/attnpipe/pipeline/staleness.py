@@ -152,4 +152,36 @@ def _difference(old: Any, new: Any, key: str = "") -> str:
                 return _difference(old.get(name), new.get(name), f"{key}.{name}".lstrip("."))
     if key == "fingerprint":
         return "its source code or a library version changed"
-    return f"{key}: {json.dumps(old)} → {json.dumps(new)}"
+    if key == CHECKSUM:
+        return "another part of the config changed, which findings name by its checksum"
+    if isinstance(old, list) and isinstance(new, list) and max(map(_length, (old, new))) > SHOWN:
+        return f"{key}: {_changed_entries(old, new)}"
+    return f"{key}: {_short(old)} → {_short(new)}"
+
+
+CHECKSUM = "provenance.config_sha256"
+"""Key of the param of findings."""
+SHOWN = 60
+"""Characters of a value that are shown."""
+
+
+def _length(value: Any) -> int:
+    return len(json.dumps(value))
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def _changed_entries(old: list[Any], new: list[Any]) -> str:
+    """Say how many entries of a long list are gone or new, with the first of each."""
+    said = [
+        f"{len(which)} {word}, e.g. {_short(which[0])}"
+        for word, which in (
+            ("removed", [entry for entry in old if entry not in new]),
+            ("added", [entry for entry in new if entry not in old]),
+        )
+        if which
+    ]
+    return "; ".join(said) or "in another order"

@@ -149,7 +149,7 @@ SEGMENT_SUMMARY = Table("segment_summary", "attention to named spans, of the las
 
 TEXT_CONTRASTS = Table("text_contrasts", "differences between variants, paired on questions; right against wrong answers, not paired", {
     **WHO,
-    "family": Column(TEXT, "what is asked: `steps` (think step by step against plain), `examples` (the examples' answers against uniform), `shots` (more examples against fewer), `sensitivity` (distance between variants on shared spans), `correct` (right against wrong answers)"),
+    "family": Column(TEXT, "what is asked: `steps` (think step by step against plain), `variants` (every other variant without examples against plain), `examples` (the examples' answers against uniform), `shots` (more examples against fewer), `sensitivity` (distance between variants on shared spans), `correct` (right against wrong answers)"),
     **HEADS,
     "span": SPAN,
     "measure": Column(TEXT, "what is compared; ends in `_sinks_removed` or `_found_sinks_removed` where sinks were"),

@@ -60,6 +60,15 @@ class Question:
         return self.composed.text
 
 
+def at_most(spec: PromptsData) -> int:
+    """Return how many candidates there can be at most, before any are drawn."""
+    width = spec.largest - spec.smallest + 1
+    pairs = width**2
+    allowed = width * (width + 1) // 2  # of differences: the first operand is no smaller
+    below = "minus" in spec.operations and not spec.negative
+    return min(POOL, len(spec.operations) * pairs - below * (pairs - allowed))
+
+
 def candidates(spec: PromptsData, generator: np.random.Generator) -> list[Question]:
     """Return up to `POOL` distinct questions in random order.
 

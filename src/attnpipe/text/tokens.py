@@ -85,8 +85,13 @@ def tokenize(
     ------
     UserError
         When the text is empty or too long, a span lies outside of it or no token covers it, or
-        the tokenizer would cut or pad.
+        the tokenizer would cut or pad, or is of another kind.
     """
+    if not isinstance(tokenizer, Tokenizer):
+        raise UserError(
+            f"a tokenizer of transformers ({type(tokenizer).__name__}) cannot be used here; read "
+            "the model's with attnpipe.text.tokens.load_tokenizer(folder)"
+        )
     if tokenizer.truncation is not None or tokenizer.padding is not None:
         raise UserError(
             "the tokenizer is set to cut or pad texts, which would move or hide tokens; "

@@ -198,6 +198,23 @@ def test_p_is_adjusted_within_family_and_checkpoint(aggregate):
     assert set(frame.filter(family="steps")["checkpoint"]) == {"pretrained", "untrained"}
 
 
+def test_every_other_variant_is_compared_with_the_plain_question(aggregate):
+    made = study(variants=("plain", "cot", "1_shot", "pirate"))
+    frame = aggregate(made).text_contrasts
+    assert set(frame.filter(family="steps")["a"]) == {"cot"}
+    own = frame.filter(family="variants")
+    assert set(own.select("a", "b").iter_rows()) == {("pirate", "plain")}
+    values = relative(made, "pirate", "question") - relative(made, "plain", "question")
+    where = {"span": "question", "measure": "mass_relative"}
+    check(one(own, **where, layer=1), values[:, 1])
+    # They are a family of their own: p of thinking step by step is not adjusted for them.
+    for family in ("steps", "variants"):
+        overall = frame.filter(pl.col("layer").is_null(), family=family)
+        p = overall["p"].fill_null(np.nan).to_numpy()
+        adjusted = overall["p_holm"].fill_null(np.nan).to_numpy()
+        assert np.allclose(adjusted, holm(p), equal_nan=True)
+
+
 @pytest.mark.parametrize(
     ("variants", "families"),
     [

@@ -49,7 +49,7 @@ CASES: list[tuple[str, str, dict[str, object], list[Edit]]] = [
     ("steps", "INCONCLUSIVE", {"steps": (0.0, 0.02)}, []),
     ("steps", "INCONCLUSIVE", {}, [put("text_contrasts", STEPS, p_holm=0.06)]),
     ("steps", "INCONCLUSIVE", {}, [put("text_contrasts", STEPS, p_holm=None)]),
-    ("steps", "INCONCLUSIVE", {"variants": ("plain", "1_shot")}, []),
+    ("steps", "INCONCLUSIVE", {}, [drop("text_contrasts", **STEPS)]),
     ("steps", "DESCRIPTIVE", TWO, []),
     ("examples", "YES", {}, []),
     ("examples", "NO", {"draw": (-0.5, 0.1)}, []),
@@ -545,6 +545,16 @@ def test_sentences_are_not_asked_about_prompts(factory: ModuleType) -> None:
         "copies of the token (0.700); layer 3 head 0 on what followed earlier copies of the token "
         "(0.600)."
     )
+
+
+@pytest.mark.parametrize("variants", [("plain", "1_shot", "2_shot"), ("cot", "1_shot", "2_shot")])
+def test_thinking_step_by_step_is_not_asked_about_where_it_is_not_compared(
+    factory: ModuleType, variants: tuple[str, ...]
+) -> None:
+    diagnosis = judged(factory, factory.Plan(variants=variants))
+    assert "steps" not in {f.predicate for f in diagnosis.findings}
+    assert "step by step" not in finding(diagnosis, "answer").sentence
+    assert not [line for f in diagnosis.findings for line in f.missing if "cot and plain" in line]
 
 
 def test_models_are_told_apart(factory: ModuleType) -> None:

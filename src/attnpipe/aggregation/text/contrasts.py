@@ -12,7 +12,7 @@ from attnpipe.aggregation.text.run import TextRun
 from attnpipe.aggregation.text.segments import question_masses
 from attnpipe.aggregation.text.sensitivity import sensitivity
 from attnpipe.aggregation.text.shared import SharedTokens
-from attnpipe.aggregation.text.steps import steps
+from attnpipe.aggregation.text.steps import steps, variants
 from attnpipe.measurement.text.found_sinks import FoundSinks
 from attnpipe.schema.analysis import TextSpec
 
@@ -56,7 +56,12 @@ def text_contrasts(
         PRETRAINED,
         options.accuracy_range,
     )
-    paired = [steps(masses), examples(masses), shots(masses, items)]
+    paired = [
+        steps(masses),
+        variants(masses, items),
+        examples(masses),
+        shots(masses, items),
+    ]
     families = [
         *(paired_rows(differences) for differences in paired),
         sensitivity(checkpoints, shared, run.attention, found),

@@ -1,4 +1,4 @@
-"""Whether "think step by step" changes what the last token attends to."""
+"""Whether another way of asking changes what the last token attends to."""
 
 import polars as pl
 
@@ -27,3 +27,22 @@ def steps(masses: pl.DataFrame) -> pl.DataFrame:
     """
     shared = masses.filter(pl.col("span").is_in(ASKED))
     return between(shared, STEPS, PLAIN).with_columns(family=pl.lit("steps"))
+
+
+def variants(masses: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
+    """Return the same differences for every other variant without examples.
+
+    They are a family of their own: how many there are must not weigh on the p of `steps`.
+
+    Parameters
+    ----------
+    masses
+        As of `segments.question_masses`.
+    items
+        As of `items.items_of`.
+    """
+    shared = masses.filter(pl.col("span").is_in(ASKED))
+    bare = items.filter(pl.col("shots") == 0)["variant"].unique(maintain_order=True)
+    frames = [between(shared, v, PLAIN) for v in bare if v not in (PLAIN, STEPS)]
+    empty = between(shared.clear(), "", "")
+    return pl.concat([empty, *frames]).with_columns(family=pl.lit("variants"))

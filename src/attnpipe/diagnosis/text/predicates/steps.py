@@ -21,9 +21,10 @@ def steps(case: Case) -> Finding | None:
     Sinks are left out: the plain question may begin with one. What a longer prompt does to
     any token shows in relative mass, which is told beside it. Single layers are counted only.
     Where the weights show sinks that nobody declared, the answer must be the same without them.
+    Nothing is said of a study that lacks one of the two variants.
     """
-    if case.texts.kind != "prompts":
-        return None
+    if not {STEPS, PLAIN} <= {*case.texts.variants}:
+        return None  # nobody asked for it
     found = {m: case.book.get(_name(case, m)) for m in (MASS, RELATIVE, RAW)}
     mass, relative, raw = found.values()
     evidence = [e for e in found.values() if e is not None]

@@ -1,0 +1,44 @@
+"""Why a job is out of date is said in a few words, however much its param holds."""
+
+import json
+
+import pytest
+
+from attnpipe.io.seal import Inputs, Seal
+from attnpipe.pipeline import staleness
+from attnpipe.pipeline.plan import Job
+from attnpipe.pipeline.staleness import stale_jobs
+
+PAIRS = [[f"lstm_{size}", seed] for size in ("small", "medium") for seed in range(20)]
+TEXT = "Answer like a pirate, and do not forget the parrot on your shoulder, please."
+
+CHANGES = [
+    ({"seeds": [7, 42]}, {"seeds": [7]}, "seeds: [7, 42] → [7]"),
+    (
+        {"runs": PAIRS},
+        {"runs": PAIRS[20:]},
+        'runs: 20 removed, e.g. ["lstm_small", 0]',
+    ),
+    (
+        {"runs": PAIRS[:30]},
+        {"runs": PAIRS[10:]},
+        'runs: 10 removed, e.g. ["lstm_small", 0]; 10 added, e.g. ["lstm_medium", 10]',
+    ),
+    ({"runs": PAIRS}, {"runs": PAIRS[::-1]}, "runs: in another order"),
+    ({"a": {"text": "x"}}, {"a": {"text": TEXT}}, f'a.text: "x" → "{TEXT[:59]}…'),
+    (
+        {"provenance": {"config_sha256": "b46c"}, "fingerprint": "1"},
+        {"provenance": {"config_sha256": "5a9c"}, "fingerprint": "2"},
+        "another part of the config changed, which findings name by its checksum",
+    ),
+    ({"fingerprint": "1"}, {"fingerprint": "2"}, "its source code or a library version changed"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "says"), CHANGES)
+def test_what_changed_is_told_in_short(tmp_path, monkeypatch, old, new, says):
+    (tmp_path / "out").write_text("")
+    seal = Seal("diagnose", json.dumps(old), {}, Inputs({}, {}), None)
+    monkeypatch.setattr(staleness, "read_seal", lambda _: seal)
+    (found,) = stale_jobs([Job("diagnose", {}, (), ("out",), json.dumps(new))], tmp_path)
+    assert found.reason == says
