@@ -65,7 +65,7 @@ def answers(
     n
         Seeds of a group.
     """
-    judge = GATES[gate][1]
+    judge, frozen = GATES[gate][1], gate == "intervention"
     by_seed = effect.mean(1)
     spread = (by_seed - by_seed.mean()) / by_seed.std()
     rest = effect - effect.mean(1, keepdims=True)
@@ -81,7 +81,7 @@ def answers(
         (lo, hi), (lo90, hi90) = found.interval(), found.interval(TOST_CONFIDENCE)
         evidence = Evidence(
             id="x", table="x", row={}, estimate=found.value, lo95=lo, hi95=hi, n_seeds=n,
-            facts={"lo90": lo90, "hi90": hi90} | _by_ratio(own, added),
+            facts={"lo90": lo90, "hi90": hi90} | (_by_ratio(own, added) if frozen else {}),
         )  # fmt: skip
         status = judge(evidence, DELTA)
         count[status] = count.get(status, 0) + 1

@@ -1,19 +1,12 @@
 """Error rates of gates where the truth is set, and the stored table of them."""
 
+from functools import cache
+
 import numpy as np
 import polars as pl
 import pytest
-from tests.calibration.sweep import (
-    GATES,
-    GROUPS,
-    LOSS,
-    MEANS,
-    SDS,
-    SIZES,
-    TABLE,
-    answers,
-    stored,
-)  # fmt: skip
+from tests.calibration import sweep
+from tests.calibration.sweep import GATES, GROUPS, LOSS, MEANS, SDS, SIZES, TABLE
 
 YES, EQUIVALENT = (share + 3 * np.sqrt(share * (1 - share) / GROUPS) for share in (0.025, 0.05))
 """What is promised of one end of the 95 % and of the 90 % interval, and three standard errors."""
@@ -22,16 +15,19 @@ NO = {"arm": EQUIVALENT, "intervention": YES + 0.01}
 by up to one in a hundred more than where they are normal (docs/calibration.md has the table)."""
 
 
-@pytest.fixture(scope="module")
-def effects():
-    return stored()
+effects = cache(sweep.stored)
+
+
+@cache
+def answers(gate: str, mean: float, sd: float, n: int) -> dict[str, float]:
+    return sweep.answers(effects()[GATES[gate][0]], effects()[LOSS], gate, mean, sd, n)
 
 
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("sd", SDS)
 @pytest.mark.parametrize("gate", GATES)
-def test_at_the_margin_neither_answer_comes_often(effects, gate: str, sd: float, n: int) -> None:
-    found = answers(effects[GATES[gate][0]], effects[LOSS], gate, 1.0, sd, n)
+def test_at_the_margin_neither_answer_comes_often(gate: str, sd: float, n: int) -> None:
+    found = answers(gate, 1.0, sd, n)
     assert found.get("YES", 0.0) <= YES
     assert found.get("NO", 0.0) <= NO[gate]
 
@@ -40,29 +36,25 @@ def test_at_the_margin_neither_answer_comes_often(effects, gate: str, sd: float,
 @pytest.mark.parametrize("sd", SDS)
 @pytest.mark.parametrize("gate", GATES)
 def test_no_effect_is_never_called_one_and_twice_delta_never_nothing(
-    effects, gate: str, sd: float, n: int
+    gate: str, sd: float, n: int
 ) -> None:
-    effect, loss = effects[GATES[gate][0]], effects[LOSS]
-    assert answers(effect, loss, gate, 0.0, sd, n).get("YES", 0.0) <= YES
-    assert answers(effect, loss, gate, 2.0, sd, n).get("NO", 0.0) <= YES
+    assert answers(gate, 0.0, sd, n).get("YES", 0.0) <= YES
+    assert answers(gate, 2.0, sd, n).get("NO", 0.0) <= YES
 
 
 @pytest.mark.parametrize("gate", GATES)
-def test_clear_effects_are_seen(effects, gate: str) -> None:
+def test_clear_effects_are_seen(gate: str) -> None:
     """Not always: windows alone blur the mean by a quarter of δ, and each seed's own more."""
-    effect, loss = effects[GATES[gate][0]], effects[LOSS]
-    assert answers(effect, loss, gate, 0.0, 0.25, 5)["NO"] > 0.65
-    assert answers(effect, loss, gate, 2.0, 0.25, 5)["YES"] > 0.65
-    assert answers(effect, loss, gate, 2.0, 0.5, 10)["YES"] > 0.75
+    assert answers(gate, 0.0, 0.25, 5)["NO"] > 0.65
+    assert answers(gate, 2.0, 0.25, 5)["YES"] > 0.65
+    assert answers(gate, 2.0, 0.5, 10)["YES"] > 0.75
 
 
-def test_the_stored_table_is_what_these_functions_give(effects) -> None:
+def test_the_stored_table_is_what_these_functions_give() -> None:
     table = pl.read_csv(TABLE)
     assert table.height == len(GATES) * len(SIZES) * len(SDS) * len(MEANS)
     for row in table.filter((pl.col("seeds") == 5) & (pl.col("sd") == 0.5)).iter_rows(named=True):
         gate = row["gate"]
-        found = answers(
-            effects[GATES[gate][0]], effects[LOSS], gate, row["mean"], row["sd"], row["seeds"]
-        )
+        found = answers(gate, row["mean"], row["sd"], row["seeds"])
         shares = [found.get(status, 0.0) for status in ("YES", "NO", "HARM")]
         assert [row["YES"], row["NO"], row["HARM"]] == pytest.approx(shares, abs=5e-4)
