@@ -64,9 +64,9 @@ a unit. The model `reader` embeds each step by itself; its only way between step
 head that the last step queries. Answers were written down before training, but one: `alone` was
 first taken for UNUSED. With a single key, weights are 1 whatever is done to them, and a model may
 read its only step through them as well as beside them: AVERAGING, with a recommendation of no
-pooling at all where R0 does as well, is right, too. Often the arm with equal weights then agrees with
-the model in every bit at every seed; a run under two names is no evidence, so that R1 stays open, and
-with it the verdict: that is what this case misses.
+pooling at all where R0 does as well, is right, too. Often the arm with equal weights then agrees
+with the model in every bit at every seed; a run under two names is no evidence, so that R1 stays
+open, and with it the verdict: that is what this case misses.
 
 | case | target | right | because |
 |---|---|---|---|

@@ -16,8 +16,9 @@ ENOUGH = 45
 
 
 MISSED = {("alone", 5): {"right"}, ("alone", 10): {"right"}}
-"""What a case misses, and no more. With one key per row the arm with equal weights often agrees with
-the model in every bit, counts as a copy of it, and leaves R1 open: INCONCLUSIVE, never another name."""
+"""What a case misses, and no more. With one key per row the arm with equal weights often agrees
+with the model in every bit, counts as its copy, and leaves R1 open: INCONCLUSIVE, never another
+name."""
 
 
 @pytest.fixture(scope="module")
