@@ -1,16 +1,11 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from tests.stats.losses import losses, once
 
 from attnpipe.stats.log_ratio import log_ratio
 from attnpipe.stats.two_way import two_way_mean
-
-once = settings(deadline=None, derandomize=True, max_examples=60)
-losses = st.tuples(st.integers(2, 5), st.integers(2, 6)).flatmap(
-    lambda shape: st.tuples(*[arrays(float, shape, elements=st.floats(1e-3, 1e3))] * 2)
-)
 
 
 @once

@@ -1,4 +1,4 @@
-"""A line now and then while texts are read: bars of parallel jobs would overwrite each other."""
+"""A line now and then while a job works: bars of parallel jobs would overwrite each other."""
 
 import sys
 import time
@@ -13,8 +13,8 @@ def silent(doing: str, done: int, of: int) -> None:
     """Say nothing."""
 
 
-class CountLine:
-    """Prints what is done and the time left for it, at most every so many seconds."""
+class TimedLines:
+    """Prints lines that begin with a name, at most every so many seconds."""
 
     def __init__(
         self,
@@ -25,21 +25,32 @@ class CountLine:
         stream: Any = None,
     ) -> None:
         self._name, self._every, self._clock, self._stream = name, every, clock, stream
-        self._doing = ""
-        self._start = self._last = self._told = clock()
+        self._start = self._told = clock()
+
+    def _due(self, now: float) -> bool:
+        """Tell whether it is time for a line, and take it for printed if so."""
+        due = now - self._told >= self._every
+        if due:
+            self._told = now
+        return due
+
+    def _print(self, said: str) -> None:
+        print(f"{self._name}: {said}", file=self._stream or sys.stderr, flush=True)
+
+
+class CountLine(TimedLines):
+    """Prints what is done and the time left for it."""
+
+    _doing = ""
+    _last: float | None = None
 
     def __call__(self, doing: str, done: int, of: int) -> None:
         """Take in that `done` of `of` are done; what is done next has a time of its own."""
         now = self._clock()
         if doing != self._doing:
-            self._doing, self._start = doing, self._last
+            self._doing = doing
+            self._start = self._start if self._last is None else self._last
         self._last = now
-        if now - self._told < self._every:
-            return
-        self._told = now
-        left = (now - self._start) / done * (of - done)
-        print(
-            f"{self._name}: {doing}, {done} of {of}, about {left / 60:.0f} min left",
-            file=self._stream or sys.stderr,
-            flush=True,
-        )
+        if self._due(now):
+            left = (now - self._start) / done * (of - done)
+            self._print(f"{doing}, {done} of {of}, about {left / 60:.0f} min left")

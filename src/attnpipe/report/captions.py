@@ -197,9 +197,9 @@ CAPTIONS: dict[str, Caption] = {
     ),
     "prompt_maps": Caption(
         "Maps between tokens",
-        "Weights between the tokens of the representative text, of a longer one its last 20 unless "
-        "the config says otherwise. Special tokens and the first one are grey and not on the "
-        "colour scale.",
+        "Weights between the tokens of the representative text, of a longer one its first 20 "
+        "unless the config says otherwise. Special tokens and the first one are grey and not on "
+        "the colour scale.",
         "One heat map per variant of the prompt: attending tokens from top to bottom, attended "
         "ones from left to right.",
         ("maps.csv", "tokens.csv"),
