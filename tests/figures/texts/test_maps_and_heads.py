@@ -13,7 +13,9 @@ from matplotlib.figure import Figure
 from attnpipe.core.errors import UserError
 from attnpipe.figures.save import save_png
 from attnpipe.figures.texts.head_similarity import spread
+from attnpipe.figures.texts.prompt_maps import TOKENS
 from attnpipe.figures.texts.tokens import BLANK, readable
+from attnpipe.report.captions import CAPTIONS
 from attnpipe.schema.figure import StyleSpec
 
 Draw = Callable[..., Figure]
@@ -102,6 +104,10 @@ def test_prompts_with_the_same_beginning_say_how_to_see_their_ends(
 
     assert "begin alike: tokens=-20 shows their ends" in said(None)
     assert "begin alike" not in said(-20)
+
+
+def test_the_caption_names_as_many_tokens_as_are_shown() -> None:
+    assert f"its first {TOKENS} unless" in CAPTIONS["prompt_maps"].text
 
 
 def test_next_to_nothing_beside_a_sink_does_not_look_like_something(
