@@ -234,6 +234,42 @@ def test_a_model_with_equal_weights_is_its_own_uniform_arm() -> None:
     assert (found["value"], found["n_seeds"], found["copies"]) == (0.0, 5, 0)
 
 
+@pytest.mark.parametrize(
+    ("acted", "factor", "arm", "counted"),
+    [
+        ("uniform", 1.0, "uniform", 5),
+        ("position_mean", 1.0, "static", 5),
+        ("uniform", 1.1, "uniform", 0),
+        ("uniform", 1.0, "static", 0),
+        ("position_mean", 1.0, "uniform", 0),
+        ("uniform", 1.0, "none", 0),
+    ],
+)
+def test_an_arm_may_agree_with_a_model_that_computes_the_same(
+    acted: str, factor: float, arm: str, counted: int
+) -> None:
+    """One key per row: weights are 1 in both, and both are trained alike."""
+    runs = evaluations(m=0.9)
+    runs |= {("arm", s): runs["m", s] for s in SEEDS}
+    table = effects(runs, interventions(runs, acted, factor), {"m": {arm: "arm"}}, 0.02)
+    found = one(table, kind="arm", metric="skill_units")
+    assert (found["n_seeds"], found["copies"]) == (counted, 5 - counted)
+    assert found["value"] == (0.0 if counted else None)
+
+
+def test_equal_weights_at_some_seeds_excuse_no_copy_at_others() -> None:
+    runs = evaluations(m=0.9)
+    runs |= {("arm", s): runs["m", s] for s in SEEDS}
+    acted = interventions(runs, factor=1.0)
+    last = acted["m", 8]
+    one_item = pl.when(pl.col("item") == last["item"].max()).then(1e-300).otherwise(0.0)
+    acted["m", 8] = last.with_columns(delta=one_item)
+    found = one(
+        effects(runs, acted, {"m": {"uniform": "arm"}}, 0.02), code="R1", metric="skill_units"
+    )
+    assert (found["n_seeds"], found["copies"]) == (4, 1)
+
+
 def test_the_p_of_a_claim_says_what_its_interval_says() -> None:
     """Beyond the margin by the 95 % interval, inside by the 90 % one, p adjusted over models."""
     runs = evaluations(m=0.9, n=0.7, bad=0.2, same=0.9)

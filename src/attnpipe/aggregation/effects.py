@@ -1,6 +1,6 @@
 """Causal evidence: effects of interventions and of retrained arms, with their intervals."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,8 @@ CODES = {
     "output_mean": "E1", "uniform": "E2", "position_mean": "E3", "permuted": "E4",
 }  # fmt: skip
 ARM_CODES = {"none": "R0", "uniform": "R1", "static": "R2"}
+SAME = {"uniform": "uniform", "static": "position_mean"}
+"""Arm → intervention that makes of a model what the arm is."""
 WHERE = ("layer", "head", "removed")
 
 Run = tuple[str, int]
@@ -149,14 +151,32 @@ def _pairs(
         for keys, seeds, loss in _by_unit(pl.concat(frames), split):
             known = np.intersect1d(good, seeds)
             yield _Pair(keys, loss[np.isin(seeds, known)], own.at(known).loss, known)
+    unchanged = _unchanged(frames)
     for arm, run in arms.get(model, {}).items():
         if run not in losses:
             continue
-        known, copied = common_seeds(own, losses[run])
+        known, copied = common_seeds(own, losses[run], unchanged.get(SAME.get(arm, ""), ()))
         if run == model:  # it has equal weights itself
             known, copied = good, np.array([], dtype=np.int64)
         keys = {"kind": "arm", "code": ARM_CODES[arm], "name": arm, "against": run}
         yield _Pair(keys, losses[run].at(known).loss, own.at(known).loss, known, copies=len(copied))
+
+
+def _unchanged(frames: Iterable[pl.DataFrame]) -> dict[str, set[int]]:
+    """Return intervention → seeds at which it changes nothing in any bit.
+
+    Where equal weights do not (a row of one key, say), the model computes what its arm R1 does,
+    so that one trained alike is no copy of it, even if it agrees; R2 likewise, where a weight per
+    position changes nothing.
+    """
+    whole = pl.all_horizontal(pl.col(c).is_null() for c in WHERE)
+    same = (pl.col("delta") == 0.0).all() & pl.col("delta").is_not_null().all()
+    found: dict[str, set[int]] = {}
+    for frame in frames:
+        each = frame.filter(whole).group_by("intervention", "seed").agg(same).filter("delta")
+        for name, seed, _ in each.iter_rows():
+            found.setdefault(name, set()).add(int(seed))
+    return found
 
 
 def _by_unit(
