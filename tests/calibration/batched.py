@@ -36,7 +36,7 @@ class Data:
     targets: Tensor  # [seed, item], scaled
 
 
-def load(datasets: Sequence[SequenceDataset], split: str) -> Data:
+def load(datasets: Sequence[SequenceDataset], split: str, device: str = "cpu") -> Data:
     """Return the windows of one split, one dataset per seed."""
     inputs, targets = [], []
     for data in datasets:
@@ -44,7 +44,8 @@ def load(datasets: Sequence[SequenceDataset], split: str) -> Data:
         inputs.append(data.windows(ends))
         targets.append((data.target[ends] - data.target_mean) / data.target_scale)
     return Data(
-        torch.from_numpy(np.stack(inputs)), torch.from_numpy(np.stack(targets).astype(np.float32))
+        torch.from_numpy(np.stack(inputs)).to(device),
+        torch.from_numpy(np.stack(targets).astype(np.float32)).to(device),
     )
 
 
@@ -77,7 +78,7 @@ def _fixed(params: Params, inputs: Tensor) -> Tensor:
     """Return logits that no window changes: learned ones of the static arm, else zeros."""
     learned = params.get("attention.position")
     return (
-        torch.zeros(inputs.shape[:3])
+        inputs.new_zeros(inputs.shape[:3])
         if learned is None
         else (learned[:, None].expand(inputs.shape[:3]))
     )
@@ -146,7 +147,7 @@ def _lstm(spec: LstmModel, params: Params, inputs: Tensor, act: Act) -> Tensor:
     bias = params["lstm.bias_ih_l0"] + params["lstm.bias_hh_l0"]
     entered = (entered + bias[:, None]).unflatten(1, inputs.shape[1:3])
     recurrent = params["lstm.weight_hh_l0"].transpose(1, 2)
-    h = torch.zeros(*inputs.shape[:2], spec.hidden)
+    h = inputs.new_zeros(*inputs.shape[:2], spec.hidden)
     c, states = torch.zeros_like(h), []
     for step in range(inputs.shape[2]):
         i, f, g, o = (entered[:, :, step] + h @ recurrent).chunk(4, -1)
@@ -174,19 +175,20 @@ def train(
     start: Params,
 ) -> dict[str, Tensor]:
     """Return every seed's weights at its epoch of lowest validation loss."""
-    params = {name: value.clone().requires_grad_() for name, value in start.items()}
+    device = train_data.inputs.device
+    params = {name: value.to(device, copy=True).requires_grad_() for name, value in start.items()}
     optimizer = torch.optim.Adam(
         params.values(), lr=training.learning_rate, weight_decay=training.weight_decay
     )
     orders = [ShuffledItems(train_data.targets.shape[1], Seeds.of(seed).order) for seed in seeds]
-    rows = torch.arange(len(seeds))[:, None]
+    rows = torch.arange(len(seeds), device=device)[:, None]
     best = {name: value.detach().clone() for name, value in params.items()}
-    least = torch.full((len(seeds),), torch.inf)
+    least = torch.full((len(seeds),), torch.inf, device=device)
     per_epoch = training.windows_per_epoch or train_data.targets.shape[1]
     for _ in range(training.epochs):
         for begin in range(0, per_epoch, training.batch_size):
             size = min(training.batch_size, per_epoch - begin)
-            items = torch.from_numpy(np.stack([order.take(size) for order in orders]))
+            items = torch.from_numpy(np.stack([order.take(size) for order in orders])).to(device)
             out = forward(spec, params, train_data.inputs[rows, items])
             loss = ((out - train_data.targets[rows, items]) ** 2).mean(1).sum()
             optimizer.zero_grad(set_to_none=True)

@@ -18,7 +18,7 @@ def interventions(
     """Return code → squared errors of the test items ``[seed, item]``."""
     means = _means(spec, params, train, mean_samples)
     support = _support(spec, test)
-    donor = _donors(support, test.targets.shape[1])
+    donor = _donors(support, test.targets.shape[1], test.targets.device)
 
     def e1(weights: Tensor, pool: Pool) -> Tensor:
         return means["context"][:, None].expand(-1, weights.shape[1], -1)
@@ -53,7 +53,8 @@ def _means(
     spec: ReaderModel | LstmModel, params: Params, train: Data, samples: int
 ) -> Mapping[str, Tensor]:
     count = train.targets.shape[1]
-    items = np.linspace(0, count - 1, min(count, samples)).round().astype(np.int64)
+    spread = np.linspace(0, count - 1, min(count, samples)).round().astype(np.int64)
+    items = torch.from_numpy(spread).to(train.inputs.device)
     kept: dict[str, Tensor] = {}
 
     def look(weights: Tensor, pool: Pool) -> Tensor:
@@ -65,16 +66,16 @@ def _means(
     return kept
 
 
-def _donors(support: Tensor | None, count: int) -> Tensor:
+def _donors(support: Tensor | None, count: int, device: torch.device) -> Tensor:
     """Return, per seed and item, a random other item with the same support."""
-    order = torch.from_numpy(np.random.default_rng(0).permutation(count))
+    order = torch.from_numpy(np.random.default_rng(0).permutation(count)).to(device)
     if support is None:
-        donor = torch.empty(count, dtype=torch.int64)
+        donor = torch.empty_like(order)
         donor[order] = order.roll(-1)
         return donor[None]
     rows = []
     for of_seed in support:
-        donor = torch.arange(count)
+        donor = torch.arange(count, device=device)
         size = of_seed.sum(-1)  # padding stands at the old end: its length is the support
         for kind in size.unique():
             members = order[size[order] == kind]

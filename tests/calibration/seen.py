@@ -33,7 +33,10 @@ def seen(
     support = torch.ones(inputs.shape[:3], dtype=torch.bool)
     if mask is not None:
         support = inputs[..., mask] > 0
-    rows = {name: _weights(spec, params, inputs) for name, params in checkpoints.items()}
+    rows = {
+        name: _weights(spec, {k: v.cpu() for k, v in params.items()}, inputs)
+        for name, params in checkpoints.items()
+    }
     return pl.concat([
         measured(
             {name: of[place].numpy() for name, of in rows.items()},

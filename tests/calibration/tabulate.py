@@ -122,12 +122,15 @@ def judged(case: str, pool: ProcessPoolExecutor) -> Iterator[dict[str, object]]:
         if _trained_by(path) == trained
     ]
     made = partial(at_margin, factors=to_margin(here)) if case == DRAWN and here else groups
-    for path in here:
-        for size in SIZES:
-            names = Counter(pool.map(judge, made(path, size), chunksize=4))
-            for name, count in sorted(names.items()):
-                yield {"case": case, "chunk": path.stem, "seeds": size, "diagnosis": name,
-                       "groups": count, "trained": trained, "judged": judging()}  # fmt: skip
+    found = {
+        (path, size): pool.map(judge, made(path, size), chunksize=2)
+        for path in here
+        for size in SIZES
+    }
+    for (path, size), names in found.items():
+        for name, count in sorted(Counter(names).items()):
+            yield {"case": case, "chunk": path.stem, "seeds": size, "diagnosis": name,
+                   "groups": count, "trained": trained, "judged": judging()}  # fmt: skip
 
 
 def _trained_by(path: Path) -> object:

@@ -16,11 +16,12 @@ from attnpipe.schema.intervention import InterventionSpec
 from attnpipe.training.run import train as train_one
 
 SEEDS = [3, 8]
+DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 CODES = {"E1": "output_mean", "E2": "uniform", "E3": "position_mean", "E4": "permuted"}
 
 
-@pytest.fixture(scope="module")
-def made():
+@pytest.fixture(scope="module", params=DEVICES)
+def made(request):
     """Return a maker of small datasets, trained stacks and the pipeline's own runs."""
 
     def make(name: str, variant: str):
@@ -34,7 +35,7 @@ def made():
         )
         model = case.variants[variant]
         datasets = [data] * len(SEEDS)
-        splits = {s: load(datasets, s) for s in ("train", "validation", "test")}
+        splits = {s: load(datasets, s, request.param) for s in ("train", "validation", "test")}
         start = stacked(model, data.features.shape[1], data.window, SEEDS)
         params = train(model, training, splits["train"], splits["validation"], SEEDS, start)
         runs = [train_one(data, model, training, seed, name="m") for seed in SEEDS]
@@ -52,7 +53,7 @@ def test_weights_are_those_of_the_pipeline(made, name: str, variant: str) -> Non
         for tensor, weights in run.checkpoints["best"].items():
             if tensor == "attention.score.bias":
                 continue  # softmax ignores it: its gradient is rounding alone
-            np.testing.assert_allclose(params[tensor][place], weights, rtol=2e-3, atol=2e-4)
+            np.testing.assert_allclose(params[tensor][place].cpu(), weights, rtol=2e-3, atol=2e-4)
 
 
 @pytest.mark.parametrize("name", ["recall", "lengths", "marker"])
@@ -61,14 +62,14 @@ def test_interventions_are_those_of_the_pipeline(made, name: str) -> None:
     acted = interventions(model, params, splits["train"], splits["test"], 512)
     scale = data.target_scale**2
     for place, run in enumerate(runs):
-        weights = {k: v[place].numpy() for k, v in params.items()}
+        weights = {k: v[place].cpu().numpy() for k, v in params.items()}
         table = intervene(
             data, model, {**run.checkpoints, "best": weights}, run.outcome,
             InterventionSpec(names=list(CODES.values()), mean_samples=512), name="m", seed=1,
         )  # fmt: skip
         for code, intervention in CODES.items():
             own = table.filter(table["intervention"] == intervention)["loss"].to_numpy()
-            np.testing.assert_allclose(acted[code][place] * scale, own, rtol=2e-3, atol=2e-4)
+            np.testing.assert_allclose(acted[code][place].cpu() * scale, own, rtol=2e-3, atol=2e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -39,7 +39,7 @@ VERDICTS = Path(__file__).parent / "verdicts.csv"
 GROUP = 10
 """Seeds that share a dataset, as the seeds of a study do: two groups of five, one of ten."""
 AT_ONCE = 5
-"""Groups trained together."""
+"""Groups of a chunk, that is of a file."""
 GROUPS = {"marker": 30}
 """Groups of ten of a case; 100 of the others."""
 
@@ -61,7 +61,9 @@ def fingerprint(case: Calibrated) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def chunk(case: Calibrated, numbers: list[int]) -> tuple[dict[str, np.ndarray], pl.DataFrame]:
+def chunk(
+    case: Calibrated, numbers: list[int], device: str = "cpu"
+) -> tuple[dict[str, np.ndarray], pl.DataFrame]:
     """Return losses of the test items of some groups, and what attention looks at.
 
     Losses: name → ``[seed, item]``, natural units; metrics as `tables.METRICS`.
@@ -69,7 +71,7 @@ def chunk(case: Calibrated, numbers: list[int]) -> tuple[dict[str, np.ndarray], 
     groups = [group_of(case, number) for number in numbers]
     datasets = [data for data, seeds in groups for _ in seeds]
     seeds = [seed for _, of in groups for seed in of]
-    splits = {name: load(datasets, name) for name in ("train", "validation", "test")}
+    splits = {name: load(datasets, name, device) for name in ("train", "validation", "test")}
     scale = np.array([data.target_scale for data in datasets])[:, None] ** 2
     training = case.study.spec.training
     assert training is not None
@@ -80,15 +82,15 @@ def chunk(case: Calibrated, numbers: list[int]) -> tuple[dict[str, np.ndarray], 
         start = stacked(spec, features, window, seeds)
         params = train(spec, training, splits["train"], splits["validation"], seeds, start)
         with torch.no_grad():
-            found[name] = losses(spec, params, splits["test"]).numpy() * scale
+            found[name] = losses(spec, params, splits["test"]).cpu().numpy() * scale
             if name == "model":
                 samples = case.study.spec.intervention.mean_samples
                 acted = interventions(spec, params, splits["train"], splits["test"], samples)
-                found |= {code: loss.numpy() * scale for code, loss in acted.items()}
+                found |= {code: loss.cpu().numpy() * scale for code, loss in acted.items()}
                 checkpoints = {"untrained": start, "best": params}
                 looks = seen(spec, checkpoints, datasets, seeds, case.study.spec.analysis.metrics)
     # The training mean is 0 in scaled units.
-    found["trivial"] = splits["test"].targets.numpy() ** 2 * scale
+    found["trivial"] = splits["test"].targets.cpu().numpy() ** 2 * scale
     return {name: array.astype(np.float32) for name, array in found.items()}, looks
 
 
@@ -121,29 +123,55 @@ def made(path: Path, document: dict[str, object], *, anew: bool = False) -> bool
         return file.document == document
 
 
+def pending(name: str, groups: int, *, anew: bool) -> list[list[int]]:
+    """Return the groups of the chunks that are to be made."""
+    trained = fingerprint(calibrated(name))
+    chunks = [list(range(n, min(n + AT_ONCE, groups))) for n in range(0, groups, AT_ONCE)]
+    return [c for c in chunks if not made(file_of(name, c), document(name, c, trained), anew=anew)]
+
+
+def file_of(name: str, numbers: list[int]) -> Path:
+    """Return where the losses of a chunk lie."""
+    return RESULTS / name / f"groups_{numbers[0]:03d}_{numbers[-1]:03d}.safetensors"
+
+
+def document(name: str, numbers: list[int], trained: str) -> dict[str, object]:
+    """Return what a chunk says of itself."""
+    return {"case": name, "groups": numbers, "fingerprint": trained}
+
+
+def make(name: str, chunks: list[list[int]], device: str) -> None:
+    """Train chunks together and store each."""
+    case = calibrated(name)
+    numbers = [number for of in chunks for number in of]
+    arrays, looks = chunk(case, numbers, device)
+    group = np.repeat(numbers, GROUP)
+    for of in chunks:
+        path, rows = file_of(name, of), np.isin(group, of)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        own = looks.filter((pl.col("seed") // GROUP).is_in(of))
+        write_table(path.with_suffix(".parquet"), own, METRICS)
+        kept = {key: array[rows] for key, array in arrays.items()}
+        write_tensors(path, kept, document(name, of, fingerprint(case)))
+
+
 def main() -> None:
     """Make all chunks that are not there."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", default=list(NAMES))
     parser.add_argument("--groups", type=int, help="groups of ten, for a trial")
     parser.add_argument("--anew", action="store_true", help="also what was judged elsewhere")
+    parser.add_argument("--device", default="cpu", help="as torch names it: cuda takes minutes")
+    parser.add_argument("--chunks", type=int, default=1, help="trained together: 1 takes 1 GB")
     args = parser.parse_args()
     with deterministic():
         for name in args.cases:
-            case = calibrated(name)
-            groups = args.groups or GROUPS.get(name, 100)
-            for begin in range(0, groups, AT_ONCE):
-                numbers = list(range(begin, min(begin + AT_ONCE, groups)))
-                path = RESULTS / name / f"groups_{numbers[0]:03d}_{numbers[-1]:03d}.safetensors"
-                document = {"case": name, "groups": numbers, "fingerprint": fingerprint(case)}
-                if made(path, document, anew=args.anew):
-                    continue
-                start = time.process_time()
-                arrays, looks = chunk(case, numbers)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_table(path.with_suffix(".parquet"), looks, METRICS)
-                write_tensors(path, arrays, document)
-                print(f"{name} {numbers}: {time.process_time() - start:.0f} CPU-s", file=sys.stderr)
+            todo = pending(name, args.groups or GROUPS.get(name, 100), anew=args.anew)
+            for begin in range(0, len(todo), args.chunks):
+                start = time.monotonic()
+                together = todo[begin : begin + args.chunks]
+                make(name, together, args.device)
+                print(f"{name} {together}: {time.monotonic() - start:.0f} s", file=sys.stderr)
 
 
 if __name__ == "__main__":
