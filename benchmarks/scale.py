@@ -7,7 +7,8 @@ model has four stages per run (train, extract, measure, intervene), and a baseli
 attention is trained beside them. Everything happens in copies of the project in a temporary folder.
 
 plan
-    Snakemake's CPU-seconds and peak memory: a dry run with nothing done (`plan`), a run with
+    Snakemake's CPU-seconds and peak memory: a run with nothing done, until its first job begins
+    (`plan`), a dry run of the same, which words a line for each job (`dry run`), a run with
     everything done (`no-op`), dry runs of one file of one run and of one model's table, with
     everything done but them (`one run`, `one model`). What is done are a few bytes in each output,
     with seals (`scaling/written.py`): planning reads no more of them.
@@ -63,11 +64,14 @@ class Cost:
     jobs_megabytes: float
 
 
-def snakemake(folder: Path, *arguments: str, trivial: bool = False, says: str = "") -> Cost:
-    """Run Snakemake in a copy of the project, where it must say something; return what it took."""
+def snakemake(folder: Path, *arguments: str, mode: str | None = None, says: str = "") -> Cost:
+    """Run Snakemake in a copy of the project, where it must say something; return what it took.
+
+    For the modes see `scaling/controller.py`.
+    """
     left = folder / "cost.json"
     command = [sys.executable, str(HERE / "scaling" / "controller.py")]
-    command += ["--trivial"] if trivial else []
+    command += [f"--{mode}"] if mode else []
     command += [str(left), "--cores", str(CORES), "--config", f"study={NAME}", *arguments]
     done = subprocess.run(
         command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False
@@ -94,13 +98,17 @@ def measure_plan(root: Path, sizes: list[str]) -> list[str]:
     runs: list[int] = []
     seconds: dict[str, list[float]] = {"plan": [], "no-op": []}
     print(
-        "| models × seeds | jobs | plan | no-op | one run | one model |\n|---|---|---|---|---|---|"
+        "| models × seeds | jobs | plan | dry run | no-op | one run | one model |\n"
+        "|---|---|---|---|---|---|---|"
     )
     for size in sizes:
         models, seeds = shape(size)
         folder = root / f"planned-{size}"
         create(folder, models, seeds)
-        costs = {"plan": snakemake(folder, "--dry-run", "--quiet", "all")}
+        costs = {
+            "plan": snakemake(folder, mode="first-job"),
+            "dry run": snakemake(folder, "--dry-run", "--quiet", "all"),
+        }
         jobs = write_jobs(folder)
         # what Snakemake itself notes of a job it writes here; many at a time, to be done sooner
         snakemake(folder, "--touch", "--forceall", "--quiet", "all", "--cores", "1000")
@@ -113,7 +121,7 @@ def measure_plan(root: Path, sizes: list[str]) -> list[str]:
         runs.append(models * seeds)
         for name, cost in costs.items():
             most = TARGET_SECONDS if name in TARGETS else PLAN_SECONDS.get(runs[-1], math.inf)
-            if cost.seconds > most or cost.megabytes > PLAN_MB:
+            if name != "dry run" and (cost.seconds > most or cost.megabytes > PLAN_MB):
                 broken.append(f"{size} {name}: {cost}, not {most} s, {PLAN_MB} MB")
         for name, of in seconds.items():
             of.append(costs[name].seconds)
@@ -154,7 +162,7 @@ def measure_execution(root: Path) -> list[str]:
         start = snakemake(
             folder, "--dry-run", "--quiet", "all", "--", f"results/{NAME}/data/csv.json"
         )
-        cost = snakemake(folder, trivial=True)
+        cost = snakemake(folder, mode="trivial")
         jobs = len(list((folder / "results").rglob(".*.seal.json")))
         per_job.append((cost.seconds - start.seconds) / jobs)
         print(f"| {jobs} | {cost.seconds:.1f} CPU-s | {1000 * per_job[-1]:.1f} ms |", flush=True)

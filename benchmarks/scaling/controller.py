@@ -1,8 +1,9 @@
 """Runs Snakemake and leaves what its own process and its jobs took.
 
-    python controller.py [--trivial] <file> <arguments of snakemake>
+    python controller.py [--trivial | --first-job] <file> <arguments of snakemake>
 
-The file gets a `Cost` as JSON. With `--trivial` no script is run: in the place of its Python
+The file gets a `Cost` as JSON. With `--first-job` everything ends where the first job would begin:
+what was taken so far is planning. With `--trivial` no script is run: in the place of its Python
 process an empty one is started and waited for, and its outputs, a few bytes each, and their seal
 are written here, in CPU time that is not counted. All else that Snakemake does for a job stays.
 Files are touched without Snakemake's 0.1 s of sleep for each job.
@@ -10,6 +11,7 @@ Files are touched without Snakemake's 0.1 s of sleep for each job.
 
 import atexit
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -60,9 +62,16 @@ def trivial(script: Any, fname: str, edit: bool = False) -> None:
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]
-    if arguments[0] == "--trivial":
-        PythonScript.execute_script = trivial
-        arguments = arguments[1:]
+    mode = arguments.pop(0) if arguments[0].startswith("--") else ""
+    cost = Path(arguments.pop(0)).resolve()
+
+    def first_job(*_: Any, **__: Any) -> None:
+        """Leave at once: nothing of the job is done."""
+        leave(cost)
+        os._exit(0)
+
+    if mode:
+        PythonScript.execute_script = {"--trivial": trivial, "--first-job": first_job}[mode]
     touch.Executor.SLEEPING_TIME = 0
-    atexit.register(leave, Path(arguments[0]).resolve())
-    main(arguments[1:])
+    atexit.register(leave, cost)
+    main(arguments)

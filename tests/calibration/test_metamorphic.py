@@ -109,13 +109,19 @@ def test_a_model_and_an_arm_that_change_places_make_it_harmful() -> None:
     assert other == pytest.approx((-value, -hi, -lo), rel=1e-9)
 
 
-@pytest.mark.parametrize("absent", ["none", "uniform", "E1", "E3"])
+@pytest.mark.parametrize("absent", ["none", "uniform", "static", "E1", "E3", "E4"])
 def test_without_an_arm_or_an_intervention_it_is_inconclusive(absent: str) -> None:
     made = losses()
     del made[absent]
     found = judged(made)
-    wanted = "CONTENT-BENEFICIAL" if absent == "E1" else "INCONCLUSIVE"  # E3 says it is used
-    assert found.diagnosis == wanted
+    assert found.diagnosis == "INCONCLUSIVE"
+    assert len(found.next_overrides) == 1
+
+
+def test_without_e2_which_could_change_nothing_it_is_as_before() -> None:
+    made = losses()
+    del made["E2"]
+    assert named(made) == "CONTENT-BENEFICIAL"
 
 
 def test_the_unit_of_the_loss_does_not_matter() -> None:

@@ -54,6 +54,46 @@ def test_an_arm_that_was_not_trained_leaves_all_but_harm_and_no_skill_open(case,
         assert found.possible == ("HARMFUL", before.name)
 
 
+@pytest.mark.parametrize(
+    ("case", "code", "possible"),
+    [
+        ("content, needed", "E1", ("SHARP-BUT-UNUSED", "CONTENT-BENEFICIAL")),
+        ("content, needed", "E4", ("CONTENT-BENEFICIAL",)),  # or a conflict
+        ("content, needed", "R2", ("CONTENT-BENEFICIAL",)),
+        ("content, an average does", "E1", ("SHARP-BUT-UNUSED", "CONTENT-REDUNDANT")),
+        ("content, an average does", "R2", ("CONTENT-REDUNDANT",)),
+        ("averaging", "E1", ("SHARP-BUT-UNUSED", "AVERAGING")),
+        ("averaging", "E2", ("AVERAGING", "POSITIONAL")),
+        ("averaging", "E4", ("AVERAGING",)),
+        ("averaging", "R2", ("AVERAGING",)),
+        ("positional", "R2", ("POSITIONAL",)),
+    ],
+)
+def test_what_nobody_asked_for_leaves_open_what_it_could_overturn(
+    case: str, code: str, possible: tuple[str, ...]
+) -> None:
+    gates, _ = TABLE[case]
+    known = {arm: "YES" for arm in ("R0", "R1") if getattr(gates, arm) == "?"} | {"D": "YES"}
+    found = decide(replace(gates, **(known | {code: "absent"})))
+    assert (found.name, found.blocking, found.possible) == ("INCONCLUSIVE", (code,), possible)
+
+
+@pytest.mark.parametrize(
+    ("case", "code"),
+    [
+        ("content, needed", "E2"),
+        ("sharp, not used", "E2"),
+        ("sharp, not used", "E3"),
+        ("sharp, not used", "R2"),
+        ("without attention it is better", "R1"),
+        ("no skill", "E1"),
+    ],
+)
+def test_what_could_overturn_nothing_need_not_be_asked_for(case: str, code: str) -> None:
+    gates, name = TABLE[case]
+    assert decide(replace(gates, **{code: "absent"})).name == name
+
+
 @pytest.mark.parametrize("case", list(TABLE))
 def test_first_match(case: str) -> None:
     gates, name = TABLE[case]
@@ -90,7 +130,7 @@ any_gates = st.builds(
     Gates,
     **(
         dict.fromkeys(Gates.__dataclass_fields__, answers)
-        | dict.fromkeys(["R0", "R1"], answers | st.just("absent"))
+        | dict.fromkeys(["E1", "E2", "E3", "E4", "R0", "R1", "R2"], answers | st.just("absent"))
     ),
 )
 
@@ -105,6 +145,17 @@ def test_more_answers_never_turn_one_diagnosis_into_another(gates: Gates) -> Non
         if getattr(gates, gate) == "?":
             got = {decide(replace(gates, **{gate: a})).name for a in ("YES", "NO")}
             assert name in got
+
+
+@given(any_gates)
+def test_no_diagnosis_can_be_overturned_by_what_was_never_run(gates: Gates) -> None:
+    name = decide(gates).name
+    if name in ("INCONCLUSIVE", "UNUSED"):
+        return
+    for code in ("E1", "E2", "E3", "E4", "R0", "R1"):
+        if getattr(gates, code) == "absent":
+            for answer in ("YES", "NO", "HARM")[: 2 if code.startswith("E") else 3]:
+                assert decide(replace(gates, **{code: answer})).name == name
 
 
 @given(any_gates)

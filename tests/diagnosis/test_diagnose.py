@@ -354,7 +354,7 @@ def test_causal_questions_name_the_interventions_and_arms_that_are_missing(
         "used": ["E1", "E2"],
         "content": ["E3", "E4"],
         "benefit": ["R0", "R1"],
-        "verdict": ["E1", "E2", "E3", "E4", "R0", "R1"],
+        "verdict": ["E1", "E2", "E3", "E4", "R0", "R1", "R2"],
     }
 
 

@@ -88,19 +88,19 @@ def test_interventions_that_were_asked_for_stay_in_what_to_run(factory: ModuleTy
     assert found.next_overrides == [f"intervention.names=[{names}]"]
 
 
-@pytest.mark.parametrize("code", ["E3", "R0", "R1"])
+@pytest.mark.parametrize("code", ["E1", "E3", "E4", "R0", "R1", "R2"])
 def test_without_a_gate_it_needs_a_verdict_is_inconclusive(factory: ModuleType, code: str) -> None:
     found = finding(
         judged(factory, small(factory), drop("effects", model=MODEL, code=code)), "verdict"
     )
     assert (found.status, found.diagnosis) == ("INCONCLUSIVE", "INCONCLUSIVE")
     assert any(line.startswith(f"{code}: ") for line in found.missing)
-    wanted = {
-        "E3": "intervention.names=[output_mean,uniform,position_mean,permuted]",
-        "R0": f"++models.{MODEL}.arms=[none]",
-        "R1": f"++models.{MODEL}.arms=[uniform]",
-    }
-    assert found.next_overrides == [wanted[code]]
+    arm = {"R0": "none", "R1": "uniform", "R2": "static"}.get(code)
+    assert found.next_overrides == [
+        f"++models.{MODEL}.arms=[{arm}]"
+        if arm
+        else "intervention.names=[output_mean,uniform,position_mean,permuted]"
+    ]
 
 
 @pytest.mark.parametrize("arm", ["R0", "R1"])
@@ -337,6 +337,23 @@ def test_flags_of_runs_and_gates(
 )
 def test_gates_that_stand_every_check_raise_no_flag(factory: ModuleType, edits: list) -> None:
     assert finding(judged(factory, small(factory), *edits), "verdict").flags == {}
+
+
+def test_content_cannot_be_told_where_all_samples_have_it_in_one_place(factory: ModuleType) -> None:
+    from attnpipe.diagnosis.run import diagnose
+
+    context = factory.diagnosis_context(small(factory), one_place=True)
+    flags = finding(diagnose(factory.study(small(factory)), context), "verdict").flags
+    assert flags["POSITION-ONLY"].sentence.startswith("What is to be looked at stands at the same")
+
+
+@pytest.mark.parametrize(("period", "one"), [([16, 16], True), ([8, 20], False)])
+def test_blocks_of_one_length_are_in_one_place(period: list[int], one: bool) -> None:
+    from attnpipe.diagnosis.context import diagnosis_context
+
+    study = {"labels": {}, "attention_models": [], "baselines": {}, "seeds": [0], "delta": 0.02}
+    description = {"target": {}, "tokens": {"vocabulary": 32, "period": period}}
+    assert diagnosis_context({"title": "", "context": study}, description).one_place is one
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,8 @@ class DiagnosisContext:
         Model → its seeds, where saved weights have not all of them for every model.
     window
         Keys in a window; 0 where unknown.
+    one_place
+        Whether the data have what is looked for at the same place in every sample, by design.
     delta
         Practical margin δ in skill units.
     forecasts
@@ -92,6 +94,7 @@ class DiagnosisContext:
     label_nulls: Mapping[str, str] = field(default_factory=dict)
     stored_seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     window: int = 0
+    one_place: bool = False
     delta: float = 0.02
     forecasts: bool = True
     texts: TextContext | None = None
@@ -142,6 +145,7 @@ def diagnosis_context(
         label_nulls=dict(study.get("label_nulls", {})),
         stored_seeds=_stored(study["seeds"], description.get("models") or {}),
         window=description.get("window") or 0,
+        one_place=len(set(description.get("tokens", {}).get("period", ()))) == 1,
         delta=study["delta"],
         forecasts="target" in description,
         texts=_texts(study["text"], description["texts"]) if "text" in study else None,

@@ -160,8 +160,8 @@ class Provenance(Document):
     scale: str
     """Which sizes were chosen."""
     config_sha256: str
-    """SHA-256 of `config` in that file without `figure`, of `data.path` the name alone, as JSON
-    with sorted keys and without spaces."""
+    """SHA-256 of `config` in that file without `figure` and `resources`, of `data.path` the name
+    alone, as JSON with sorted keys and without spaces."""
     data: dict[str, Any]
     """Where the data come from, with version and checksum."""
     versions: dict[str, str]

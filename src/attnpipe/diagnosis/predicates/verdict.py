@@ -116,6 +116,8 @@ def _open(found: Decision, rows: Sequence[GateRow]) -> str:
             f"{' All gates have an answer, but' if settled else ''} E3 and E4 contradict each "
             "other: no diagnosis fits both."
         )
+    if found.blocking == ("R2",):
+        return f" Open: R2, on which what to do about {listed(list(found.possible), 9)} rests."
     many = len(found.possible) > 1
     return (
         f" Open: {listed(list(found.blocking), 9)}; an answer would lead to "

@@ -139,6 +139,12 @@ def _regained(run: Evidence) -> float | None:
 def _position_only(case: Case) -> Flag | None:
     """Raise where no head's weights vary with content; of one that is uniform there is no share."""
     share = case.metric("content_share")
+    if case.context.one_place:
+        return _flag(
+            "What is to be looked at stands at the same place in every sample: E3 and E4 cannot "
+            "show that the content matters.",
+            share,
+        )
     known = [e.estimate for e in share if e.estimate is not None]
     if not known or max(known) >= NO_CONTENT:
         return None

@@ -19,8 +19,8 @@ ARMS = {
     "R2": "Is it better than one trained with weights per position?",
 }
 
-UNTRAINED: dict[str, Answer] = {"R0": "absent", "R1": "absent"}
-"""Answers of the arms that a diagnosis needs, before there is evidence."""
+ABSENT: dict[str, Answer] = dict.fromkeys((*INTERVENTIONS, *ARMS), "absent")
+"""Answers before there is evidence."""
 
 FINETUNED = {"E2": "F2", "E3": "F3"}
 """Gates whose cost a short training may make up for → code of what is left of it."""
@@ -59,7 +59,7 @@ def gate_of(code: str, evidence: Evidence, margin: float) -> Status:
 
 def gates_at(case: Case, evidence: Mapping[str, Evidence], margin: float) -> Gates:
     """Return all gates of a model at a margin."""
-    answers = UNTRAINED | {c: _answer(gate_of(c, e, margin)) for c, e in evidence.items()}
+    answers = ABSENT | {c: _answer(gate_of(c, e, margin)) for c, e in evidence.items()}
     captured, sharp = case.found.get("extraction"), case.found.get("sharpness")
     skill = case.book.get(f"skill.{case.name}")
     return Gates(
@@ -81,7 +81,7 @@ def seed_gates(case: Case, gates: Gates, margin: float) -> dict[str, Gates]:
         if evidence.estimate is not None:
             found.setdefault(seed, {})[code] = _exact(code, evidence.estimate, margin)
     known = {f: getattr(gates, f) for f in ("valid", "skill", "D")}
-    known |= {arm: "absent" for arm in UNTRAINED if getattr(gates, arm) == "absent"}
+    known |= {code: "absent" for code in ABSENT if getattr(gates, code) == "absent"}
     return {seed: Gates(**(known | answers)) for seed, answers in found.items()}
 
 

@@ -16,8 +16,8 @@ Name = Literal[
 class Gates:
     """Answers at one practical margin; ``?`` where evidence does not settle it.
 
-    An arm whose interval is too wide leaves open whether attention does harm; one that was never
-    trained, ``absent``, means that nobody asked.
+    An arm or an intervention whose interval is too wide leaves open what it would tell; one that
+    was never run, ``absent``, means that nobody asked.
 
     Attributes
     ----------
@@ -75,19 +75,20 @@ def decide(gates: Gates) -> Decision:
     """Return the first diagnosis that the gates establish.
 
     Where no row matches, every way of answering the open gates is tried: those that would
-    change the result are what must be known.
+    change the result are what must be known. Where one matches, the same is done with gates that
+    nobody asked for: a diagnosis that one of them could overturn is none.
     """
     name = _match(gates)
-    absent = tuple(arm for arm in ("R0", "R1") if getattr(gates, arm) == "absent")
-    if name is not None and absent and ORDER.index(name) > ORDER.index("HARMFUL"):
-        return Decision("INCONCLUSIVE", absent, ("HARMFUL", name))
-    if name is not None:
-        return Decision(name)
-    open_gates = [f for f in DECIDING if getattr(gates, f) in ("?", "absent")]
+    unknown = ("?", "absent") if name is None else ("absent",)
+    open_gates = [f for f in DECIDING if getattr(gates, f) in unknown]
     completions = list(_completions(gates, open_gates))
     results = {tuple(getattr(g, f) for f in open_gates): _match(g) for g in completions}
     blocking = tuple(gate for place, gate in enumerate(open_gates) if _matters(place, results))
     possible = tuple(n for n in ORDER if n in set(results.values()))
+    if gates.R2 == "absent" and any(n in ADVISED_BY_R2 for n in possible):
+        blocking += ("R2",)
+    if name is not None and not blocking:
+        return Decision(name)
     return Decision("INCONCLUSIVE", blocking, possible, conflict=not possible)
 
 
@@ -96,6 +97,9 @@ ORDER: tuple[Name, ...] = (
     "INVALID", "NO-SKILL", "HARMFUL", "SHARP-BUT-UNUSED", "IDLE-UNIFORM", "UNUSED", "AVERAGING",
     "POSITIONAL", "CONTENT-BENEFICIAL", "CONTENT-REDUNDANT",
 )  # fmt: skip
+
+ADVISED_BY_R2: tuple[Name, ...] = ORDER[ORDER.index("AVERAGING") :]
+"""Diagnoses after which learned weights per position are what to take, where they do better."""
 
 
 def _match(g: Gates) -> Name | None:

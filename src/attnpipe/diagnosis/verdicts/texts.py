@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 
-from attnpipe.diagnosis.verdicts.table import Answer, Gates, Name
+from attnpipe.diagnosis.verdicts.table import ADVISED_BY_R2, Answer, Gates, Name
 
 MEANS: Mapping[Name, str] = {
     "INVALID": "The captured weights are no attention: nothing can be said of them.",
@@ -69,7 +69,7 @@ def recommendation(
     if name == "HARMFUL" and short:
         what = "drop attention" if gates.R0 == "HARM" else "take equal weights"
         return f"At this training budget, {what}; train longer before concluding that it does harm."
-    if name in STATIC_MAY_WIN and gates.R2 == "HARM":
+    if name in ADVISED_BY_R2 and gates.R2 == "HARM":
         return STATIC_BETTER
     if name in ADVICE:
         return ADVICE[name](gates)
@@ -163,5 +163,3 @@ ADVICE: Mapping[Name, Callable[[Gates], str]] = {
     "CONTENT-BENEFICIAL": _beneficial,
 }
 """Diagnosis → what follows from it, by what models trained in other ways do."""
-STATIC_MAY_WIN = ("AVERAGING", "POSITIONAL", "CONTENT-BENEFICIAL", "CONTENT-REDUNDANT")
-"""Diagnoses after which learned weights per position are what to take, where they do better."""
