@@ -2,7 +2,7 @@
 
 import io
 
-from attnpipe.core.progress import CountLine
+from attnpipe.core.progress import CountLine, Line
 
 
 def test_a_line_at_most_every_so_often_with_the_time_left_for_what_is_being_done() -> None:
@@ -17,3 +17,8 @@ def test_a_line_at_most_every_so_often_with_the_time_left_for_what_is_being_done
         "extract_text chat: answering, 1 of 4, about 2 min left",
         "extract_text chat: answering, 2 of 4, about 2 min left",
     ]
+
+
+def test_what_must_be_known_is_a_line_of_the_job_on_standard_error(capsys) -> None:
+    Line("intervene m 1")("warning: so few")
+    assert capsys.readouterr() == ("", "intervene m 1: warning: so few\n")

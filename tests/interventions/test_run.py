@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 import torch
 
-from attnpipe.interventions import losses
+from attnpipe.core.progress import unsaid
+from attnpipe.interventions import losses, material
 from attnpipe.interventions.losses import ORDER_SEED
 from attnpipe.interventions.run import intervene
 from attnpipe.models.build import build_model
@@ -19,10 +20,10 @@ ALL = [
 ]  # fmt: skip
 
 
-def run(trained, **options):
+def run(trained, say=unsaid, **options):
     return intervene(
         trained.dataset, trained.model, trained.checkpoints, trained.outcome,
-        InterventionSpec(**options), name="m", seed=7,
+        InterventionSpec(**options), name="m", seed=7, say=say,
     )  # fmt: skip
 
 
@@ -100,6 +101,21 @@ def test_losses_are_those_of_the_formula(trained, name) -> None:
     assert len(trained.dataset.splits["train"]) < 1024  # all of them are in the means
     assert found.schema == INTERVENTIONS.schema
     np.testing.assert_allclose(found["loss"], expected(trained, name), rtol=2e-4, atol=1e-5)
+
+
+def test_the_stage_says_where_means_are_of_fewer_samples_than_asked_for(
+    trained, monkeypatch
+) -> None:
+    said, there = [], len(trained.dataset.splits["train"])
+    assert there < 512
+    run(trained, said.append, names=["uniform"], mean_samples=600)
+    assert said == [
+        f"warning: means are of all {there} training samples there are, fewer than the 600 that "
+        "intervention.mean_samples asks for"
+    ]
+    plain = Plain(trained)
+    material.gather(plain.task, plain.module.float(), there, said.append)
+    assert len(said) == 1, "as many as asked for are no matter"
 
 
 @pytest.mark.parametrize("name", ["uniform", "output_mean"])

@@ -104,6 +104,19 @@ def test_only_the_variants_asked_for_are_there_each_text_once(made) -> None:
         assert rows["item"].to_list() == items
 
 
+def test_delta_is_what_the_model_as_it_is_does_not_lose(made) -> None:
+    *_, table = made
+    intact = dict(
+        table.filter(pl.col("intervention") == "intact").select("item", "loss").iter_rows()
+    )
+    assert table["delta"].is_null().equals(table["loss"].is_null())
+    assert table["delta"].is_null().any()
+    known = table.filter(pl.col("loss").is_not_null())
+    for row in known.iter_rows(named=True):
+        assert row["delta"] == row["loss"] - intact[row["item"]], row
+    assert (known.filter(pl.col("intervention") == "uniform")["delta"] != 0).all()
+
+
 def test_intact_losses_and_those_of_other_answers(made, monkeypatch) -> None:
     folder, _, _, table = made
     eager = Eager(folder, monkeypatch)

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from attnpipe.core.progress import Line
 from attnpipe.data.storage import from_tensors
 from attnpipe.interventions.run import intervene
 from attnpipe.io.checkpoints import read_checkpoints
@@ -26,6 +27,7 @@ with job(snakemake) as ctx:
         name=ctx.spec["model"],
         seed=ctx.spec["seed"],
         training=training and TrainingSpec.model_validate(training),
+        say=Line(f"intervene {ctx.spec['model']} {ctx.spec['seed']}"),
     )
     table = ctx.attempt(work, INTERVENTIONS.frame())
     write_table(ctx.write.interventions, table, INTERVENTIONS)

@@ -1,16 +1,48 @@
-"""A line now and then while a job works: bars of parallel jobs would overwrite each other."""
+"""A line now and then while a job works: bars of parallel jobs would overwrite each other.
+
+And one for what a reader of its results must know.
+"""
 
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 Progress = Callable[[str, int, int], None]
 """Takes in what is being done, how many of it are done, and of how many."""
 
 
+Say = Callable[[str], None]
+"""Takes in what whoever runs a job should know of it."""
+
+
 def silent(doing: str, done: int, of: int) -> None:
     """Say nothing."""
+
+
+def unsaid(said: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """Prints lines that begin with a name.
+
+    Attributes
+    ----------
+    name
+        Of the job.
+    stream
+        Where to; by default to standard error as it is then.
+    """
+
+    name: str
+    stream: Any = None
+
+    def __call__(self, said: str) -> None:
+        """Print a line."""
+        print(f"{self.name}: {said}", file=self.stream or sys.stderr, flush=True)
 
 
 class TimedLines:
@@ -24,7 +56,7 @@ class TimedLines:
         clock: Callable[[], float] = time.monotonic,
         stream: Any = None,
     ) -> None:
-        self._name, self._every, self._clock, self._stream = name, every, clock, stream
+        self._print, self._every, self._clock = Line(name, stream), every, clock
         self._start = self._told = clock()
 
     def _due(self, now: float) -> bool:
@@ -33,9 +65,6 @@ class TimedLines:
         if due:
             self._told = now
         return due
-
-    def _print(self, said: str) -> None:
-        print(f"{self._name}: {said}", file=self._stream or sys.stderr, flush=True)
 
 
 class CountLine(TimedLines):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from attnpipe.attention.hooks import Override, observing, on_output, overriding
 from attnpipe.attention.means import MeanOutputs, MeanWeights
 from attnpipe.core.block import Block
+from attnpipe.core.progress import Say, unsaid
 from attnpipe.tasks.predict import BATCH, forward
 from attnpipe.tasks.task import Batch, Task
 
@@ -42,10 +43,16 @@ def spread(count: int, wanted: int) -> Int64[np.ndarray, " item"]:
     return np.linspace(0, count - 1, min(count, wanted)).round().astype(np.int64)
 
 
-def gather(task: Task, module: nn.Module, samples: int) -> Material:
-    """Return the means over so many training samples."""
+def gather(task: Task, module: nn.Module, samples: int, say: Say = unsaid) -> Material:
+    """Return the means over so many training samples; over all, and say so, if there are fewer."""
     weights, means = MeanWeights(), MeanOutputs(by_position=True)
-    items = spread(task.count("train"), samples)
+    there = task.count("train")
+    if there < samples:
+        say(
+            f"warning: means are of all {there} training samples there are, fewer than the "
+            f"{samples} that intervention.mean_samples asks for"
+        )
+    items = spread(there, samples)
     with observing(weights), on_output(means):
         for start in range(0, len(items), BATCH):
             part = items[start : start + BATCH]

@@ -21,6 +21,7 @@ from attnpipe.attention.interventions import (
 )
 from attnpipe.attention.means import mean_output
 from attnpipe.core.outcome import Outcome
+from attnpipe.core.progress import Say, unsaid
 from attnpipe.data.storage import Dataset
 from attnpipe.interventions.finetune import finetuned
 from attnpipe.interventions.heads import all_heads, greedy, random_orders, without
@@ -58,6 +59,7 @@ def intervene(
     name: str,
     seed: int,
     training: TrainingSpec | None = None,
+    say: Say = unsaid,
 ) -> pl.DataFrame:
     """Replace a run's attention in every way asked for, and score the whole test split.
 
@@ -79,6 +81,8 @@ def intervene(
         Of the run.
     training
         How it was trained; needed where ``spec.finetune`` is above 0.
+    say
+        Is told where means are of fewer training samples than ``spec`` asks for.
 
     Returns
     -------
@@ -99,7 +103,7 @@ def intervene(
     load_checkpoint(trained, checkpoints["best"], run=run, checkpoint="best")
     load_checkpoint(untrained, checkpoints["untrained"], run=run, checkpoint="untrained")
     with deterministic():
-        material = gather(task, trained, spec.mean_samples)
+        material = gather(task, trained, spec.mean_samples, say)
         intact = test_scores(task, trained, nothing)
         frames = [
             _scored(intact, test_scores(task, trained, step.acting), step.keys)

@@ -24,7 +24,7 @@ class InterventionSpec(Section):
     ]  # fmt: skip
     """What is replaced: `output_mean` (E1) the output by its mean, `uniform` (E2) weights by equal ones, `position_mean` (E3) weights by their mean at that position, `permuted` (E4) rows by those of another sample, `last_step` by the newest key alone, `local_window` by the weights of near keys, `untrained` by those of the untrained model, `value_norm` by shares of weight × norm of the value, `single_head` each head's output by its mean, `cumulative_heads` ever more heads, the least missed first. The verdict needs the first four."""
     mean_samples: Annotated[int, Field(ge=512)] = 1024
-    """Training samples behind the means of E1 and E3, evenly spread; all if there are fewer."""
+    """Training samples behind the means of E1 and E3, evenly spread; all if there are fewer, which the job says."""
     window: Annotated[int, Field(ge=1)] = 10
     """Keys that `local_window` keeps."""
     control_draws: Annotated[int, Field(ge=1)] = 10

@@ -93,6 +93,7 @@ TEXT_INTERVENTIONS = Table("text_interventions", "loss of the right answer while
     "intervention": Column(TEXT, "`intact`; `uniform` (E2), `position_mean` (E3) or `permuted` (E4) weights; `other_answer`: nothing is replaced, but the answer is another question's"),
     "layers": Column(TEXT, "`all`, or first and last layer of a group; null where nothing is replaced"),
     "loss": Column(REAL, "mean negative log-likelihood of the answer's tokens, nats; null where too few texts of the same variant, length and length of the answer are read together, or of `position_mean` where they have more than `analysis.text.dense_limit` tokens"),
+    "delta": Column(REAL, "that loss less the loss of the right answer under the model as it is, of the same text; 0 for `intact`, null where the loss is"),
 })  # fmt: skip
 
 TEXT_METRICS = Table("text_metrics", "all metrics of one run, text by text", {

@@ -26,7 +26,8 @@ def made(missing: set[int] = frozenset()) -> pl.DataFrame:  # type: ignore[assig
             for k, (name, layers) in enumerate(WHERE):
                 loss = intact + rng.normal(0.5 * (k + 1), 0.3)
                 rows.append(own | {"intervention": name, "layers": layers, "loss": loss})
-    return TEXT_INTERVENTIONS.frame(rows)
+    intact_loss = pl.col("loss").filter(pl.col("intervention") == "intact").first().over("item")
+    return TEXT_INTERVENTIONS.frame(rows).with_columns(delta=pl.col("loss") - intact_loss)
 
 
 def deltas(frame: pl.DataFrame, variant: str | None, name: str, layers: str | None) -> np.ndarray:
@@ -97,7 +98,7 @@ def test_questions_without_another_answer_are_left_out_of_skill_units_alone() ->
 
 def test_nothing_is_lost_where_nothing_was_told() -> None:
     frame = made().with_columns(
-        loss=pl.when(pl.col("intervention") == "other_answer").then(0.1).otherwise(pl.col("loss"))
+        delta=pl.when(pl.col("intervention") == "other_answer").then(-1).otherwise(pl.col("delta"))
     )
     units = answer_effects("m", frame).filter(pl.col("metric") == "skill_units")
     assert units["mean"].null_count() == units.height

@@ -23,7 +23,7 @@ PerRow = Float[np.ndarray, "row question"]
 def answer_effects(model: str, replaced: pl.DataFrame | None) -> pl.DataFrame:
     """Return mean differences over questions, paired, with their intervals.
 
-    A loss differs from the intact one of the same text. Over several variants the mean of
+    A loss differs from the intact one of the same text (`delta`). Over several variants the mean of
     a question is taken first: questions are the unit. In skill units the mean is divided by
     that of `other_answer`, whose questions are the same (`stats.paired_ratio`).
 
@@ -41,19 +41,10 @@ def answer_effects(model: str, replaced: pl.DataFrame | None) -> pl.DataFrame:
     """
     if replaced is None or not len(replaced):
         return TEXT_EFFECTS.frame()
-    deltas = _deltas(TEXT_INTERVENTIONS.conform(replaced))
+    deltas = TEXT_INTERVENTIONS.conform(replaced).filter(pl.col("intervention") != INTACT)
     parts = [_rows(variant, rows) for variant, rows in _variants(deltas)]
     table = _adjusted(pl.concat(parts)).with_columns(model=pl.lit(model))
     return TEXT_EFFECTS.conform(table)
-
-
-def _deltas(replaced: pl.DataFrame) -> pl.DataFrame:
-    intact = replaced.filter(pl.col("intervention") == INTACT).select("item", intact="loss")
-    return (
-        replaced.filter(pl.col("intervention") != INTACT)
-        .join(intact, on="item", maintain_order="left")
-        .with_columns(delta=pl.col("loss") - pl.col("intact"))
-    )
 
 
 def _variants(deltas: pl.DataFrame) -> Iterator[tuple[str | None, pl.DataFrame]]:

@@ -90,17 +90,20 @@ def intervene_texts(
     wanted = ways * sum(len(batch.texts) for batch in batches)
     with deterministic(), adapted(model):
         for batch in batches:
-            for intervention, layers, losses in _losses(model, batch, options, groups, dense_limit):
+            intact = answer_losses(model, batch)
+            for intervention, layers, losses in _losses(
+                model, batch, intact, options, groups, dense_limit
+            ):
                 rows += [
                     {
                         "model": name, "item": text.item, "question": text.question,
                         "variant": text.variant, "intervention": intervention, "layers": layers,
-                        "loss": float(loss),
+                        "loss": float(loss), "delta": float(loss - whole),
                     }
-                    for text, loss in zip(batch.texts, losses, strict=True)
+                    for text, loss, whole in zip(batch.texts, losses, intact, strict=True)
                 ]  # fmt: skip
                 progress("scoring answers", len(rows), wanted)
-    table = TEXT_INTERVENTIONS.frame(rows).with_columns(pl.col("loss").fill_nan(None))
+    table = TEXT_INTERVENTIONS.frame(rows).with_columns(pl.col("loss", "delta").fill_nan(None))
     return table.sort("item", maintain_order=True)
 
 
@@ -124,13 +127,14 @@ def layer_groups(layers: int, groups: int) -> dict[str, range]:
 def _losses(
     model: Any,
     batch: AnswerBatch,
+    intact: Losses,
     options: AnswerSpec,
     groups: Mapping[str, range],
     dense_limit: int,
 ) -> Iterator[tuple[str, str | None, Losses]]:
     """Yield intervention, layers and losses of a batch's texts."""
     unknown = np.full(len(batch.texts), np.nan)
-    yield INTACT, None, answer_losses(model, batch)
+    yield INTACT, None, intact
     yield OTHERS, None, other_answer_losses(model, batch)
     where: dict[str, range | None] = {ALL: None, **groups}
     for name in options.interventions:
