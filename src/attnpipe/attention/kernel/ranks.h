@@ -93,6 +93,7 @@ typedef struct {
     double unit, per_unit;
     double counts[LANES];   /* numbers of weights in the buckets of each lane */
     float per_score;        /* buckets; 0: all are in one */
+    float lowest;           /* LOWEST; of a constant compilers compute the exponential apart */
     float *sorted;          /* [n] */
     uint32_t *bits, *other; /* [n] */
     float *maxima;          /* [n + 4 STRIP]: largest of each lane of each strip */
@@ -106,6 +107,7 @@ static void clear(Ranking *r, const float *s, int n, float smallest, float large
     for (r->unit = 4.0; r->unit < 4.0 * n;) r->unit *= 2.0;
     r->per_unit = 1.0 / r->unit;
     r->per_score = choose_factor(s, n, smallest, largest);
+    r->lowest = *(const volatile float *)&LOWEST;
 }
 
 /* The nearest whole number, of numbers below 2^51. */
@@ -131,19 +133,22 @@ static double bucket_rank_sum(Ranking *r, double bottom, double *error) {
     double unit = r->unit, per_unit = r->per_unit;
 #pragma omp simd
     for (int lane = 0; lane < LANES; lane++) {
-        double passed = 0.0, sum = 0.0, product = 0.0, own = 0.0;
-        for (int place = 0; place < PIECE; place++) {
-            double held = r->held[place * LANES + lane];
-            double c = whole(held * per_unit), m = held - c * unit;
-            product += passed * m;
-            own += c * m;
-            passed += c;
-            sum += m;
+        double passed[2] = {0.0}, sum[2] = {0.0}, product[2] = {0.0}, own[2] = {0.0};
+        for (int place = 0; place < PIECE / 2; place++) {
+#pragma GCC unroll 2
+            for (int half = 0; half < 2; half++) { /* while one waits for its sums, the other goes on */
+                double held = r->held[(half * PIECE / 2 + place) * LANES + lane];
+                double c = whole(held * per_unit), m = held - c * unit;
+                product[half] += passed[half] * m;
+                own[half] += c * m;
+                passed[half] += c;
+                sum[half] += m;
+            }
         }
-        ranked[lane] = product;
-        within[lane] = own;
-        before[lane] = passed;
-        mass[lane] = sum;
+        ranked[lane] = product[0] + product[1] + passed[0] * sum[1];
+        within[lane] = own[0] + own[1];
+        before[lane] = passed[0] + passed[1];
+        mass[lane] = sum[0] + sum[1];
     }
     double total = 0.0, passed = 0.0, inner = 0.0;
     for (int lane = 0; lane < LANES; lane++) {
