@@ -133,22 +133,25 @@ static double bucket_rank_sum(Ranking *r, double bottom, double *error) {
     double unit = r->unit, per_unit = r->per_unit;
 #pragma omp simd
     for (int lane = 0; lane < LANES; lane++) {
-        double passed[2] = {0.0}, sum[2] = {0.0}, product[2] = {0.0}, own[2] = {0.0};
-        for (int place = 0; place < PIECE / 2; place++) {
-#pragma GCC unroll 2
-            for (int half = 0; half < 2; half++) { /* while one waits for its sums, the other goes on */
-                double held = r->held[(half * PIECE / 2 + place) * LANES + lane];
-                double c = whole(held * per_unit), m = held - c * unit;
-                product[half] += passed[half] * m;
-                own[half] += c * m;
-                passed[half] += c;
-                sum[half] += m;
-            }
+        const double *low = r->held + lane, *high = low + BUCKETS / 2;
+        double passed = 0.0, sum = 0.0, product = 0.0, own = 0.0;
+        double passed_too = 0.0, sum_too = 0.0, product_too = 0.0, own_too = 0.0;
+        for (int i = 0; i < BUCKETS / 2; i += LANES) { /* two sums do not wait for each other */
+            double c = whole(low[i] * per_unit), m = low[i] - c * unit;
+            double d = whole(high[i] * per_unit), o = high[i] - d * unit;
+            product += passed * m;
+            product_too += passed_too * o;
+            own += c * m;
+            own_too += d * o;
+            passed += c;
+            passed_too += d;
+            sum += m;
+            sum_too += o;
         }
-        ranked[lane] = product[0] + product[1] + passed[0] * sum[1];
-        within[lane] = own[0] + own[1];
-        before[lane] = passed[0] + passed[1];
-        mass[lane] = sum[0] + sum[1];
+        ranked[lane] = product + product_too + passed * sum_too;
+        within[lane] = own + own_too;
+        before[lane] = passed + passed_too;
+        mass[lane] = sum + sum_too;
     }
     double total = 0.0, passed = 0.0, inner = 0.0;
     for (int lane = 0; lane < LANES; lane++) {
