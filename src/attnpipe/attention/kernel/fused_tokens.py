@@ -110,9 +110,11 @@ class FusedTokenBattery(Fused[TokenBattery]):
             Gathered(self._layout, each, heads, text.split) for each in (text.whole, text.rest)
         )
         last = np.zeros((heads, tokens), np.float32)
+        room = np.zeros((2, 0, 0, 0))
         for group in groups(scores, sample):
-            tables = np.full((2, len(group), tokens, self._layout.columns), np.nan)
-            looks = []
+            if len(group) > room.shape[1]:  # what one group leaves out, the next ones do, too
+                room = np.full((2, len(group), tokens, self._layout.columns), np.nan)
+            tables, looks = room[:, : len(group)], []
             for place, (number, head) in enumerate(group):
                 sums, others = (
                     whole.sums(number, tables[0, place]),

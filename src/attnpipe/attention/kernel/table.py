@@ -81,17 +81,17 @@ class Table:
 
     def __getitem__(self, name: str) -> Float[np.ndarray, "head query"]:
         """Return a column of `FIXED`."""
-        return self.values[FIXED.index(name)]
+        return np.asarray(self.values[FIXED.index(name)])
 
     def top(self, k: int) -> Float[np.ndarray, "head query"]:
         """Mass of the k largest weights."""
         place = int(np.searchsorted(self.layout.top, k))
-        return self.values[len(FIXED) + place]
+        return np.asarray(self.values[len(FIXED) + place])
 
     def recent(self, k: int) -> Float[np.ndarray, "head query"]:
         """Mass of the k newest keys."""
         place = len(self.layout.top) + int(np.searchsorted(self.layout.recent, k))
-        return self.values[len(FIXED) + place]
+        return np.asarray(self.values[len(FIXED) + place])
 
     @cached_property
     def peak_lag(self) -> Float[np.ndarray, "head query"]:
@@ -133,7 +133,7 @@ class Table:
     def _excess(
         self, mass: Float[np.ndarray, "head query"], k: int
     ) -> Float[np.ndarray, "head query"]:
-        return (self.n * mass - k) / _or_nan(np.maximum(self.n - k, 0.0))
+        return np.asarray((self.n * mass - k) / _or_nan(np.maximum(self.n - k, 0.0)))
 
 
 def _or_nan(denominator: Float[np.ndarray, " query"]) -> Float[np.ndarray, " query"]:
