@@ -83,7 +83,7 @@ class Gathered:
         return self.rows.totals.of(head, table, self._text.compared)
 
     def add(self, tables: Float[np.ndarray, "head query column"], masses: ByHead) -> None:
-        """Take in some heads: tables, and masses on targets."""
+        """Take in some heads: tables, which are changed, and masses on targets."""
         self._last.append((tables[:, -1:].copy(), masses[:, -1:].copy()))
         self.rows.add(tables, self._text.compared, masses, self._text.number)
 

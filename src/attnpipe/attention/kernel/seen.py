@@ -59,5 +59,4 @@ class Seen:
         lost = np.where(self.gone, start[:, None] - self.removed, 0).sum(axis=1)
         among = np.maximum(self.last - self.first, 0)
         mean = divide(among * (oldest - middle) - lost, self.n)
-        columns = np.moveaxis(values, -1, 0).copy()
-        return Table(layout, columns, self.first, self.n, oldest.astype(np.float64), mean)
+        return Table(layout, values, self.first, self.n, oldest.astype(np.float64), mean)

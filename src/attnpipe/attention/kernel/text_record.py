@@ -78,7 +78,7 @@ class TextHeads:
         table = self.seen.table(self.layout, tables)
         # A row on sinks alone is no fault, and has no statistics without them.
         valid = table["share"] >= LEAST_LEFT
-        table.values[:, ~valid] = np.nan
+        table.values[~valid] = np.nan
         compares = compared & valid & (np.where(valid, table["prefix"], 0.0) >= LEAST_LEFT)
         self.groups.append(
             Group(
