@@ -39,8 +39,12 @@ class Tally:
 
     def __getitem__(self, name: str) -> Real[np.ndarray, "..."]:
         """Return the sum of that name; it is not to be changed."""
-        held = self._sums[name]
-        return np.broadcast_to(held, (len(self._labels[0]), *held.shape[1:]))
+        held, labels = self._sums[name], len(self._labels[0])
+        if len(held) != labels:
+            return np.broadcast_to(held, (labels, *held.shape[1:]))
+        view = held.view()
+        view.flags.writeable = False
+        return view
 
     def labels(self, axis: str) -> Labels:
         """Labels along an axis, ascending."""

@@ -166,9 +166,12 @@ class _Adapter:
                 context = attend_scores(site.index, part, hooks, self._query_block)
                 parts.append((index, context))
         if parts and all(context is not None for _, context in parts):
-            order = torch.argsort(torch.cat([index for index, _ in parts]))
-            contexts = torch.cat([context for _, context in parts if context is not None])
-            out = contexts[order].transpose(1, 2).to(v.dtype).contiguous()
+            contexts = [context for _, context in parts if context is not None]
+            whole = contexts[0]  # of all samples, if there is no other
+            if len(parts) > 1:
+                order = torch.argsort(torch.cat([index for index, _ in parts]))
+                whole = torch.cat(contexts)[order]
+            out = whole.transpose(1, 2).to(v.dtype).contiguous()
         else:
             refuses = module in self._refuse_sdpa
             out = own_output(scores, module, q, k, v, mask, refuses_sdpa=refuses, options=options)

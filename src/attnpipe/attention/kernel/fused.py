@@ -94,7 +94,8 @@ class Fused(LayerFolds[F]):
         if layer not in self.folds:
             self.folds[layer] = self._make(layer)
         samples, heads, queries, _ = scores.q.shape
-        context = torch.empty(samples, heads, queries, scores.v.shape[-1])
+        # laid out as the model goes on with it
+        context = torch.empty(samples, queries, heads, scores.v.shape[-1]).transpose(1, 2)
         with torch.no_grad():
             self._fuse(self.folds[layer], scores, found, context)
         tensors = (scores.q, scores.k, scores.v)

@@ -110,9 +110,11 @@ class FusedTokenBattery(Fused[TokenBattery]):
             Gathered(self._layout, each, heads, text.split) for each in (text.whole, text.rest)
         )
         last = np.zeros((heads, tokens), np.float32)
+        room = np.zeros((2, 0, 0, 0))
         for group in groups(scores, sample):
-            tables = np.full((2, len(group), tokens, self._layout.columns), np.nan)
-            looks = []
+            if len(group) > room.shape[1]:  # what one group leaves out, the next ones do, too
+                room = np.full((2, len(group), tokens, self._layout.columns), np.nan)
+            tables, looks = room[:, : len(group)], []
             for place, (number, head) in enumerate(group):
                 sums, others = (
                     whole.sums(number, tables[0, place]),
@@ -121,8 +123,9 @@ class FusedTokenBattery(Fused[TokenBattery]):
                 look = _Look(text, sums, others, last[number])
                 read(self.engine, head, blocks, buffer, context[number], sums, look.rest, look)
                 looks.append(look)
-            whole.add(tables[0], np.stack([look.on.mass for look in looks]))
-            rest.add(tables[1], np.stack([look.rest_mass for look in looks]))
+            masses = zip(*(look.masses() for look in looks), strict=True)
+            for each, table, mass in zip((whole, rest), tables, masses, strict=True):
+                each.add(table, np.stack(mass))
         far = distances(
             self.engine, scores, sample, text.whole.seen, text.rest.seen.removed,
             whole.rows.valid, rest.rows.valid,
@@ -227,16 +230,15 @@ class _Look:
         self, text: _Text, sums: Sums, others: Sums, last: Float[np.ndarray, " key"]
     ) -> None:
         self.sums, self.rest = sums, Rest(text.rest.seen.removed, others)
-        self.on = TargetMass(len(sums.table))
-        self._targets, self._last = text.targets, last
+        self._on, self._targets, self._last = TargetMass(len(sums.table)), text.targets, last
 
     def __call__(self, rows: slice, low: int, weights: Tensor) -> None:
-        self.on.add(self._targets.of(rows, low, weights.shape[1]), rows.start, weights)
+        self._on.add(self._targets.of(rows, low, weights.shape[1]), weights)
         if rows.start + len(weights) == len(self.sums.table):
             self._last[low : low + weights.shape[1]] = weights[-1].numpy()
 
-    @property
-    def rest_mass(self) -> Targeted:
-        """Mass on targets that are no sinks, of rows that sum to 1 without sinks."""
+    def masses(self) -> tuple[Targeted, Targeted]:
+        """Return mass on targets, and on those that are no sinks of rows without sinks."""
         share = self.rest.sums.table[:, FIXED.index("share")]
-        return divide(self.on.rest_mass, np.nan_to_num(share)[:, None])
+        mass, rest = self._on.masses()
+        return mass, divide(rest, np.nan_to_num(share)[:, None])

@@ -11,15 +11,17 @@
 
 enum { LANES = 16, STRIP = 4 * LANES, CHUNK = 256 };
 
-static const float LOWEST = -87.0f; /* exp of it is about the smallest normal number */
+static const float LOWEST = -88.0f; /* exp of it is taken for 0, as its power of 2 is too small */
 
-/* exp(x) for x <= 0 to 2 ulp, 0 below LOWEST: x = n ln 2 + r, with ln 2 in two parts (Cody and
- * Waite 1980), and a polynomial of least relative error in r. Adding 1.5 * 2^23 rounds to n, and
- * leaves it in the lowest bits. */
-static inline float exp_negative(float x) {
-    float c = x < LOWEST ? LOWEST : x; /* keeps NaN */
-    float rounded = c * 1.44269504088896341f + 12582912.0f;
-    float n = rounded - 12582912.0f;
+/* x, but at least `low`; keeps NaN. */
+static inline float at_least(float x, float low) { return x < low ? low : x; }
+
+/* exp(c) for LOWEST <= c <= 0 to 2 ulp: c = n ln 2 + r, with ln 2 in two parts (Cody and Waite
+ * 1980), and a polynomial of least relative error in r. Adding 1.5 * 2^23 + 127 rounds to n, and
+ * leaves n + 127 in the lowest bits: the exponent of 2^n, which for n = -127 is that of 0. */
+static inline float exp_bounded(float c) {
+    float rounded = c * 1.44269504088896341f + 12583039.0f;
+    float n = rounded - 12583039.0f;
     float r = c - n * 0.693359375f + n * 2.12194440e-4f;
     float p = 1.3814466851e-3f;
     p = p * r + 8.3687804183e-3f;
@@ -29,11 +31,14 @@ static inline float exp_negative(float x) {
     p = p * (r * r) + r + 1.0f;
     uint32_t power;
     memcpy(&power, &rounded, sizeof power);
-    power = x < LOWEST ? 0 : (power << 23) + (127u << 23); /* bits of 0 or 2^n */
+    power <<= 23;
     float scale;
     memcpy(&scale, &power, sizeof scale);
     return p * scale;
 }
+
+/* exp(x) for x <= 0; 0 from a little above LOWEST downwards. */
+static inline float exp_negative(float x) { return exp_bounded(at_least(x, LOWEST)); }
 
 static inline int least(int a, int b) { return a < b ? a : b; }
 

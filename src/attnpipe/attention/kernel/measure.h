@@ -91,10 +91,21 @@ static void hide(float *s, int n, const Hidden *hidden) {
     }
 }
 
-static int zeros(const float *a, int n) {
-    int count = 0;
-    for (int j = 0; j < n; j++) count += a[j] == 0.0f;
-    return count;
+/* Sum of (1 - e)^2. Zeros are counted apart: their ones would hide what others add. */
+static double gaps(const float *e, int n) {
+    double total = 0.0;
+    for (int start = 0; start < n; start += CHUNK) {
+        int stop = least(start + CHUNK, n), zeros = 0;
+        float part = 0.0f;
+#pragma omp simd reduction(+ : part, zeros)
+        for (int j = start; j < stop; j++) {
+            float gap = e[j] == 0.0f ? 0.0f : 1.0f - e[j];
+            part += gap * gap;
+            zeros += e[j] == 0.0f;
+        }
+        total += (double)part + zeros;
+    }
+    return total;
 }
 
 /* What a row is whose scores are all -inf: nothing; NaN if there is a NaN among them. */
@@ -129,13 +140,13 @@ static double measure(float *s, int n, const Hidden *hidden, const Asked *asked,
     Moments m = visit_all(s, n, kept, split, largest, peak, ranking, &before, &energy_before);
     double total = m.mass;
     if (!isfinite(total)) return NAN;
-    if (smallest - largest < LOWEST) m.gaps += zeros(s, n) - hidden->n;
     double factor = 1.0 / total, entropy = log(total) - m.energy * factor, bound = log((double)kept);
     double offset = m.first * factor, variance = m.second * factor - offset * offset;
     out[ENTROPY] = entropy < 0.0 ? 0.0 : entropy < bound ? entropy : bound;
     /* kept * kept times the variance of e or of 1 - e: of what is small in most places */
     double rest = kept - total;
-    double apart = rest < total ? kept * m.gaps - rest * rest : kept * m.squares - total * total;
+    double apart = rest < total ? kept * (gaps(s, n) - hidden->n) - rest * rest
+                                : kept * m.squares - total * total;
     out[UNEVENNESS] = apart > 0.0 ? apart * factor * factor : 0.0;
     out[LARGEST] = factor;
     out[PEAK] = peak;

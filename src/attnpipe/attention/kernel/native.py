@@ -24,7 +24,7 @@ _HEADERS = ("add", "hidden", "lanes", "large", "measure", "pairs", "ranks", "vis
 SOURCES = tuple(
     Path(__file__).with_name(name) for name in ("rows.c", *(f"{name}.h" for name in _HEADERS))
 )
-SHA256 = "fb414b5f358191541e68b10b42ac1cbff108143ec29c03bc93f7cd9bf7541798"
+SHA256 = "cc7ae0d13ed71edab150553aa67f04bb4d0a3a24087a942dab59e91d334d7615"
 """Of all `SOURCES`, checked before use: fingerprints of stages cover Python, and so these too."""
 
 _FAST = ("-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd")

@@ -23,7 +23,7 @@ class NativeRows:
     """
 
     name = "native"
-    block_rows = 96  # scores of 2,700 keys fit into a megabyte of cache
+    block_rows = 128  # scores of 2,048 keys fit into a megabyte of cache
 
     def __init__(self, layout: Layout, native: Native) -> None:
         if native.library is None:

@@ -54,6 +54,18 @@ static double divergence(const float *restrict a, const float *restrict b, int n
     return total > 0.0 ? 0.25 * total : 0.0;
 }
 
+/* Where one row of all heads, which lie `apart`, ends but for zeros: keys that it does not see. */
+static int end_of(const float *row, int heads, int64_t apart, int n) {
+    int end = 0;
+    for (int i = 0; i < heads; i++) {
+        const float *a = row + i * apart;
+        int stop = n;
+        while (stop > end && a[stop - 1] == 0.0f) stop--;
+        end = stop;
+    }
+    return end;
+}
+
 /* Add the square root of the divergence, over ln 2, between the same rows of every two heads.
  *
  * weights   [heads, rows, width]
@@ -62,13 +74,15 @@ static double divergence(const float *restrict a, const float *restrict b, int n
  */
 void attnpipe_distances(const float *weights, int32_t heads, int32_t rows, int32_t width,
                         const uint8_t *valid, double *total) {
-    for (int r = 0; r < rows; r++)
+    int64_t apart = (int64_t)rows * width;
+    for (int r = 0; r < rows; r++) {
+        const float *row = weights + (int64_t)r * width;
+        int end = end_of(row, heads, apart, width);
         for (int i = 0; i < heads; i++)
             for (int k = i + 1; k < heads; k++) {
                 if (!valid[i * rows + r] || !valid[k * rows + r]) continue;
-                const float *a = weights + ((int64_t)i * rows + r) * width;
-                const float *b = weights + ((int64_t)k * rows + r) * width;
-                double share = divergence(a, b, width) / log(2.0);
+                double share = divergence(row + i * apart, row + k * apart, end) / log(2.0);
                 total[i * heads + k] += sqrt(share < 1.0 ? share : 1.0);
             }
+    }
 }

@@ -93,6 +93,7 @@ typedef struct {
     double unit, per_unit;
     double counts[LANES];   /* numbers of weights in the buckets of each lane */
     float per_score;        /* buckets; 0: all are in one */
+    float lowest;           /* LOWEST; of a constant compilers compute the exponential apart */
     float *sorted;          /* [n] */
     uint32_t *bits, *other; /* [n] */
     float *maxima;          /* [n + 4 STRIP]: largest of each lane of each strip */
@@ -106,6 +107,7 @@ static void clear(Ranking *r, const float *s, int n, float smallest, float large
     for (r->unit = 4.0; r->unit < 4.0 * n;) r->unit *= 2.0;
     r->per_unit = 1.0 / r->unit;
     r->per_score = choose_factor(s, n, smallest, largest);
+    r->lowest = *(const volatile float *)&LOWEST;
 }
 
 /* The nearest whole number, of numbers below 2^51. */
@@ -131,19 +133,25 @@ static double bucket_rank_sum(Ranking *r, double bottom, double *error) {
     double unit = r->unit, per_unit = r->per_unit;
 #pragma omp simd
     for (int lane = 0; lane < LANES; lane++) {
+        const double *low = r->held + lane, *high = low + BUCKETS / 2;
         double passed = 0.0, sum = 0.0, product = 0.0, own = 0.0;
-        for (int place = 0; place < PIECE; place++) {
-            double held = r->held[place * LANES + lane];
-            double c = whole(held * per_unit), m = held - c * unit;
+        double passed_too = 0.0, sum_too = 0.0, product_too = 0.0, own_too = 0.0;
+        for (int i = 0; i < BUCKETS / 2; i += LANES) { /* two sums do not wait for each other */
+            double c = whole(low[i] * per_unit), m = low[i] - c * unit;
+            double d = whole(high[i] * per_unit), o = high[i] - d * unit;
             product += passed * m;
+            product_too += passed_too * o;
             own += c * m;
+            own_too += d * o;
             passed += c;
+            passed_too += d;
             sum += m;
+            sum_too += o;
         }
-        ranked[lane] = product;
-        within[lane] = own;
-        before[lane] = passed;
-        mass[lane] = sum;
+        ranked[lane] = product + product_too + passed * sum_too;
+        within[lane] = own + own_too;
+        before[lane] = passed + passed_too;
+        mass[lane] = sum + sum_too;
     }
     double total = 0.0, passed = 0.0, inner = 0.0;
     for (int lane = 0; lane < LANES; lane++) {

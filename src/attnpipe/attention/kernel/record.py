@@ -222,4 +222,5 @@ def _sum_and_count(
 ) -> tuple[Float[np.ndarray, " head"], Float[np.ndarray, " head"]]:
     """Return sum and number of what is not NaN."""
     known = ~np.isnan(value)
-    return np.where(known, value, 0.0).sum(axis=1), known.sum(axis=1).astype(np.float64)
+    count = [np.count_nonzero(row) for row in known]  # many times faster than along an axis
+    return np.sum(value, axis=1, where=known), np.array(count, np.float64)

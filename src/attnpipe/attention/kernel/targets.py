@@ -11,6 +11,7 @@ from attnpipe.metrics.reduce import divide
 from attnpipe.metrics.tokens.scores import SCORES
 
 KINDS = len(SCORES)
+_WAITING = 2**16  # targets whose weights are kept
 
 Targeted = Float[np.ndarray, "query score"]
 
@@ -24,20 +25,12 @@ class Targets:
     place
         Where they lie in the flat block.
     slot
-        ``row · KINDS + score``: what a target counts for; the first row is 0.
-    kept
-        Targets whose key is none of the removed; None: all.
+        ``(gone · queries + query) · KINDS + score``: what a target counts for; `gone` is 1 if
+        its key is one of the removed.
     """
 
     place: Int[np.ndarray, " target"]
     slot: Int[np.ndarray, " target"]
-    kept: "Targets | None"
-
-    def mass(self, weights: Float[np.ndarray, " weight"], rows: int) -> Targeted:
-        """Return the mass of the first rows of a flat block on their targets."""
-        found = np.bincount(self.slot, weights.take(self.place), rows * KINDS)
-        # integers if there are none
-        return found.astype(np.float64, copy=False).reshape(rows, KINDS)
 
 
 class TextTargets:
@@ -92,39 +85,54 @@ class TextTargets:
         keys = np.concatenate([k for _, k in pairs])
         score = np.repeat(np.arange(KINDS), [len(q) for q, _ in pairs])
         sees = (self._seen.first[queries] <= keys) & (keys < self._seen.last[queries])
-        rows, keys, score = queries[sees] - query[0], keys[sees], score[sees]
-        slot, place = rows * KINDS + score, rows * width + keys - low
-        kept = ~self._gone[keys]
-        rest = None if kept.all() else Targets(place[kept], slot[kept], None)
-        self.number[query] = _numbers(slot, len(query))
-        self.rest_number[query] = _numbers(slot[kept], len(query))
-        return Targets(place, slot, rest)
+        queries, keys, score = queries[sees], keys[sees], score[sees]
+        place = (queries - query[0]) * width + keys - low
+        slot = (self._gone[keys] * len(self._order) + queries) * KINDS + score
+        kept, gone = _by_slot(slot, None, len(self._order))[:, query]
+        self.number[query], self.rest_number[query] = kept + gone, kept
+        return Targets(place, slot)
 
 
-def _numbers(slot: Int[np.ndarray, " target"], rows: int) -> Int[np.ndarray, "row score"]:
-    """Return numbers of targets by query and score."""
-    return np.bincount(slot, minlength=rows * KINDS).reshape(rows, KINDS)
+def _by_slot(
+    slot: Int[np.ndarray, " target"], mass: Float[np.ndarray, " target"] | None, queries: int
+) -> Float[np.ndarray, "2 query score"]:
+    """Return the mass of targets by what they count for, or how many they are."""
+    found = np.bincount(slot, mass, 2 * queries * KINDS)
+    # integers if there are none
+    return found.astype(np.float64, copy=False).reshape(2, queries, KINDS)
 
 
 class TargetMass:
     """Mass of a head's rows on their targets.
 
-    Attributes
-    ----------
-    mass, rest_mass
-        By query and score: mass on all targets, and on those that are not removed.
+    Of a block only the weights of its targets are kept; they are added up once they are many.
     """
 
     def __init__(self, queries: int) -> None:
-        self.mass, self.rest_mass = np.zeros((2, queries, KINDS))
+        self._sum = np.zeros((2, queries, KINDS))
+        self._slots: list[Int[np.ndarray, " target"]] = []
+        self._masses: list[Float[np.ndarray, " target"]] = []
+        self._waiting = 0
 
-    def add(self, targets: Targets, start: int, weights: Float[Tensor, "row width"]) -> None:
-        """Take in a block of weights, whose first query is `start`."""
-        rows, flat = len(weights), weights.numpy().ravel()
-        found = targets.mass(flat, rows)
-        self.mass[start : start + rows] = found
-        rest = found if targets.kept is None else targets.kept.mass(flat, rows)
-        self.rest_mass[start : start + rows] = rest
+    def add(self, targets: Targets, weights: Float[Tensor, "row width"]) -> None:
+        """Take in a block of weights."""
+        self._slots.append(targets.slot)
+        self._masses.append(weights.numpy().ravel().take(targets.place))
+        self._waiting += len(targets.slot)
+        if self._waiting > _WAITING:
+            self._add_up()
+
+    def masses(self) -> tuple[Targeted, Targeted]:
+        """Return the mass on all targets, and on those that are not removed."""
+        if self._slots:
+            self._add_up()
+        kept, gone = self._sum
+        return kept + gone, kept
+
+    def _add_up(self) -> None:
+        slot, mass = np.concatenate(self._slots), np.concatenate(self._masses)
+        self._sum += _by_slot(slot, mass, self._sum.shape[1])
+        self._slots, self._masses, self._waiting = [], [], 0
 
 
 def score_sums(

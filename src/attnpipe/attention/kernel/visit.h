@@ -4,17 +4,17 @@
 /* Which of two neighbours in memory lies in the lower half of both. */
 enum { LOWER = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ };
 
-/* Sums over keys of a row: of e = exp(score - largest), e ln e, e^2, (1 - e)^2 where e is not 0, and
- * of e times the distance from a key and its square. */
+/* Sums over keys of a row: of e = exp(score - largest), e ln e, e^2, and of e times the distance
+ * from a key and its square. */
 typedef struct {
-    double mass, energy, squares, gaps, first, second;
+    double mass, energy, squares, first, second;
 } Moments;
 
 /* The same in lanes, of at most MANY keys. */
 enum { MANY = 16 * STRIP };
 
 typedef struct {
-    float mass[LANES], energy[LANES], squares[LANES], gaps[LANES], first[LANES], second[LANES];
+    float mass[LANES], energy[LANES], squares[LANES], first[LANES], second[LANES];
 } Partial;
 
 /* Add the partial sums to the others, and begin anew. */
@@ -22,7 +22,6 @@ static void gather(Partial *p, Moments *m) {
     m->mass += over_lanes(p->mass);
     m->energy += over_lanes(p->energy);
     m->squares += over_lanes(p->squares);
-    m->gaps += over_lanes(p->gaps);
     m->first += over_lanes(p->first);
     m->second += over_lanes(p->second);
     memset(p, 0, sizeof *p);
@@ -36,31 +35,35 @@ static inline void visit(float *restrict s, float largest, float lag, Ranking *r
                          Partial *restrict sums, float *restrict maxima) {
     uint32_t slots[STRIP];
     double worth[STRIP], unit = r->unit;
-    float per_score = r->per_score;
+    float per_score = r->per_score, lowest = r->lowest;
 #pragma omp simd
     for (int lane = 0; lane < LANES; lane++) {
-        float z = 0.0f, d = 0.0f, q = 0.0f, g = 0.0f, a = 0.0f, b = 0.0f, m = 0.0f;
+        float d = 0.0f;
 #pragma GCC unroll 4
-        for (int i = lane; i < STRIP; i += LANES) {
-            float x = s[i] - largest, place = x * per_score + (float)(BUCKETS - 1);
-            slots[i] = slot((uint32_t)(int32_t)(place > 0.0f ? place : 0.0f)); /* NaN at 0 */
-            float e = exp_negative(x), c = x < LOWEST ? LOWEST : x; /* not 0 * inf */
-            float gap = x < LOWEST ? 0.0f : 1.0f - e; /* not 1, beside which others vanish */
-            float distance = lag + (float)i, pull = e * distance;
-            s[i] = e;
-            worth[i] = unit + e;
-            z += e;
+        for (int i = 0; i < STRIP; i += LANES) {
+            float x = s[i + lane] - largest, place = x * per_score + (float)(BUCKETS - 1);
+            slots[i + lane] = slot((uint32_t)(int32_t)larger(place, 0.0f)); /* NaN at 0 */
+            float c = at_least(x, lowest), e = exp_bounded(c); /* not 0 * inf */
+            s[i + lane] = e;
             d += e * c;
+        }
+        sums->energy[lane] += d;
+    }
+#pragma omp simd
+    for (int lane = 0; lane < LANES; lane++) {
+        float z = 0.0f, q = 0.0f, a = 0.0f, b = 0.0f, m = 0.0f, nearest = lag + (float)lane;
+#pragma GCC unroll 4
+        for (int i = 0; i < STRIP; i += LANES) {
+            float e = s[i + lane], distance = nearest + (float)i, pull = e * distance;
+            worth[i + lane] = unit + e;
+            z += e;
             q += e * e;
-            g += gap * gap;
             a += pull;
             b += pull * distance;
             m = larger_weight(e, m);
         }
         sums->mass[lane] += z;
-        sums->energy[lane] += d;
         sums->squares[lane] += q;
-        sums->gaps[lane] += g;
         sums->first[lane] += a;
         sums->second[lane] += b;
         maxima[lane] = m;
@@ -89,7 +92,7 @@ static void look(const float *s, int n, float largest, double *mass, double *ene
     for (int i = 0; i < n; i++) {
         float x = s[i] - largest, e = exp_negative(x);
         *mass += e;
-        *energy += e * (x < LOWEST ? LOWEST : x);
+        *energy += e * at_least(x, LOWEST);
     }
 }
 
@@ -97,7 +100,7 @@ static void look(const float *s, int n, float largest, double *mass, double *ene
  * sums, which are returned, and the buckets. *mass and *energy are those of the first `split`. */
 static Moments visit_all(float *s, int n, int kept, int split, float largest, int peak,
                          Ranking *r, double *mass, double *energy) {
-    Moments m = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+    Moments m = {0.0, 0.0, 0.0, 0.0, 0.0};
     Partial sums;
     memset(&sums, 0, sizeof sums);
     float *maxima = r->maxima;
