@@ -33,7 +33,7 @@ class Fused(LayerFolds[F]):
 
     In ``observing(…)`` inside `adapter.context.adapted`, each block of scores becomes weights,
     statistics and output while it is in the cache. Elementwise work is in float32, sums in
-    float64; weights below e⁻⁸⁷ of the largest in a row are 0, so that `recent_distant_ratio`
+    float64; weights below e⁻⁸⁸ of the largest in a row are 0, so that `recent_distant_ratio`
     may be undefined in a row where float64 has a value. The model goes on with this output,
     which is its own to rounding. What it cannot do (see `supports`), it leaves to the plain
     folds, to which it shows the rows, and the output to the model.
