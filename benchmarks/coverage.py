@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 from benchmarks import coverage_ratios
 from benchmarks.coverage_common import UNITS, Draw, Quantity, covers, crossed
-from benchmarks.coverage_matching import MATCHING, matching_row
-from benchmarks.coverage_random import RANDOM, random_row
+from benchmarks.coverage_matching import LOGITS, MATCHING, MATCHING_AGAIN, Case, matching_row
+from benchmarks.coverage_random import RANDOM, RANDOM_AGAIN, random_row
 from scipy.special import stdtr
 from scipy.stats import binom
 
@@ -179,6 +179,15 @@ def table(quantities: dict[str, Quantity], times: int = REPETITIONS) -> Iterator
             yield f"| {name} | {nominal:g} | {n} | {shares} |"
 
 
+def named(cases: list[Case]) -> str:
+    """Return which rows these are, for a sentence; each is there with both logits."""
+    of = [case for case in cases if case.logits == LOGITS[0]]
+    return "; ".join(
+        f"{case.seeds} × {case.heads} on {case.keys} keys, width {case.width:g}, {case.shared:.0%}"
+        for case in of
+    )
+
+
 def main() -> None:
     """Print the page."""
     text = (Path(__file__).parent / "coverage.md").read_text()
@@ -192,6 +201,8 @@ def main() -> None:
         "wilson": " |\n".join(wilson) + " |",
         "matching": "\n".join(matching_row(case) for case in MATCHING),
         "random": "\n".join(random_row(case) for case in RANDOM),
+        "matching again": named(MATCHING_AGAIN),
+        "random again": named(RANDOM_AGAIN),
     }
     for key, lines in parts.items():
         text = text.replace("{" + key + "}", lines)

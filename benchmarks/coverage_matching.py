@@ -1,10 +1,12 @@
 """How often independent heads are called alike, and alike heads are."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from zlib import crc32
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
+from scipy.special import ndtr, stdtrit
 
 from attnpipe.stats.against_null import LEVEL
 from attnpipe.stats.matching import match_heads
@@ -23,6 +25,9 @@ class Case:
         Standard deviation of the smoothing kernel, in keys; 0: independent keys.
     shared
         Share of the variance of profiles that is the same in all seeds.
+    logits
+        Distribution of profiles and content, one of `LOGITS`. It does not seed the draws:
+        heavy-tailed data are the normal ones, value by value.
     """
 
     seeds: int
@@ -30,12 +35,29 @@ class Case:
     keys: int
     width: float
     shared: float = 0.0
+    logits: str = field(default="normal", repr=False)
 
 
+LOGITS = ("normal", "heavy")
+"""Both of variance 1; heavy: Student's t with 3 degrees of freedom."""
 SHAPES = ((5, 1, 16), (5, 1, 50), (5, 4, 24), (5, 8, 16))
-MATCHING = [Case(*shape, width) for shape in SHAPES for width in (0, 2, 4)] + [
-    Case(*shape, 2, shared=0.9) for shape in SHAPES
-]
+SHARED = 0.9
+
+
+def both(*of: Case) -> list[Case]:
+    """Return cases with both logits."""
+    return [replace(case, logits=kind) for kind in LOGITS for case in of]
+
+
+def cases(shapes: Iterable[tuple[int, int, int]], widths: Iterable[float]) -> list[Case]:
+    """Return independent heads of all shapes and widths and alike ones, with both logits."""
+    independent = [Case(*shape, width) for shape in shapes for width in widths]
+    return both(*independent, *(Case(*shape, 2, SHARED) for shape in shapes))
+
+
+MATCHING = cases(SHAPES, (0, 2, 4))
+MATCHING_AGAIN = both(Case(5, 1, 16, 0), Case(5, 8, 16, 4), Case(5, 4, 24, 2, SHARED))
+"""Rows that the test simulates anew."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +72,25 @@ class Rates:
 
 def profiles(rng: np.random.Generator, shape: tuple[int, ...], case: Case) -> np.ndarray:
     """Return stationary profiles of variance 1 that are not periodic."""
+    smooth = _normal(rng, shape, case)
+    return smooth if case.logits == "normal" else heavy_tailed(smooth)
+
+
+def _normal(rng: np.random.Generator, shape: tuple[int, ...], case: Case) -> np.ndarray:
     if case.width == 0:
         return rng.standard_normal((*shape, case.keys))
     margin = int(5 * case.width)
     raw = rng.standard_normal((*shape, case.keys + 2 * margin))
     smooth = gaussian_filter1d(raw, case.width, axis=-1)[..., margin:-margin]
     return np.asarray(smooth * np.sqrt(2 * np.sqrt(np.pi) * case.width))
+
+
+def heavy_tailed(normal: np.ndarray) -> np.ndarray:
+    """Return values of the same ranks that are t with 3 degrees of freedom, of variance 1.
+
+    Tails of the noise that is smoothed would be lost by smoothing, as sums are about normal.
+    """
+    return np.asarray(-np.sign(normal) * stdtrit(3, ndtr(-np.abs(normal))) / np.sqrt(3))
 
 
 def rates(case: Case, times: int = REPETITIONS) -> Rates:
@@ -80,8 +115,9 @@ def rates(case: Case, times: int = REPETITIONS) -> Rates:
 def matching_row(case: Case) -> str:
     """Return a row of the table."""
     r = rates(case)
+    heads = f"{case.seeds} × {case.heads}"
     likeness, null = (round(value, 2) + 0.0 for value in (r.likeness, r.null))  # no −0
     return (
-        f"| {case.shared:.0%} | {case.seeds} × {case.heads} | {case.keys} | {case.width:g} "
+        f"| {case.logits} | {case.shared:.0%} | {heads} | {case.keys} | {case.width:g} "
         f"| {likeness:.2f} | {null:.2f} | {r.by_p:.3f} | {r.above:.3f} |"
     )

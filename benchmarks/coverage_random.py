@@ -3,7 +3,7 @@
 from zlib import crc32
 
 import numpy as np
-from benchmarks.coverage_matching import SAMPLES, Case, profiles
+from benchmarks.coverage_matching import SAMPLES, SHARED, Case, both, cases, profiles
 
 from attnpipe.stats.against_null import LEVEL, AgainstNull
 from attnpipe.stats.jackknife import pairwise_mean
@@ -12,9 +12,9 @@ from attnpipe.stats.rows import row_similarity
 
 REPETITIONS, DRAWS = 400, 199
 SHAPES = ((2, 1, 16), (2, 1, 50), (5, 1, 16), (5, 1, 50))
-RANDOM = [Case(*shape, width) for shape in SHAPES for width in (0, 2)] + [
-    Case(*shape, 2, shared=0.9) for shape in SHAPES
-]
+RANDOM = cases(SHAPES, (0, 2))
+RANDOM_AGAIN = both(Case(2, 1, 16, 0), Case(5, 1, 16, 2), Case(5, 1, 16, 2, SHARED))
+"""Rows that the test simulates anew."""
 
 
 def random_rates(case: Case, times: int = REPETITIONS) -> tuple[float, float]:
@@ -42,6 +42,6 @@ def random_row(case: Case) -> str:
     """Return a row of the table."""
     by_p, above = random_rates(case)
     return (
-        f"| {case.shared:.0%} | {case.seeds} | {case.keys} | {case.width:g} "
+        f"| {case.logits} | {case.shared:.0%} | {case.seeds} | {case.keys} | {case.width:g} "
         f"| {by_p:.3f} | {above:.3f} |"
     )
