@@ -194,6 +194,20 @@ def test_padded_batches_go_through_the_plain_folds(side: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_row_that_is_no_number_has_nothing_of_the_head_before(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Heads are measured one after another, in the same room."""
+    monkeypatch.setattr("attnpipe.attention.kernel.fused._TABLE_ROWS", 1)
+    case = layer(40)
+    case.scores.q[0, -1, 20] = torch.nan
+    texts = Texts.of({3: text([5 + i % 9 for i in range(40)], [0])}, ["special"])
+    got, want, was_fused = both(case, texts, kind)
+    assert was_fused
+    assert_alike(got, want)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_batch_more_is_a_sample_more(kind: Kind) -> None:
     ids = torch.randint(5, 15, (3, 20), generator=torch.Generator().manual_seed(1))
     texts, model = texts_of(ids), build("Llama", torch.float32)

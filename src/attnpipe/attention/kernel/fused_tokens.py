@@ -112,9 +112,10 @@ class FusedTokenBattery(Fused[TokenBattery]):
         last = np.zeros((heads, tokens), np.float32)
         room = np.zeros((2, 0, 0, 0))
         for group in groups(scores, sample):
-            if len(group) > room.shape[1]:  # what one group leaves out, the next ones do, too
-                room = np.full((2, len(group), tokens, self._layout.columns), np.nan)
+            if len(group) > room.shape[1]:
+                room = np.empty((2, len(group), tokens, self._layout.columns))
             tables, looks = room[:, : len(group)], []
+            tables.fill(np.nan)  # of rows that are no distribution nothing is written
             for place, (number, head) in enumerate(group):
                 sums, others = (
                     whole.sums(number, tables[0, place]),
