@@ -40,7 +40,7 @@ GROUP = 10
 """Seeds that share a dataset, as the seeds of a study do: two groups of five, one of ten."""
 AT_ONCE = 5
 """Groups of a chunk, that is of a file."""
-GROUPS = {"marker": 60}
+GROUPS = {"marker": 50}
 """Groups of ten of a case; 100 of the others."""
 
 
