@@ -103,10 +103,11 @@ def measure_plan(root: Path, sizes: list[str]) -> list[str]:
     )
     for size in sizes:
         models, seeds = shape(size)
-        folder = root / f"planned-{size}"
-        create(folder, models, seeds)
+        begun, folder = root / f"begun-{size}", root / f"planned-{size}"
+        for each in (begun, folder):  # what has begun and was left is locked
+            create(each, models, seeds)
         costs = {
-            "plan": snakemake(folder, mode="first-job"),
+            "plan": snakemake(begun, mode="first-job"),
             "dry run": snakemake(folder, "--dry-run", "--quiet", "all"),
         }
         jobs = write_jobs(folder)
