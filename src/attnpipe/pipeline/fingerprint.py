@@ -11,14 +11,14 @@ import ast
 import hashlib
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cached_property
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 import grimp
 
+from attnpipe.pipeline.distributions import Distributions
 from attnpipe.pipeline.sources import SourceHashes
 
 PACKAGE = "attnpipe"
@@ -44,7 +44,7 @@ class Fingerprints:
         self._cache = cache
         self._sources = SourceHashes(cache)
         self._hashes: dict[str, str] = {}
-        self._known_versions: dict[str, str] = {}
+        self._distributions = Distributions(cache)
         self._closures: dict[str, frozenset[str]] = {}
         self._done: dict[tuple[str, tuple[str, ...]], str] = {}
 
@@ -76,7 +76,7 @@ class Fingerprints:
             elif not module.startswith(IGNORED):
                 parts.append(f"{module} {self._hash(module)}")
         self._sources.keep()
-        parts += sorted(self._versions(external))
+        parts += sorted(self._distributions.versions(external - sys.stdlib_module_names))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
     def _closure(self, module: str) -> frozenset[str]:
@@ -111,20 +111,3 @@ class Fingerprints:
             exclude_type_checking_imports=True,
             cache_dir=str(self._cache) if self._cache else None,
         )
-
-    @cached_property
-    def _distributions(self) -> Mapping[str, list[str]]:
-        return metadata.packages_distributions()
-
-    def _versions(self, packages: Iterable[str]) -> set[str]:
-        found: set[str] = set()
-        for package in packages:
-            if package not in sys.stdlib_module_names:
-                for distribution in self._distributions.get(package, []):
-                    found.add(f"{distribution} {self._version(distribution)}")
-        return found
-
-    def _version(self, distribution: str) -> str:
-        if distribution not in self._known_versions:
-            self._known_versions[distribution] = metadata.version(distribution)
-        return self._known_versions[distribution]

@@ -113,7 +113,7 @@ def _table(name: str, table: Table) -> str:
     lines += ["| column | type | meaning |", "|---|---|---|"]
     for column, entry in table.columns.items():
         meaning = entry.meaning.replace("|", "\\|")
-        lines.append(f"| `{column}` | {kinds[entry.dtype.__name__]} | {meaning} |")
+        lines.append(f"| `{column}` | {kinds[entry.dtype]} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 

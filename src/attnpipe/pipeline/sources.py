@@ -2,12 +2,10 @@
 
 import ast
 import hashlib
-import json
 import platform
 from pathlib import Path
 
-from attnpipe.core.errors import UserError
-from attnpipe.io.atomic import write_text
+from attnpipe.pipeline.kept import keep, read_kept
 
 
 class _WithoutDocstrings(ast.NodeTransformer):
@@ -50,13 +48,8 @@ class SourceHashes:
 
     def __init__(self, folder: Path | None) -> None:
         self._file = folder and folder / f"sources-{platform.python_version()}.json"
-        self._known: dict[str, str] = {}
+        self._known: dict[str, str] = read_kept(self._file)
         self._used: dict[str, str] = {}
-        if self._file and self._file.is_file():
-            try:
-                self._known = dict(json.loads(self._file.read_text("utf-8")))
-            except (OSError, ValueError, TypeError):
-                self._known = {}  # it is only a shortcut
 
     def of(self, source: str) -> str:
         """Return `source_hash`."""
@@ -67,10 +60,6 @@ class SourceHashes:
 
     def keep(self) -> None:
         """Write down what was used, if anything is new."""
-        if self._file is None or self._used.keys() <= self._known.keys():
-            return
-        self._known |= self._used
-        try:
-            write_text(self._file, json.dumps(self._known))
-        except UserError:
-            self._file = None  # a folder that cannot be written costs time, not results
+        if not self._used.keys() <= self._known.keys():
+            self._known |= self._used
+            keep(self._file, self._known)

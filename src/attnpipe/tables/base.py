@@ -4,21 +4,25 @@
 schema when it is written and when it is read.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from __future__ import annotations
 
-import polars as pl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from attnpipe.core.errors import UserError
 
-INT, REAL, TEXT, FLAG = pl.Int64, pl.Float64, pl.String, pl.Boolean
+if TYPE_CHECKING:
+    import polars as pl
+
+INT, REAL, TEXT, FLAG = "Int64", "Float64", "String", "Boolean"
+"""Names of polars' types: whoever plans a study asks for names of tables and needs no polars."""
 
 
 @dataclass(frozen=True)
 class Column:
     """One column: its type, its meaning, and whether it may be null."""
 
-    dtype: type  # a polars data type
+    dtype: str  # name of a polars type
     meaning: str
 
 
@@ -33,16 +37,22 @@ class Table:
     @property
     def schema(self) -> dict[str, Any]:
         """Column name → polars type, in order."""
-        return {name: column.dtype for name, column in self.columns.items()}
+        import polars as pl
+
+        return {name: getattr(pl, column.dtype) for name, column in self.columns.items()}
 
     def frame(
         self, rows: list[dict[str, object]] | dict[str, object] | None = None
     ) -> pl.DataFrame:
         """Return a frame of this schema; absent columns are null."""
+        import polars as pl
+
         return pl.DataFrame(rows or [], schema=self.schema, strict=True)
 
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return `frame` with this table's columns in order, or say what does not fit."""
+        import polars as pl
+
         unknown = [c for c in frame.columns if c not in self.columns]
         if unknown:
             raise UserError(f"table '{self.name}' has an unknown column '{unknown[0]}'")

@@ -16,7 +16,7 @@ from attnpipe.figures.layout import Words, absent, sheet, sheet_width
 from attnpipe.figures.style import FAINT, GRID, MARKERS, RULE, SMALL, TEXT, Look, colormap, styled
 from attnpipe.figures.text import shorten
 from attnpipe.figures.texts.curves import draw_curve, layer_axis, layers_in
-from attnpipe.figures.texts.parts import answers_only
+from attnpipe.figures.texts.parts import example_of
 from attnpipe.figures.texts.selection import (
     OFF,
     absence_notes,
@@ -46,7 +46,7 @@ def draw(
 ) -> Figure:
     """Return, per model, mass on each example's answer: over all layers, and by layer."""
     condition = condition_of("few_shot", options.view)
-    frame = answers_only(segments(tables, list(MEASURES), condition))
+    frame = _answers_only(segments(tables, list(MEASURES), condition))
     models, missing = split_models(context, frame, MOST)
     known = variants_in(tables, frame)
     names = known[:VARIANTS]
@@ -183,3 +183,11 @@ def _legend(
                    label=f"example {example}")
         )  # fmt: skip
     return [*entries, rule_key("uniform", uniform)]
+
+
+def _answers_only(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of examples' answers, with the `example`: from 1, 0 for all of them."""
+    number = {s: e for s in frame["span"].unique().sort() if (e := example_of(s)) is not None}
+    return frame.filter(pl.col("span").is_in(list(number))).with_columns(
+        example=pl.col("span").replace_strict(number, return_dtype=pl.Int64)
+    )

@@ -2,8 +2,6 @@
 
 import re
 
-import polars as pl
-
 from attnpipe.text.names import EXAMPLES_ANSWERS
 
 PARTS = {
@@ -32,11 +30,3 @@ def example_of(span: str) -> int | None:
     if match and match[2] == "answer":
         return int(match[1])
     return 0 if span == ALL_ANSWERS else None
-
-
-def answers_only(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows of examples' answers, with the `example`: from 1, 0 for all of them."""
-    number = {s: e for s in frame["span"].unique().sort() if (e := example_of(s)) is not None}
-    return frame.filter(pl.col("span").is_in(list(number))).with_columns(
-        example=pl.col("span").replace_strict(number, return_dtype=pl.Int64)
-    )
