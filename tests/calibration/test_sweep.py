@@ -6,7 +6,20 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.calibration import sweep
-from tests.calibration.sweep import GATES, GROUPS, LOSS, MEANS, SDS, SIZES, TABLE
+from tests.calibration.sweep import (
+    GATES,
+    GROUPS,
+    LOSS,
+    MEANS,
+    SDS,
+    SIZES,
+    SOURCE,
+    STORED,
+    TABLE,
+)
+from tests.calibration.train import VERDICTS
+
+from attnpipe.io.tensors import read_tensors
 
 YES, EQUIVALENT = (share + 3 * np.sqrt(share * (1 - share) / GROUPS) for share in (0.025, 0.05))
 """What is promised of one end of the 95 % and of the 90 % interval, and three standard errors."""
@@ -58,3 +71,10 @@ def test_the_stored_table_is_what_these_functions_give() -> None:
         found = answers(gate, row["mean"], row["sd"], row["seeds"])
         shares = [found.get(status, 0.0) for status in ("YES", "NO", "HARM")]
         assert [row["YES"], row["NO"], row["HARM"]] == pytest.approx(shares, abs=5e-4)
+
+
+def test_the_stored_effects_are_of_the_training_whose_verdicts_are_stored() -> None:
+    of = pl.read_csv(VERDICTS).filter(pl.col("case") == SOURCE.parts[0])
+    document = read_tensors(STORED, sealed=False)[1]
+    assert document["source"] == str(SOURCE)
+    assert of["trained"].unique().to_list() == [document["trained"]]

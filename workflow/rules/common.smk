@@ -5,6 +5,7 @@ import os
 import sys
 from functools import cache
 from inspect import signature
+from io import StringIO
 from pathlib import Path
 
 from snakemake.common import overwrite_function_params
@@ -33,9 +34,12 @@ for library in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "POLARS_MAX"):
 if workflow.remote_exec and "SLURM_CPUS_PER_TASK" in os.environ:
     workflow.global_resources["_cores"] = int(os.environ["SLURM_CPUS_PER_TASK"])
 
-# What Snakemake would find out for each job anew, and is the same for all: where the copy of a
-# script lies, which arguments functions take.
-workflow.sourcecache._cache_entry = cache(workflow.sourcecache._cache_entry)
+# What Snakemake would find out for each job anew, and is the same for all: where its copy of a
+# script lies and what is in it, which arguments functions take.
+sources = workflow.sourcecache
+sources._cache = cache(sources._cache)
+text_of = cache(lambda script: sources._cache(script).read_text("utf-8"))
+sources.open = lambda script, mode="r": StringIO(text_of(script))
 overwrite_function_params(Resource.evaluate, signature(Resource("any", 0).evaluate).parameters)
 
 # Planning makes millions of objects that stay and next to no cycles: to look for these as often as
