@@ -47,7 +47,7 @@ $(CLUSTERED): $(INSTALLED)
 # Installs Debian's SLURM and starts two nodes on this host; where it cannot, it says why.
 test-slurm: setup-slurm  ## a study and its faults on a real cluster
 	$(BIN)/python -m tests.slurm.cluster around 500 \
-	  $(BIN)/python -m pytest -n 4 --dist loadfile -m cluster tests/slurm $(ARGS)
+	  $(BIN)/python -m pytest -n 5 --dist loadfile -m cluster tests/slurm $(ARGS)
 
 check: setup  ## lint, format, types, import contracts
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ from tests.pipeline.test_params import CONFIG
 from attnpipe.io.seal import Inputs, write_seal
 from attnpipe.pipeline import plan as of_plan
 from attnpipe.pipeline import staleness
+from attnpipe.pipeline.checked import Checked
 from attnpipe.pipeline.config import load_study
 from attnpipe.pipeline.plan import Plan
 from attnpipe.pipeline.staleness import forced_outputs
@@ -65,14 +66,15 @@ def test_what_code_a_job_runs_is_looked_up_once_per_model_not_per_run(monkeypatc
 
 def test_each_run_costs_a_bounded_number_of_reads(monkeypatch, tmp_path):
     seals = Counter(monkeypatch, staleness, "read_seal")
-    files = Counter(monkeypatch, staleness, "is_intact")
+    checked = Checked()
+    files = Counter(monkeypatch, checked, "is_intact")
     for seeds in (2, 12):
         root = tmp_path / str(seeds)
         plan = plan_of(seeds)
         finish(plan, root)
         jobs = list(plan.jobs())
         seals.calls = files.calls = 0
-        forced_outputs(jobs, root)
+        forced_outputs(jobs, root, checked)
         assert seals.calls == len(jobs)
         assert files.calls == sum(len(job.outputs) for job in jobs)
 

@@ -13,6 +13,7 @@ from snakemake.resources import Resource
 
 from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import remove_leftovers
+from attnpipe.pipeline.checked import Checked
 from attnpipe.pipeline.controller import check_names, claim, job_prefix
 from attnpipe.pipeline.frozen import freeze, is_recorded, open_plan
 from attnpipe.pipeline.job import SENTENCES, interrupt_once
@@ -131,19 +132,23 @@ def force():
     exists now, and is not yet judged.
     """
     if workflow.is_main_process:
-        workflow.dag.forcefiles.update(forced_outputs(asked_jobs(), ROOT))
+        files = asked_files()
+        jobs = plan.jobs() if files is None else plan.jobs_for(files)
+        checked = Checked.of(ROOT, plan.study.spec.name)
+        workflow.dag.forcefiles.update(forced_outputs(jobs, ROOT, checked))
+        checked.keep(whole=files is None)
         if not is_recorded(plan, ROOT):
             workflow.dag.forcefiles.update(plan.out("report").values())
 
 
-def asked_jobs():
-    """All jobs of the study, or where single files are asked for those that these need."""
+def asked_files():
+    """The files that alone are asked for, from the project folder; None: all of the study."""
     asked = workflow.dag_settings
     first = workflow.scheduling_settings and workflow.scheduling_settings.prioritytargets
     others = asked.forcerun or asked.until or asked.omit_from or first
     if others or not asked.targets or any("/" not in target for target in asked.targets):
-        return plan.jobs()
-    return plan.jobs_for(map(os.path.relpath, asked.targets))
+        return None
+    return [os.path.relpath(target) for target in asked.targets]
 
 
 def unlimited():

@@ -15,7 +15,7 @@ from attnpipe.data.facts import DataFacts, feasibility
 from attnpipe.figures.registry import FIGURES
 from attnpipe.figures.texts.parts import part_of
 from attnpipe.pipeline.check_text import check_text
-from attnpipe.pipeline.compose import compose_container
+from attnpipe.pipeline.composed import composed
 from attnpipe.pipeline.explain import explain
 from attnpipe.pipeline.explain_sections import own_model
 from attnpipe.pipeline.paths import SUBMITTED
@@ -150,8 +150,17 @@ def choose(config: Mapping[str, Any]) -> dict[str, str]:
     return {key: str(given.get(key, DEFAULTS[key])) for key in KEYS}
 
 
-def load_study(config_folder: Path, config: Mapping[str, Any]) -> Study:
+def load_study(config_folder: Path, config: Mapping[str, Any], cache: Path | None = None) -> Study:
     """Compose, complete and validate a study.
+
+    Parameters
+    ----------
+    config_folder
+        With one folder per group.
+    config
+        What `--config` gave.
+    cache
+        Where the composed config is kept for the next time; None: nowhere.
 
     Raises
     ------
@@ -159,9 +168,8 @@ def load_study(config_folder: Path, config: Mapping[str, Any]) -> Study:
         One sentence for the first thing that is wrong.
     """
     choice = choose(config)
-    container = compose_container(
-        config_folder, choice["study"], choice["scale"], split_overrides(choice["overrides"])
-    )
+    overrides = split_overrides(choice["overrides"])
+    container = composed(config_folder, choice["study"], choice["scale"], overrides, cache)
     saved = _discover(container)
     try:
         spec = StudySpec.model_validate(container)

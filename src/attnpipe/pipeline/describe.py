@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from attnpipe.pipeline.checked import Checked
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.disk import disk_bytes, supposed_heads
 from attnpipe.pipeline.frozen import is_recorded
@@ -22,7 +23,8 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
     """
     study, spec = plan.study, plan.study.spec
     jobs = list(plan.jobs())
-    stale = list(stale_jobs(jobs, root, is_recorded(plan, root)))
+    checked = Checked.of(root, spec.name)
+    stale = list(stale_jobs(jobs, root, is_recorded(plan, root), checked))
     parameters = known_parameters(plan, root, stale)
     heads = known_heads(plan, root, stale)
     size = disk_bytes(study, parameters, len(jobs), heads)

@@ -17,6 +17,7 @@ from attnpipe.io.atomic import write_text
 from attnpipe.io.json import canonical, parse_json
 from attnpipe.pipeline.config import Study, load_study
 from attnpipe.pipeline.fingerprint import Fingerprints
+from attnpipe.pipeline.kept import CACHE
 from attnpipe.pipeline.members import fingerprint_key
 from attnpipe.pipeline.paths import RESULTS
 from attnpipe.pipeline.plan import Plan
@@ -24,7 +25,6 @@ from attnpipe.pipeline.versions import versions
 from attnpipe.saved_weights.files import RunFiles
 from attnpipe.schema.study import SCHEMA_VERSION, StudySpec
 
-CACHE = ".snakemake/grimp"
 FOLDER = ".snakemake/attnpipe"
 FROZEN = "frozen"
 """Key of the one config value of other processes: the SHA-256 of the plan's text, in hex.
@@ -53,8 +53,9 @@ def open_plan(root: Path, config: Mapping[str, Any], main: bool) -> Plan:
     """
     if not main:
         return _thaw(root, str(config.get(FROZEN)))
-    study = load_study(root / "config", config)
-    return Plan(study, Fingerprints(root / "workflow" / "scripts", root / CACHE).of, versions())
+    cache = root / CACHE
+    study = load_study(root / "config", config, cache)
+    return Plan(study, Fingerprints(root / "workflow" / "scripts", cache).of, versions())
 
 
 def freeze(plan: Plan, root: Path) -> dict[str, str]:

@@ -7,6 +7,9 @@ from typing import Any
 from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import write_text
 
+CACHE = ".snakemake/grimp"
+"""Where it lies, from the project folder."""
+
 
 def read_kept(file: Path | None) -> dict[str, Any]:
     """Return what `keep` wrote; nothing where there is none, or where it cannot be read."""

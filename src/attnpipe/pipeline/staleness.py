@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from attnpipe.io.seal import Inputs, Seal, is_intact, read_seal, seal_path
+from attnpipe.pipeline.checked import Checked
 from attnpipe.pipeline.plan import Job
 
 
@@ -20,7 +21,9 @@ class Stale:
     reason: str
 
 
-def stale_jobs(jobs: Iterable[Job], root: Path, recorded: bool = True) -> Iterator[Stale]:
+def stale_jobs(
+    jobs: Iterable[Job], root: Path, recorded: bool = True, checked: Checked | None = None
+) -> Iterator[Stale]:
     """Yield the jobs that are out of date, given in an order of producers first.
 
     Parameters
@@ -31,12 +34,15 @@ def stale_jobs(jobs: Iterable[Job], root: Path, recorded: bool = True) -> Iterat
         The project folder.
     recorded
         Whether `config.json` holds the planned config; if not, the report is made again.
+    checked
+        Tells which outputs are intact.
     """
+    checked = checked or Checked()
     pending: dict[str, str] = {}
     digests: dict[str, str] = {}
     for job in jobs:
         seal = read_seal(_seal_file(job, root))
-        reason = _own_reason(job, seal, root, digests) or _inherited_reason(job, pending)
+        reason = _own_reason(job, seal, root, digests, checked) or _inherited_reason(job, pending)
         if job.stage == "report" and not recorded:
             reason = reason or "config.json holds another config"
         digests |= _digests(job, seal)
@@ -45,7 +51,7 @@ def stale_jobs(jobs: Iterable[Job], root: Path, recorded: bool = True) -> Iterat
             yield Stale(job, reason)
 
 
-def forced_outputs(jobs: Iterable[Job], root: Path) -> list[str]:
+def forced_outputs(jobs: Iterable[Job], root: Path, checked: Checked | None = None) -> list[str]:
     """Return outputs whose jobs must run although Snakemake would not see why.
 
     Snakemake re-runs the consumers of a file that other hands changed, trusts any file
@@ -53,7 +59,17 @@ def forced_outputs(jobs: Iterable[Job], root: Path) -> list[str]:
     what is older for unchanged, whatever the clock did. Forced are the producers of: files
     that are not what a finished job with the planned param wrote from these inputs, and
     missing files that a job with outputs has read.
+
+    Parameters
+    ----------
+    jobs
+        In an order of producers first, all or some of the plan.
+    root
+        The project folder.
+    checked
+        Tells which outputs are intact.
     """
+    checked = checked or Checked()
     digests: dict[str, str] = {}
     begun: list[_Begun] = []
     absent: set[str] = set()
@@ -63,8 +79,10 @@ def forced_outputs(jobs: Iterable[Job], root: Path) -> list[str]:
         missing = [name for name in job.outputs if not os.path.exists(f"{root}/{name}")]
         absent.update(missing)
         if len(missing) < len(job.outputs):
-            whole = seal is not None and seal.param == job.param and not _damaged(job, seal, root)
-            begun.append(_Begun(job.inputs, job.outputs, seal.inputs if seal and whole else None))
+            there = [name for name in job.outputs if name not in missing]
+            if seal and (seal.param != job.param or _damaged(there, seal, root, checked)):
+                seal = None
+            begun.append(_Begun(job.inputs, job.outputs, seal.inputs if seal else None))
     read = {name for job in begun for name in job.inputs}
     untrusted = {
         name
@@ -86,7 +104,7 @@ class _Begun:
 
 def is_finished(job: Job, root: Path) -> bool:
     """Whether outputs are what the job makes of its inputs as they are, with the planned param."""
-    return _own_reason(job, read_seal(_seal_file(job, root)), root, {}) is None
+    return _own_reason(job, read_seal(_seal_file(job, root)), root, {}, Checked()) is None
 
 
 def _digests(job: Job, seal: Seal | None) -> dict[str, str]:
@@ -95,22 +113,23 @@ def _digests(job: Job, seal: Seal | None) -> dict[str, str]:
     return {n: marks[basename(n)].sha256 for n in job.outputs if basename(n) in marks}
 
 
-def _damaged(job: Job, seal: Seal, root: Path) -> list[str]:
-    """Return the existing outputs of a job that are not what it wrote."""
-    found = []
-    for name in job.outputs:
-        path = f"{root}/{name}"
-        expected = seal.outputs.get(basename(name))
-        if os.path.exists(path) and not (expected and is_intact(path, expected)):
-            found.append(name)
-    return found
+def _damaged(names: Iterable[str], seal: Seal, root: Path, checked: Checked) -> list[str]:
+    """Return those of a job's outputs that are not what it wrote."""
+    return [
+        name
+        for name in names
+        if not (expected := seal.outputs.get(basename(name)))
+        or not checked.is_intact(f"{root}/{name}", expected)
+    ]
 
 
 def _seal_file(job: Job, root: Path) -> Path:
     return seal_path(root / job.outputs[0], job.seal)
 
 
-def _own_reason(job: Job, seal: Seal | None, root: Path, digests: Mapping[str, str]) -> str | None:
+def _own_reason(
+    job: Job, seal: Seal | None, root: Path, digests: Mapping[str, str], checked: Checked
+) -> str | None:
     for name in job.outputs:
         if not os.path.exists(f"{root}/{name}"):
             return f"{name} is missing"
@@ -118,7 +137,7 @@ def _own_reason(job: Job, seal: Seal | None, root: Path, digests: Mapping[str, s
         return "was not finished"
     if seal.param != job.param:
         return _difference(json.loads(seal.param), json.loads(job.param))
-    if damaged := _damaged(job, seal, root):
+    if damaged := _damaged(job.outputs, seal, root, checked):
         return f"{damaged[0]} is not what its job wrote"
     return _changed_inputs(job.inputs, seal.inputs, root, digests)
 

@@ -1,0 +1,62 @@
+"""Which files were found to hold what their job wrote although their time is another.
+
+Snakemake gives the outputs of a job a new time when it has ended, and by its time alone each would
+be read whole whenever it starts. What was read once is known by its name and times, of which one,
+that of the last change of anything about it, no program can set.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+from attnpipe.io.seal import Mark, sha256
+from attnpipe.pipeline.kept import CACHE, keep, read_kept
+
+
+class Checked:
+    """Tells whether files are intact, and reads each once.
+
+    Parameters
+    ----------
+    file
+        Where what was found is kept for the next invocation; None: nowhere.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._known = {*read_kept(file).get("intact", ())}
+        self._used: set[int] = set()
+
+    @classmethod
+    def of(cls, root: Path, study: str) -> "Checked":
+        """Return what is known of a study, below the project folder."""
+        return cls(root / CACHE / f"intact-{study}.json")
+
+    def is_intact(self, path: str, expected: Mark) -> bool:
+        """Tell whether a file still holds the bytes of its mark."""
+        try:
+            stat = os.stat(path)
+        except OSError:
+            return False
+        if stat.st_size != expected.size:
+            return False
+        if stat.st_mtime_ns == expected.mtime_ns:
+            return True
+        number = _number(path, stat, expected.sha256)
+        if number not in self._known and sha256(path) != expected.sha256:
+            return False
+        self._used.add(number)
+        return True
+
+    def keep(self, whole: bool) -> None:
+        """Keep what was found; drop the rest if all files of the study were asked for."""
+        if self._used <= self._known and not (whole and len(self._known) > 2 * len(self._used)):
+            return
+        self._known = self._used if whole else self._known | self._used
+        keep(self._file, {"intact": sorted(self._known)})
+
+
+def _number(path: str, stat: os.stat_result, digest: str) -> int:
+    """Return eight bytes that stand for a file at a time, and what it held then."""
+    text = f"{path}\0{stat.st_ino}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\0{digest}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
