@@ -97,7 +97,12 @@ def sha256(path: Path | str) -> str:
 
 def seal_path(output: Path, job: str) -> Path:
     """Return where the seal of `job` lies that wrote `output`."""
-    return output.parent / f".{job}.seal.json"
+    return Path(seal_file(str(output), job))
+
+
+def seal_file(output: str, job: str) -> str:
+    """Return the same as text: who looks at thousands of seals would mostly make paths."""
+    return os.path.join(os.path.dirname(output), f".{job}.seal.json")
 
 
 def write_seal(
@@ -133,10 +138,11 @@ def mark(path: Path) -> Mark:
     return Mark(stat.st_size, stat.st_mtime_ns, sha256(path))
 
 
-def read_seal(path: Path) -> Seal | None:
+def read_seal(path: Path | str) -> Seal | None:
     """Return the seal stored at `path`, or None where there is no whole one."""
     try:
-        return _parse(path.read_text("utf-8"))
+        with open(path, encoding="utf-8") as file:
+            return _parse(file.read())
     except (OSError, ValueError):
         return None
 

@@ -8,7 +8,7 @@ from os.path import basename
 from pathlib import Path
 from typing import Any
 
-from attnpipe.io.seal import Inputs, Seal, is_intact, read_seal, seal_path
+from attnpipe.io.seal import Inputs, Seal, is_intact, read_seal, seal_file
 from attnpipe.pipeline.checked import Checked
 from attnpipe.pipeline.plan import Job
 
@@ -123,8 +123,8 @@ def _damaged(names: Iterable[str], seal: Seal, root: Path, checked: Checked) -> 
     ]
 
 
-def _seal_file(job: Job, root: Path) -> Path:
-    return seal_path(root / job.outputs[0], job.seal)
+def _seal_file(job: Job, root: Path) -> str:
+    return seal_file(f"{root}/{job.outputs[0]}", job.seal)
 
 
 def _own_reason(
