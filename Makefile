@@ -81,6 +81,7 @@ bench: setup  ## limits; the default study must be finished
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) --config study=steering
 	$(BIN)/python benchmarks/skill.py study=steering --check
 	$(BIN)/python benchmarks/capture.py --check
+	$(BIN)/python benchmarks/scale.py plan execute report --check
 
 clean:  ## remove the environment and caches, never results
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .snakemake/grimp
