@@ -9,9 +9,11 @@ all that.
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import write_text
 
 SCHEMA_VERSION = 2
+SEAL = re.compile(r"\..*\.seal\.json")
+REMEMBERED = 4096
+"""Seals that a process keeps in mind, of the folders that it looked at last."""
 
 
 @dataclass(frozen=True)
@@ -181,15 +186,36 @@ def is_intact(path: Path | str, expected: Mark) -> bool:
 def producer(path: Path) -> Seal | None:
     """Return the seal that vouches for a file, if there is one."""
     name = json.dumps(path.name)
-    for seal in sorted(path.parent.glob(".*.seal.json")):
-        try:
-            text = seal.read_text("utf-8")
-        except (OSError, ValueError):
-            continue
+    for text in _texts(os.path.dirname(path) or "."):
         # a folder holds the seals of several jobs, and to parse one costs more than to read it
-        if name in text and (found := _parse(text)) and path.name in found.outputs:
+        if name in text and (found := _remembered(text)) and path.name in found.outputs:
             return found
     return None
+
+
+def _texts(folder: str) -> Iterator[str]:
+    """Yield what stands in the seals of a folder, in the order of their names."""
+    try:
+        found = [name for name in os.listdir(folder) if SEAL.fullmatch(name)]
+    except OSError:
+        return
+    for name in sorted(found):
+        file = os.path.join(folder, name)
+        try:
+            stat = os.stat(file)
+            yield _text(file, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        except (OSError, ValueError):
+            continue
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _text(path: str, inode: int, mtime_ns: int, size: int) -> str:
+    """Read a seal: once as long as it is the same, as a job asks for each of its files twice."""
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+_remembered = lru_cache(maxsize=REMEMBERED)(_parse)
 
 
 def sealed_mark(path: Path) -> Mark | None:

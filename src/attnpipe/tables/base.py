@@ -53,6 +53,8 @@ class Table:
         """Return `frame` with this table's columns in order, or say what does not fit."""
         import polars as pl
 
+        if list(frame.schema.items()) == list(self.schema.items()):
+            return frame
         unknown = [c for c in frame.columns if c not in self.columns]
         if unknown:
             raise UserError(f"table '{self.name}' has an unknown column '{unknown[0]}'")
