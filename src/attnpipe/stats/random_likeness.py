@@ -78,6 +78,8 @@ def _likeness(
         given, visible = (np.tile(array, (POOL, 1, 1)) for array in (own, seen))
         pools.append(matched_entropy(given, visible, logits).reshape(POOL, *own.shape))
     raw = np.concatenate(pools)
+    units, defined = unit_rows(raw, np.linalg.norm(raw, axis=-1), seen)
     mean = PairMean(len(raw))
-    mean.add(*unit_rows(raw, np.linalg.norm(raw, axis=-1), seen))
+    for row in range(raw.shape[1]):  # all at once would be a large array of draws by draws by rows
+        mean.add(units[:, row : row + 1], defined[:, row : row + 1])
     return mean.result()

@@ -85,8 +85,9 @@ class PairMean:
         counts = defined.astype(np.float64).transpose(1, 0, 2)
         products = flat @ flat_right.transpose(0, 2, 1)
         rows = counts @ counts.transpose(0, 2, 1)
-        self.total += np.divide(products, rows, out=np.zeros_like(rows), where=rows > 0).sum(axis=0)
         self.samples += (rows > 0).sum(axis=0)
+        products /= np.maximum(rows, 1.0, out=rows)  # where no row counts, their product is 0
+        self.total += products.sum(axis=0)
 
     def result(self) -> Float[np.ndarray, "seed seed"]:
         """Return the means, NaN where no row counted."""
