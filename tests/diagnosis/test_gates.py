@@ -138,3 +138,21 @@ def test_seeds_needed_are_said_where_they_can_be_told() -> None:
     of_units = evidence(0.02, 0.04, 5).model_copy(update={"n_units": 40})
     assert seeds_needed(of_units, 0.02) == [f"more seeds and test data: {ON_MARGIN}"]
     assert number_of_seeds(evidence(0.04, 0.04, 1), 0.02) is None
+
+
+def test_of_a_lopsided_interval_the_side_of_the_threshold_counts() -> None:
+    def lopsided(low: float, high: float) -> Evidence:
+        return Evidence(
+            id="x", table="t.csv", row={}, estimate=0.04, lo95=low, hi95=high, n_seeds=5, facts={}
+        )
+
+    long, short = (
+        number_of_seeds(lopsided(-0.04, 0.06), 0.02),
+        number_of_seeds(lopsided(0.0, 0.08), 0.02),
+    )
+    assert long is not None
+    assert short is not None
+    assert long == number_of_seeds(lopsided(-0.04, 0.12), 0.02)
+    assert long > short == number_of_seeds(evidence(0.04, 0.04, 5), 0.02)
+    # cut at 0, where the measure ends: what lies above the estimate tells of the spread
+    assert number_of_seeds(lopsided(0.03, 0.1), 0.07) == number_of_seeds(lopsided(-0.02, 0.1), 0.07)

@@ -181,6 +181,14 @@ def test_the_answer_says_of_how_many_models_attention_had_not_settled(factory: M
     assert f"convergence.{MODEL}.7" in finding.evidence
     assert "settled" not in found(judged(factory), "answer.study").sentence
 
+    def short(tables: Tables) -> Tables:
+        last = tables["inventory"]["last_epoch"].max()
+        return edited(restless(tables), "inventory", where, best_epoch=last)
+
+    finding = found(judged(factory, short), "answer.study")
+    assert "attention of 2 and the loss of 2 of these models had not settled" in finding.sentence
+    assert f"run.{MODEL}.7" in finding.evidence
+
     def unrecorded(tables: Tables) -> Tables:
         return tables | {"convergence": tables["convergence"].filter(~where)}
 
@@ -395,7 +403,7 @@ def test_harm_says_which_models_are_better(factory: ModuleType) -> None:
     assert sorted(c for of in told.values() for c in of) == ["R0", "R1", "R2"]
     words = {"HARM": "better", "NO": "as good", "YES": "worse"}
     assert all(
-        code in told[words.get(gates[code], "not told apart")] for code in ("R0", "R1", "R2")
+        code in told[words.get(gates[code], "undecided at δ")] for code in ("R0", "R1", "R2")
     )
 
 

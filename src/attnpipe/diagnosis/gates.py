@@ -142,7 +142,8 @@ def number_of_seeds(evidence: Evidence, *thresholds: float) -> int | None:
     """Return about how many seeds would move the nearest threshold out of the interval.
 
     As in `stats.seeds_needed`, if seeds and not test data make the interval wide; between two
-    thresholds it is the 90 % interval that must leave them out. At least `ENOUGH`, and more than
+    thresholds it is the 90 % interval that must leave them out. Its half-width is taken on the
+    side of that threshold. At least `ENOUGH`, and more than
     there are. None where that cannot be told, or no number would do.
     """
     n, (low, high) = replicates(evidence), (evidence.lo95, evidence.hi95)
@@ -156,10 +157,11 @@ def number_of_seeds(evidence: Evidence, *thresholds: float) -> int | None:
         return None
     from attnpipe.stats.seeds_needed import seeds_needed_by_interval  # loads scipy
 
-    half = (high - low) / 2
-    needed = seeds_needed_by_interval(
-        evidence.estimate, half, n, *thresholds, confidence=confidence
-    ).seeds
+    # an interval may be longer on one side, or end where the range of the measure does
+    value = evidence.estimate
+    nearest = min(thresholds, key=lambda at: abs(at - value))
+    half = high - value if nearest > value else value - low
+    needed = seeds_needed_by_interval(value, half, n, *thresholds, confidence=confidence).seeds
     return None if needed is None else max(n + 1, ENOUGH, needed)
 
 

@@ -1,4 +1,4 @@
-"""Used is not beneficial: what a model loses without its attention, and what others lose."""
+"""Is what is used beneficial? What a model loses without its attention, and what others lose."""
 
 from collections.abc import Mapping
 
@@ -39,7 +39,7 @@ def draw(
     lacking = [m for m, of in points.items() if of[USE] is None or not any(of[a] for a in ARMS)]
     notes = [f"Not on the map, as effects are missing: {context.label(m)}." for m in lacking[:3]]
     words = Words(
-        title="Used is not beneficial",
+        title="Is what is used also beneficial?",
         subtitle="To the right: what the model loses when equal weights are put in place of its "
         "own. Upwards: what simpler models, trained in the same way, lose against it. In units of "
         "the model's skill, logarithmic beyond 5 δ.",

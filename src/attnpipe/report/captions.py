@@ -32,7 +32,7 @@ CAPTIONS: dict[str, Caption] = {
         ("effects.csv",),
     ),
     "use_and_benefit": Caption(
-        "Used is not beneficial",
+        "Is what is used also beneficial?",
         "Each model by what it loses with equal weights put in place of its own (to the right) and "
         "by what simpler models, trained in the same way, lose against it (upwards).",
         "Scatter plot of models: use against benefit, with intervals in both directions.",

@@ -3,6 +3,7 @@
 from attnpipe.diagnosis.book import Case
 from attnpipe.diagnosis.schema import Finding
 from attnpipe.diagnosis.words import count, every, named
+from attnpipe.stats.convergence import SMALLEST_THRESHOLD
 
 LATE = 0.9
 """Share of the training after which an epoch counts as its end."""
@@ -78,10 +79,18 @@ def convergence(case: Case) -> Finding:
     if len(set(epochs)) > 1:
         between = f"between epochs {epochs[0]:g} and {epochs[-1]:g}"
     if not censored and set(epochs) == {0}:
-        sentence = f"Attention did not change while training, in {every(len(expected), 'run')}."
+        sentence = (
+            f"From before training on, attention was within {SMALLEST_THRESHOLD:g} nats of its end "
+            f"in {every(len(expected), 'run')}: less is not told from no change, though it may "
+            "matter to the forecast."
+        )
         return case.answer("YES", sentence, evidence, effect=settled)
     if not censored:
         sentence = f"Attention settled {between} of {last} in {every(len(expected), 'run')}."
+        if epochs[0] == 0:
+            sentence += (
+                f" At 0: it never was farther than {SMALLEST_THRESHOLD:g} nats from its end."
+            )
         return case.answer("YES", sentence, evidence, effect=settled)
     sentence = (
         f"In {len(censored)} of {count(len(expected), 'run')} attention still changed when "

@@ -47,7 +47,8 @@ def sharpness(case: Case) -> Finding:
     )
     end = {
         "YES": f"; attention is not uniform{_how_many(answers)}.",
-        "NO": f"; with less than {FLOOR:g} nats, attention is practically uniform.",
+        "NO": f"; less than {FLOOR:g} nats is close to uniform, by convention: interventions tell "
+        "whether so little matters.",
         "DESCRIPTIVE": f"; {case.untested}",
     }.get(status, f"; whether that is more than {FLOOR:g} nats is not settled.")
     missing, overrides = [], []
@@ -98,7 +99,7 @@ def _seeds_needed(
     """Say how many seeds would do for the head that lies farthest from what blocks it.
 
     An estimate above the floor must clear the untrained model as well; one below it can
-    only be shown to be practically uniform. Beside the words: that head and what blocks it.
+    only be shown to be close to uniform. Beside the words: that head and what blocks it.
     """
     best, widest = ["more seeds, to tell trained from untrained models"], 0.0
     nearest: tuple[Evidence, float] | None = None
@@ -160,7 +161,7 @@ def focus(case: Case) -> Finding:
     sentence, evidence = sentence + said, [*evidence, *of_shuffled]
     sharp = case.found.get("sharpness")
     if sharp is not None and sharp.status == "NO":
-        sentence = f"Attention is practically uniform: there is little to locate. {sentence}"
+        sentence = f"Attention is close to uniform: there is little to locate. {sentence}"
     return case.answer("DESCRIPTIVE", sentence, evidence, effect=found[recent][0])
 
 

@@ -163,7 +163,8 @@ def _to_settle(
         if _no_less(then, now):
             return [f"{IN_VAIN}they are alike, and were as much before training"], []
         return [WIDE], []
-    return _counted(case, now, top, seeds_needed(now, top))
+    goal = SAME if now.estimate is None or now.estimate <= SAME else top  # unlike, or alike
+    return _counted(case, now, goal, seeds_needed(now, goal))
 
 
 def _top(evidence: Evidence) -> float:

@@ -1,7 +1,7 @@
 """The study as a whole."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from attnpipe.diagnosis.book import Case, Count
@@ -152,18 +152,25 @@ def _grouped(case: Case) -> Iterator[str]:
 
 
 def _settling(case: Case, models: Sequence[str | None]) -> tuple[str, list[Finding]]:
-    """Say for how many models attention had not settled, as far as it is known."""
+    """Say for how many models attention, or the loss, had not settled, as far as it is known."""
     found = [f for m in models if (f := case.found.get(f"convergence.{m}")) is not None]
-    restless = [f for f in found if f.status == "NO"]
+    losses = [f for m in models if (f := case.found.get(f"training.{m}")) is not None]
     unknown = len(models) - len([f for f in found if f.status in ("YES", "NO")])
     parts = []
-    if restless:
-        of = (
-            "its attention" if len(models) == 1 else f"attention of {len(restless)} of these models"
-        )
+    if of := _restless(len(models), {"attention": found, "the loss": losses}):
         parts.append(
             f"{of} had not settled when training ended, so that this holds at this training budget"
         )
     if unknown and unknown < len(models):
         parts.append(f"of {unknown} it is not known whether attention had settled")
-    return "".join(f"; {part}" for part in parts), [f for f in found if f.status in ("YES", "NO")]
+    told = [f for f in (*found, *losses) if f.status in ("YES", "NO")]
+    return "".join(f"; {part}" for part in parts), told
+
+
+def _restless(models: int, kinds: Mapping[str, Sequence[Finding]]) -> str:
+    """Say what of how many models still changed; nothing where all was at rest."""
+    many = {kind: sum(f.status == "NO" for f in of) for kind, of in kinds.items()}
+    said = [
+        f"{kind} of the model" if models == 1 else f"{kind} of {n}" for kind, n in many.items() if n
+    ]
+    return " and ".join(said) + ("" if models == 1 or not said else " of these models")

@@ -27,7 +27,7 @@ RIVALS = {
     "R0": "without attention", "R1": "with equal weights", "R2": "with weights per position",
 }  # fmt: skip
 AGAINST: Mapping[Answer, str] = {
-    "HARM": "better", "NO": "as good", "YES": "worse", "?": "not told apart",
+    "HARM": "better", "NO": "as good", "YES": "worse", "?": "undecided at δ",
 }  # fmt: skip
 
 
