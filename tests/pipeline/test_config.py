@@ -31,6 +31,16 @@ OVERRIDES = {
     "models.lstm_smal.hidden=3": "unknown key 'lstm_smal' in 'models': did you mean 'lstm_small'?",
     "models.lstm_small.hiden=3": "unknown key 'hiden' in 'models.lstm_small': did you mean",
     "+models.lstm_small.hiden=3": "unknown key 'models.lstm_small.hiden': did you mean 'hidden'?",
+    "models.lstm_small_simple.shuffled_labels=true": (
+        "'models.lstm_small_simple' does not give its key 'shuffled_labels'; to add it, write "
+        "+models.lstm_small_simple.shuffled_labels=true"
+    ),
+    "models.lstm_small.arms=[none]": "to add it, write +models.lstm_small.arms=[none]",
+    "+models.lstm_small.arms=[none]": "arms are variants of attention, and this model has none",
+    "~models.lstm_small.arms": "unknown key 'arms' in 'models.lstm_small': known: label,",
+    "models.mlp_last.arms=[none]": "unknown key 'arms' in 'models.mlp_last': known: label,",
+    "models.lstm_small_simple.attention.size=8": "unknown key 'size' in",
+    "models.lstm_medium_additive.attention.sze=8": "did you mean 'size'?",
     "models.lstm_small.hidden.x=3": "'models.lstm_small.hidden' is a value, it has no key 'x'",
     "models.lstm_small.hidden=abc": "'models.lstm_small.hidden' is 'abc'",
     "models.lstm_small.hidden=0": "'models.lstm_small.hidden' is 0",

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from attnpipe.core.errors import UserError
 from attnpipe.core.registry import nearest
+from attnpipe.pipeline.explain_keys import may_be_added
 from attnpipe.pipeline.explain_sections import NAMED, check_borrowed, check_whole
 
 BESIDE = ("study", "overrides")
@@ -86,6 +87,11 @@ def _walk(config: Any, place: str, override: Override) -> None:
             raise UserError(
                 f"override '{override.input_line}': '{where}' is empty; to add '{part}', write "
                 f"+{override.input_line}"
+            )
+        if part not in keys and not override.is_delete() and may_be_added(config, where, part):
+            raise UserError(
+                f"override '{override.input_line}': '{where}' does not give its key '{part}'; to "
+                f"add it, write +{override.input_line}"
             )
         if part not in keys:
             inside = f" in '{where}'" if walked else ""
