@@ -41,6 +41,10 @@ OVERRIDES = {
     "models.mlp_last.arms=[none]": "unknown key 'arms' in 'models.mlp_last': known: label,",
     "models.lstm_small_simple.attention.size=8": "unknown key 'size' in",
     "models.lstm_medium_additive.attention.sze=8": "did you mean 'size'?",
+    "~models.lstm_small_simple.arms.static": (
+        "'models.lstm_small_simple.arms' is a list, it has no key 'static'; write it as a whole, "
+        "e.g. models.lstm_small_simple.arms=[none,uniform]"
+    ),
     "models.lstm_small.hidden.x=3": "'models.lstm_small.hidden' is a value, it has no key 'x'",
     "models.lstm_small.hidden=abc": "'models.lstm_small.hidden' is 'abc'",
     "models.lstm_small.hidden=0": "'models.lstm_small.hidden' is 0",

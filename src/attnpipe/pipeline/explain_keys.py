@@ -1,9 +1,8 @@
 """Keys that a config lacks: whether the schema has them, and where else they stand."""
 
-from collections.abc import Iterator
 from typing import Any, get_origin
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from pydantic import BaseModel
 
 from attnpipe.schema.base import models_in

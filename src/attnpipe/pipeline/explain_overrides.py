@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from attnpipe.core.errors import UserError
 from attnpipe.core.registry import nearest
@@ -80,7 +80,7 @@ def _walk(config: Any, place: str, override: Override) -> None:
         where = ".".join(walked)
         if not isinstance(node, DictConfig):
             raise UserError(
-                f"override '{override.input_line}': '{where}' is a value, it has no key '{part}'"
+                f"override '{override.input_line}': '{where}' is {_without_keys(node, where, part)}"
             )
         keys = [str(key) for key in node]  # `in` denies mandatory keys without a value
         if part not in keys and not keys and not override.is_delete():
@@ -107,6 +107,14 @@ def _walk(config: Any, place: str, override: Override) -> None:
         node = None if OmegaConf.is_missing(node, part) else node[part]
     if not override.is_delete() and override.package is None:
         check_whole(override, place, node)
+
+
+def _without_keys(node: Any, where: str, part: str) -> str:
+    """Say what has no keys, and how a list is changed: as a whole."""
+    if not isinstance(node, ListConfig):
+        return f"a value, it has no key '{part}'"
+    rest = ",".join(str(entry) for entry in node if str(entry) != part)
+    return f"a list, it has no key '{part}'; write it as a whole, e.g. {where}=[{rest}]"
 
 
 def _to_add(override: Override, where: str) -> str:
