@@ -111,7 +111,10 @@ OVERRIDES = {
     ),
     "data=steering name=mine": "leaves title, analysis.contrast.accuracy_threshold as study",
     "data=stering": "unknown data 'stering': did you mean 'steering'?",
-    "data.test_fraction=0.9": "data: validation_fraction + test_fraction must stay below 0.9",
+    "data.test_fraction=0.9": (
+        "data: validation_fraction is 0.15 and test_fraction 0.9; their sum must stay below 0.9"
+    ),
+    "data.lead=100000000": "shorten data.window or data.lead, or give more data",
     "data.path=/nowhere.h5": "'/nowhere.h5'",
     "data.version=null": "'data.version' is null",
     "+data.foo=1": "unknown key 'data.foo'",
@@ -131,7 +134,11 @@ OVERRIDES = {
     "figure.representative_seed=5": "figure.representative_seed is 5, which is not among the seeds",
     "figure.show.entropy.color=red": "'figure.show.entropy.color' is 'red'",
     "+figure.show.entrpy={}": "unknown figure 'entrpy': did you mean 'entropy'?",
-    "name=../evil": "'name' is '../evil'",
+    "name=../evil": (
+        "'name' is '../evil': a name has letters, digits, - and _, at most 64 of them, and begins "
+        "with a letter or digit"
+    ),
+    "models.lstm_small_simple.baseline=a/b": "is 'a/b': a name has letters, digits, - and _",
     "+models.a/b={kind: mlp}": "not in Hydra's grammar",
     "models.lstm_small.hidden": "not in Hydra's grammar",
     "figure.show.entropy.color=#0072B2": (

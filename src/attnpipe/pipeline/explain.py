@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from attnpipe.core.registry import nearest
 from attnpipe.pipeline.explain_sections import how_to_change
-from attnpipe.schema.base import models_in
+from attnpipe.schema.base import NAME, models_in
 
 
 def explain(error: ValidationError, schema: type[BaseModel], container: Mapping[str, Any]) -> str:
@@ -60,6 +60,11 @@ def _example(kind: str, key: str, value: Any, about: Mapping[str, Any]) -> str |
         return how_to_change(key)
     if kind == "string_pattern_mismatch" and about.get("pattern") == HEX_COLOUR:
         return f"""a colour has six hexadecimal digits; write overrides='{key}="#0072B2"'"""
+    if kind == "string_pattern_mismatch" and about.get("pattern") == NAME:
+        return (
+            "a name has letters, digits, - and _, at most 64 of them, and begins with a letter or "
+            "digit"
+        )
     return None
 
 
