@@ -163,6 +163,13 @@ OVERRIDES = {
         """overrides='title="Is it of use?"'"""
     ),
     "seeds=[0] title=The 3rd (and last) name=x": """overrides='title="The 3rd (and last)"'""",
+    "analysis.contrast.delta = 0.05": (
+        "'analysis.contrast.delta' cannot be read: no blanks may stand around '='; write "
+        "analysis.contrast.delta=0.05"
+    ),
+    "seeds=[0] analysis.contrast.delta =0.05": "around '='; write analysis.contrast.delta=0.05",
+    "seeds= [0]": "around '='; write seeds=[0]",
+    "title=Is it = that?": """overrides='title="Is it"'""",
     "+models.2_wide={kind: mlp}": "no key begins with a digit: give '2_wide' another name",
     "study=steering": "give it as study=… beside overrides",
     "scale=published": "give it as scale=… beside overrides",
