@@ -86,7 +86,8 @@ OVERRIDES = {
     "~models.mlp_last",
     "~models.lstm_small": "models.lstm_small_simple.baseline is 'lstm_small', which is no other",
     "models.lstm_small_simple.baseline=null": (
-        "models.lstm_small_simple: a model with attention must name its 'baseline' model"
+        "models.lstm_small_simple.baseline is null, but a model with attention must name one "
+        "without, to be compared with (mlp_last, mlp_flat, lstm_small, lstm_medium)"
     ),
     "models.lstm_small_simple.baseline=lstm_smal": "name one without attention (mlp_last",
     "models.lstm_small_simple.attention.kind=addtive": "did you mean 'additive'?",
