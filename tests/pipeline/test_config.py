@@ -81,7 +81,11 @@ OVERRIDES = {
     ),
     "+models.x={label: x} models.x.attention={}": "unknown key 'attention' in 'models.x'",
     "~resources.figure.nope": "unknown key 'nope' in 'resources.figure': known:",
-    "~figure.show.nope": "(to add one, write +figure.show.NAME={})",
+    "delta=0.05": "unknown key 'delta': did you mean 'analysis.contrast.delta'?",
+    "contrast.delta=0.05": "did you mean 'analysis.contrast.delta'?",
+    "figure.show.layer_entropy.view=x": (
+        "did you mean 'entropy'? (to add one, write +figure.show.layer_entropy.view=x)"
+    ),
     "models={}": "changes nothing, as entries are merged; remove each of them by its name, e.g. "
     "~models.mlp_last",
     "~models.lstm_small": "models.lstm_small_simple.baseline is 'lstm_small', which is no other",
@@ -187,6 +191,21 @@ def test_a_wrong_choice_is_named(config, sentence):
     assert sentence in str(error.value)
 
 
+WITHOUT_A_HINT = {
+    "~figure.show.nope": "unknown key 'nope' in 'figure.show': known: summary,",
+    "~models.nosuch": "unknown key 'nosuch' in 'models': known: mlp_last,",
+    "figure.show.entrpy.color=x": "unknown key 'entrpy' in 'figure.show': did you mean 'entropy'?",
+}
+
+
+@pytest.mark.parametrize("override", WITHOUT_A_HINT)
+def test_nothing_is_to_be_added_where_it_could_not_be(override):
+    with pytest.raises(UserError) as error:
+        load_study(CONFIG, {"overrides": override})
+    assert WITHOUT_A_HINT[override] in str(error.value)
+    assert "to add" not in str(error.value)
+
+
 @pytest.mark.parametrize("override", OVERRIDES)
 def test_a_wrong_override_is_named(override):
     with pytest.raises(UserError) as error:
@@ -223,7 +242,6 @@ PROMPT_MISTAKES = {
         "unknown key 'mine' in 'data.variants': known: plain, cot, expert, structured (to add one, "
         "write +data.variants.mine.instruction=Hello)"
     ),
-    "~data.variants.mine": 'to add one, write +data.variants.NAME={instruction: "…"}',
     "+data.variants.mine.instruction=Answer briefly. data.questions=8": (
         """overrides='+data.variants.mine.instruction="Answer briefly."'"""
     ),

@@ -1,8 +1,9 @@
 """Keys that a config lacks: whether the schema has them, and where else they stand."""
 
+from collections.abc import Iterator
 from typing import Any, get_origin
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel
 
 from attnpipe.schema.base import models_in
@@ -23,6 +24,20 @@ def may_be_added(config: Any, where: str, key: str) -> bool:
     """
     found = _schemas(config, where.split(".")) if where else [StudySpec]
     return any(key in schema.model_fields for schema in found)
+
+
+def elsewhere(config: Any, place: str) -> str | None:
+    """Return the one key of the config that ends as one that was given without its sections."""
+    found = [key for key in _keys(config) if key.endswith(f".{place}")]
+    return found[0] if len(found) == 1 else None
+
+
+def _keys(section: Any, where: str = "") -> Iterator[str]:
+    """Yield all keys below a section, those of sections included."""
+    for key in section:
+        yield f"{where}{key}"
+        if not OmegaConf.is_missing(section, key) and isinstance(section[key], DictConfig):
+            yield from _keys(section[key], f"{where}{key}.")
 
 
 def _schemas(config: Any, parts: list[str]) -> list[type[BaseModel]]:
