@@ -92,3 +92,9 @@ def test_describe_takes_what_stands_behind_config(monkeypatch, capsys):
         said.append(capsys.readouterr().out)
     assert "8 questions" in said[0]
     assert said[0] == said[1] == said[2]
+
+
+def test_describe_says_that_it_writes_no_result(capsys):
+    with pytest.raises(SystemExit):
+        main(["describe", "--help"])
+    assert "Nothing is run, no result is written." in " ".join(capsys.readouterr().out.split())
