@@ -1,11 +1,13 @@
 import re
 import shlex
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from snakemake.cli import parse_config
 from tests.text.tiny_model import save_tiny_llama
 
+from attnpipe.diagnosis.verdicts.table import Name
 from attnpipe.pipeline.cli import configuration, main
 from attnpipe.pipeline.config import load_study
 from attnpipe.pipeline.pages import pages
@@ -18,6 +20,17 @@ HEADS = 4
 @pytest.mark.parametrize("name", ["configuration.md", "results.md", "diagnosis.schema.json"])
 def test_generated_pages_are_current(name):
     assert (ROOT / "docs" / name).read_text() == pages(ROOT / "config")[name], "run `make docs`"
+
+
+def test_the_readme_names_every_verdict():
+    text = (ROOT / "README.md").read_text()
+    assert [name for name in get_args(Name) if not re.search(rf"\b(?<!-){name}\b", text)] == []
+
+
+def test_the_architecture_names_folders_of_tests_that_are_there():
+    named = re.findall(r"`(tests/[\w./]+)`", (ROOT / "docs" / "architecture.md").read_text())
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 HEAD = "| to | write inside `overrides='…'` |\n|---|---|\n"
@@ -92,3 +105,9 @@ def test_describe_takes_what_stands_behind_config(monkeypatch, capsys):
         said.append(capsys.readouterr().out)
     assert "8 questions" in said[0]
     assert said[0] == said[1] == said[2]
+
+
+def test_describe_says_that_it_writes_no_result(capsys):
+    with pytest.raises(SystemExit):
+        main(["describe", "--help"])
+    assert "Nothing is run, no result is written." in " ".join(capsys.readouterr().out.split())

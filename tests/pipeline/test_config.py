@@ -31,11 +31,25 @@ OVERRIDES = {
     "models.lstm_smal.hidden=3": "unknown key 'lstm_smal' in 'models': did you mean 'lstm_small'?",
     "models.lstm_small.hiden=3": "unknown key 'hiden' in 'models.lstm_small': did you mean",
     "+models.lstm_small.hiden=3": "unknown key 'models.lstm_small.hiden': did you mean 'hidden'?",
+    "models.lstm_small_simple.shuffled_labels=true": (
+        "'models.lstm_small_simple' does not give its key 'shuffled_labels'; to add it, write "
+        "+models.lstm_small_simple.shuffled_labels=true"
+    ),
+    "models.lstm_small.arms=[none]": "to add it, write +models.lstm_small.arms=[none]",
+    "+models.lstm_small.arms=[none]": "arms are variants of attention, and this model has none",
+    "~models.lstm_small.arms": "unknown key 'arms' in 'models.lstm_small': known: label,",
+    "models.mlp_last.arms=[none]": "unknown key 'arms' in 'models.mlp_last': known: label,",
+    "models.lstm_small_simple.attention.size=8": "unknown key 'size' in",
+    "models.lstm_medium_additive.attention.sze=8": "did you mean 'size'?",
+    "~models.lstm_small_simple.arms.static": (
+        "'models.lstm_small_simple.arms' is a list, it has no key 'static'; write it as a whole, "
+        "e.g. models.lstm_small_simple.arms=[none,uniform]"
+    ),
     "models.lstm_small.hidden.x=3": "'models.lstm_small.hidden' is a value, it has no key 'x'",
     "models.lstm_small.hidden=abc": "'models.lstm_small.hidden' is 'abc'",
     "models.lstm_small.hidden=0": "'models.lstm_small.hidden' is 0",
     "models.lstm_small.hidden=true": "'models.lstm_small.hidden' is True",
-    "seeds=[true,2]": "'seeds.0' is True",
+    "seeds=[true,2]": "'seeds' has True",
     "training.epochs='5'": "'training.epochs' is '5'",
     "data.unit_hours=1e9": "data.unit_hours=1e+09 but the test data cover",
     "figure.show.entropy.colormap=nope": "'figure.show.entropy.colormap' is 'nope'",
@@ -67,20 +81,26 @@ OVERRIDES = {
     ),
     "+models.x={label: x} models.x.attention={}": "unknown key 'attention' in 'models.x'",
     "~resources.figure.nope": "unknown key 'nope' in 'resources.figure': known:",
-    "~figure.show.nope": "(to add one, write +figure.show.NAME={})",
+    "delta=0.05": "unknown key 'delta': did you mean 'analysis.contrast.delta'?",
+    "contrast.delta=0.05": "did you mean 'analysis.contrast.delta'?",
+    "figure.show.layer_entropy.view=x": (
+        "did you mean 'entropy'? (to add one, write +figure.show.layer_entropy.view=x)"
+    ),
     "models={}": "changes nothing, as entries are merged; remove each of them by its name, e.g. "
     "~models.mlp_last",
     "~models.lstm_small": "models.lstm_small_simple.baseline is 'lstm_small', which is no other",
     "models.lstm_small_simple.baseline=null": (
-        "models.lstm_small_simple: a model with attention must name its 'baseline' model"
+        "models.lstm_small_simple.baseline is null, but a model with attention must name one "
+        "without, to be compared with (mlp_last, mlp_flat, lstm_small, lstm_medium)"
     ),
     "models.lstm_small_simple.baseline=lstm_smal": "name one without attention (mlp_last",
     "models.lstm_small_simple.attention.kind=addtive": "did you mean 'additive'?",
     "analysis.metrics.top_k=[5,5]": "'5' is listed twice; list it once",
     "seeds=[1,1]": "seeds: 1 is listed twice; list each seed once",
     "seeds=[]": "seeds: the list is empty; name at least one seed",
-    "seeds=[-1]": "'seeds.0' is -1",
-    "seeds=[a]": "'seeds.0' is 'a'",
+    "seeds=[7,-1]": "'seeds' has -1: input should be greater than or equal to 0",
+    "seeds=[a]": "'seeds' has 'a'",
+    "intervention.names=[unifrm]": ("'intervention.names' has 'unifrm': did you mean 'uniform'?"),
     "seeds=3": "'seeds' is 3",
     "seeds=0,1": "is a sweep",
     "seeds=[0,1": "unclosed bracket",
@@ -97,7 +117,10 @@ OVERRIDES = {
     ),
     "data=steering name=mine": "leaves title, analysis.contrast.accuracy_threshold as study",
     "data=stering": "unknown data 'stering': did you mean 'steering'?",
-    "data.test_fraction=0.9": "data: validation_fraction + test_fraction must stay below 0.9",
+    "data.test_fraction=0.9": (
+        "data: validation_fraction is 0.15 and test_fraction 0.9; their sum must stay below 0.9"
+    ),
+    "data.lead=100000000": "shorten data.window or data.lead, or give more data",
     "data.path=/nowhere.h5": "'/nowhere.h5'",
     "data.version=null": "'data.version' is null",
     "+data.foo=1": "unknown key 'data.foo'",
@@ -117,7 +140,11 @@ OVERRIDES = {
     "figure.representative_seed=5": "figure.representative_seed is 5, which is not among the seeds",
     "figure.show.entropy.color=red": "'figure.show.entropy.color' is 'red'",
     "+figure.show.entrpy={}": "unknown figure 'entrpy': did you mean 'entropy'?",
-    "name=../evil": "'name' is '../evil'",
+    "name=../evil": (
+        "'name' is '../evil': a name has letters, digits, - and _, at most 64 of them, and begins "
+        "with a letter or digit"
+    ),
+    "models.lstm_small_simple.baseline=a/b": "is 'a/b': a name has letters, digits, - and _",
     "+models.a/b={kind: mlp}": "not in Hydra's grammar",
     "models.lstm_small.hidden": "not in Hydra's grammar",
     "figure.show.entropy.color=#0072B2": (
@@ -142,6 +169,13 @@ OVERRIDES = {
         """overrides='title="Is it of use?"'"""
     ),
     "seeds=[0] title=The 3rd (and last) name=x": """overrides='title="The 3rd (and last)"'""",
+    "analysis.contrast.delta = 0.05": (
+        "'analysis.contrast.delta' cannot be read: no blanks may stand around '='; write "
+        "analysis.contrast.delta=0.05"
+    ),
+    "seeds=[0] analysis.contrast.delta =0.05": "around '='; write analysis.contrast.delta=0.05",
+    "seeds= [0]": "around '='; write seeds=[0]",
+    "title=Is it = that?": """overrides='title="Is it"'""",
     "+models.2_wide={kind: mlp}": "no key begins with a digit: give '2_wide' another name",
     "study=steering": "give it as study=… beside overrides",
     "scale=published": "give it as scale=… beside overrides",
@@ -155,6 +189,21 @@ def test_a_wrong_choice_is_named(config, sentence):
     with pytest.raises(UserError) as error:
         load_study(CONFIG, config)
     assert sentence in str(error.value)
+
+
+WITHOUT_A_HINT = {
+    "~figure.show.nope": "unknown key 'nope' in 'figure.show': known: summary,",
+    "~models.nosuch": "unknown key 'nosuch' in 'models': known: mlp_last,",
+    "figure.show.entrpy.color=x": "unknown key 'entrpy' in 'figure.show': did you mean 'entropy'?",
+}
+
+
+@pytest.mark.parametrize("override", WITHOUT_A_HINT)
+def test_nothing_is_to_be_added_where_it_could_not_be(override):
+    with pytest.raises(UserError) as error:
+        load_study(CONFIG, {"overrides": override})
+    assert WITHOUT_A_HINT[override] in str(error.value)
+    assert "to add" not in str(error.value)
 
 
 @pytest.mark.parametrize("override", OVERRIDES)
@@ -193,7 +242,6 @@ PROMPT_MISTAKES = {
         "unknown key 'mine' in 'data.variants': known: plain, cot, expert, structured (to add one, "
         "write +data.variants.mine.instruction=Hello)"
     ),
-    "~data.variants.mine": 'to add one, write +data.variants.NAME={instruction: "…"}',
     "+data.variants.mine.instruction=Answer briefly. data.questions=8": (
         """overrides='+data.variants.mine.instruction="Answer briefly."'"""
     ),

@@ -20,3 +20,13 @@ def test_interventions_depend_on_how_models_are_trained_only_where_they_train(sh
     assert ("training" in values) == trains
     modules = members("intervene", RUN, study)
     assert ("attnpipe.training.adam" in modules) == trains
+
+
+@pytest.mark.parametrize("stage", ["compare", "contrast"])
+def test_an_arm_that_another_model_keeps_changes_nothing_for_those_that_compare_runs(stage):
+    less = "models.lstm_medium_simple.arms=[none,uniform]"  # static is shared by scaled_dot
+    before, after = (
+        StudyParams(load_study(CONFIG, {"overrides": given}), [], {}).values(stage, {})
+        for given in ("", less)
+    )
+    assert before == after

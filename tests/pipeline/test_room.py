@@ -93,7 +93,7 @@ def test_a_run_counts_parameters_only_where_they_may_matter(
     [
         ("geomagnetic", "models.lstm_small.hidden=999999999", "less than or equal to 65536"),
         ("geomagnetic", "models.lstm_small.layers=2000", "less than or equal to 1024"),
-        ("geomagnetic", "models.mlp_flat.hidden=[70000]", "'models.mlp_flat.hidden.0' is 70000"),
+        ("geomagnetic", "models.mlp_flat.hidden=[70000]", "'models.mlp_flat.hidden' has 70000"),
         ("geomagnetic", "sizes.small.hidden=70000", "'sizes.small.hidden' is 70000"),
         ("geomagnetic", "models.lstm_medium_additive.attention.size=70000", "size' is 70000"),
         ("induction", "models.two_layers.width=131072", "'models.two_layers.width' is 131072"),

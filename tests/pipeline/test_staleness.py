@@ -25,6 +25,12 @@ CHANGES = [
         'runs: 10 removed, e.g. ["lstm_small", 0]; 10 added, e.g. ["lstm_medium", 10]',
     ),
     ({"runs": PAIRS}, {"runs": PAIRS[::-1]}, "runs: in another order"),
+    (
+        {"baselines": {"large": None, "mlp": None, "pool": "mlp"}},
+        {"baselines": {"large": None, "pool": "mlp", "tiny": None}},
+        'baselines: 1 removed, e.g. "mlp"; 1 added, e.g. "tiny"',
+    ),
+    ({"units": {"x": None}}, {"units": {"x": None, "y": "nT"}}, 'units.y: null → "nT"'),
     ({"a": {"text": "x"}}, {"a": {"text": TEXT}}, f'a.text: "x" → "{TEXT[:59]}…'),
     (
         {"provenance": {"config_sha256": "b46c"}, "fingerprint": "1"},

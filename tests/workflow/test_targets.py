@@ -51,6 +51,8 @@ def fresh(tmp_path_factory):
     ("target", "says"),
     [
         ("figures/entrpy.png", "it has no figure 'entrpy' there: did you mean 'entropy'?"),
+        ("report/indx.html", "did you mean 'results/tiny/report/index.html'?"),
+        ("zzz/q", "docs/results.md lists all files"),
         ("figures/nope.png", "no figure 'nope' there: known: entropy, epoch_heatmaps, forest"),
         ("runs/pool/seed-9/metrics.parquet", "it has no seed '9' there: known: 1, 2"),
         ("runs/mlp/seed-1/metrics.parquet", "it has no model 'mlp' there: known: pool"),

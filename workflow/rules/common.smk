@@ -96,11 +96,6 @@ def begin():
     if workflow.remote_exec:  # it reads no profile: one that fails would hold up the others
         workflow.execution_settings.keep_going = True
     settings = workflow.executor_settings
-    if workflow.is_main_process:  # before a job that is none gets inputs
-        try:
-            plan.check_targets(map(os.path.relpath, workflow.dag_settings.targets))
-        except UserError as error:
-            raise SystemExit(f"attnpipe: {error}")
     if not workflow.is_main_process or workflow.executor_plugin is None:
         return
     submits = hasattr(settings, "jobname_prefix")
@@ -113,6 +108,24 @@ def begin():
             claim(plan.study.spec.name, ROOT, submits)
         except UserError as error:
             raise SystemExit(f"attnpipe: {error}")
+
+
+def checking_targets(prepare):
+    """Before there is a graph, which would take a misspelt file for the fault of a rule."""
+
+    def prepare_known(*given, **named):
+        try:
+            plan.check_targets(map(os.path.relpath, workflow.dag_settings.targets))
+        except UserError as error:
+            raise SystemExit(f"attnpipe: {error}")
+        return prepare(*given, **named)
+
+    return prepare_known
+
+
+# Targets are not known while rules are read, and no rule is asked about a file that none makes.
+if workflow.is_main_process:
+    workflow._prepare_dag = checking_targets(workflow._prepare_dag)
 
 
 def hand_over(values):

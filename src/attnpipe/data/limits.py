@@ -26,9 +26,10 @@ def require_windows(split: str, longest: int, windows: int, spec: Windows) -> No
     part = "training" if split == "train" else split
     need = spec.window + spec.lead
     if longest < need:
+        shorten = "data.window or data.lead" if spec.lead > 1 else "data.window"
         raise UserError(
             f"data.window={spec.window} with data.lead={spec.lead} needs {need} rows without a "
-            f"break, but the longest run in the {part} data has {longest}; shorten data.window "
+            f"break, but the longest run in the {part} data has {longest}; shorten {shorten}, "
             "or give more data"
         )
     if split == "validation" and windows < spec.probe_samples:

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
         "describe",
         help="print the resolved study and what is out of date, without running anything",
         description="Print the resolved study: models, seeds, data, jobs, disk, and which "
-        "stages are out of date and why. Nothing is run or written.",
+        "stages are out of date and why. Nothing is run, no result is written.",
     )
     command.add_argument(
         "override",

@@ -21,6 +21,7 @@ from attnpipe.pipeline.explain_overrides import (
     explain_overrides,
     key_of,
 )
+from attnpipe.schema.study import StudySpec
 
 COLOURED = """overrides='figure.show.entropy.color="#0072B2"'"""
 
@@ -96,6 +97,10 @@ def _parse(overrides: Sequence[str], place: int) -> Override:
     try:
         override = OverridesParser.create().parse_override(text)
     except HydraException as error:
+        if joined := _joined(overrides, place):
+            raise UserError(
+                f"override '{text}' cannot be read: no blanks may stand around '='; write {joined}"
+            ) from None
         raise UserError(
             f"override '{text}' is not in Hydra's grammar ({_first_line(error)}); "
             f"{_cure(overrides, place)}"
@@ -106,6 +111,19 @@ def _parse(overrides: Sequence[str], place: int) -> Override:
 
 
 KEY = re.compile(r"[+~]{0,2}[A-Za-z_][\w.@/-]*")
+
+
+def _joined(overrides: Sequence[str], place: int) -> str | None:
+    """Return an override without the blanks around its `=`, if that is why it cannot be read."""
+    before, text, after, last = [*[""] * (place == 0), *overrides[max(0, place - 1) :], "", ""][:4]
+    if before.endswith("="):  # read by itself as an empty text
+        key, joined = before[:-1], before + text
+    elif after.startswith("="):
+        key, joined = text, f"{text}{after}{last if after == '=' else ''}"
+    else:
+        return None
+    known = place == 0 or "." in key or key in StudySpec.model_fields  # no word of a text
+    return joined if known and KEY.fullmatch(key) else None
 
 
 def _cure(overrides: Sequence[str], place: int) -> str:

@@ -19,7 +19,7 @@ from attnpipe.schema.pretrained import PretrainedModel
 def describe(plan: Plan, root: Path) -> dict[str, Any]:
     """Return models, seeds, data, analyses, jobs per stage, disk, and what is out of date.
 
-    Nothing is run or written.
+    Nothing is run, no result is written.
     """
     study, spec = plan.study, plan.study.spec
     jobs = list(plan.jobs())

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from attnpipe.core.registry import nearest
 from attnpipe.pipeline.explain_sections import how_to_change
-from attnpipe.schema.base import models_in
+from attnpipe.schema.base import NAME, models_in
 
 
 def explain(error: ValidationError, schema: type[BaseModel], container: Mapping[str, Any]) -> str:
@@ -41,10 +41,16 @@ def _sentence(fault: Any, key: str, schema: type[BaseModel]) -> str:
         words = [w.strip(" '") for w in str(expected).replace(" or ", ",").split(",")]
         what = value.get("kind") if isinstance(value, dict) else value
         where = f"{key}.kind" if isinstance(value, dict) else key
-        return f"'{where}' is {what!r}: {nearest(str(what), words)}"
+        return f"{_whose(where, repr(what))}: {nearest(str(what), words)}"
     shown = "null" if value is None else repr(value)
     said = _example(kind, key, value, fault.get("ctx", {})) or message[0].lower() + message[1:]
-    return f"'{key}' is {shown}: {said}"
+    return f"{_whose(key, shown)}: {said}"
+
+
+def _whose(key: str, shown: str) -> str:
+    """Say which value it is: in a list by itself, as overrides have no names for its places."""
+    whole, _, place = key.rpartition(".")
+    return f"'{whole}' has {shown}" if place.isdecimal() and whole else f"'{key}' is {shown}"
 
 
 SECTIONS = ("dict_type", "model_type", "model_attributes_type")
@@ -60,6 +66,11 @@ def _example(kind: str, key: str, value: Any, about: Mapping[str, Any]) -> str |
         return how_to_change(key)
     if kind == "string_pattern_mismatch" and about.get("pattern") == HEX_COLOUR:
         return f"""a colour has six hexadecimal digits; write overrides='{key}="#0072B2"'"""
+    if kind == "string_pattern_mismatch" and about.get("pattern") == NAME:
+        return (
+            "a name has letters, digits, - and _, at most 64 of them, and begins with a letter or "
+            "digit"
+        )
     return None
 
 

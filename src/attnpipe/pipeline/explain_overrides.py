@@ -6,11 +6,13 @@ from typing import Any
 
 import yaml
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from attnpipe.core.errors import UserError
 from attnpipe.core.registry import nearest
-from attnpipe.pipeline.explain_sections import NAMED, check_borrowed, check_whole
+from attnpipe.figures.registry import FIGURES
+from attnpipe.pipeline.explain_keys import elsewhere, may_be_added
+from attnpipe.pipeline.explain_sections import NAMED, SHOWN, check_borrowed, check_whole
 
 BESIDE = ("study", "overrides")
 """What is given beside overrides, and may be misspelt as one of them."""
@@ -79,7 +81,7 @@ def _walk(config: Any, place: str, override: Override) -> None:
         where = ".".join(walked)
         if not isinstance(node, DictConfig):
             raise UserError(
-                f"override '{override.input_line}': '{where}' is a value, it has no key '{part}'"
+                f"override '{override.input_line}': '{where}' is {_without_keys(node, where, part)}"
             )
         keys = [str(key) for key in node]  # `in` denies mandatory keys without a value
         if part not in keys and not keys and not override.is_delete():
@@ -87,12 +89,19 @@ def _walk(config: Any, place: str, override: Override) -> None:
                 f"override '{override.input_line}': '{where}' is empty; to add '{part}', write "
                 f"+{override.input_line}"
             )
+        if part not in keys and not override.is_delete() and may_be_added(config, where, part):
+            raise UserError(
+                f"override '{override.input_line}': '{where}' does not give its key '{part}'; to "
+                f"add it, write +{override.input_line}"
+            )
         if part not in keys:
             inside = f" in '{where}'" if walked else ""
+            other = None if walked else elsewhere(config, place)
+            known = keys if walked else [*keys, *BESIDE]
             raise UserError(
                 f"override '{override.input_line}': unknown key '{part}'{inside}: "
-                + nearest(part, keys if walked else [*keys, *BESIDE])
-                + _to_add(override, where)
+                + (f"did you mean '{other}'?" if other else nearest(part, known))
+                + _to_add(override, where, part)
             )
         walked.append(part)
         rest = ".".join(parts[len(walked) :])
@@ -103,12 +112,21 @@ def _walk(config: Any, place: str, override: Override) -> None:
         check_whole(override, place, node)
 
 
-def _to_add(override: Override, where: str) -> str:
-    """Say how an entry is added, where any may be: as it was given, if that is enough."""
-    if where not in NAMED:
+def _without_keys(node: Any, where: str, part: str) -> str:
+    """Say what has no keys, and how a list is changed: as a whole."""
+    if not isinstance(node, ListConfig):
+        return f"a value, it has no key '{part}'"
+    rest = ",".join(str(entry) for entry in node if str(entry) != part)
+    return f"a list, it has no key '{part}'; write it as a whole, e.g. {where}=[{rest}]"
+
+
+def _to_add(override: Override, where: str, part: str) -> str:
+    """Say how an entry is added, where it may be: as it was given, if that is enough."""
+    if where not in NAMED or override.is_delete() or (where == SHOWN and part not in [*FIGURES]):
         return ""
-    whole = where != "models" and not override.is_delete()
-    return f" (to add one, write {f'+{override.input_line}' if whole else NAMED[where]})"
+    return (
+        f" (to add one, write {NAMED[where] if where == 'models' else f'+{override.input_line}'})"
+    )
 
 
 def check_merges(config: Any, parsed: Sequence[Override]) -> None:

@@ -7,10 +7,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from attnpipe.core.errors import UserError
 
+SHOWN = "figure.show"
 NAMED = {
     "models": "+model@models.NAME=<member of config/model>",
     "data.variants": '+data.variants.NAME={instruction: "…"}',
-    "figure.show": "+figure.show.NAME={}",
+    SHOWN: "+figure.show.NAME={}",
 }
 """Section whose entries have names of their own → how one is added."""
 

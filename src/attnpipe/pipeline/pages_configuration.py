@@ -32,6 +32,7 @@ snakemake --cores 4 --config study=steering overrides='seeds=[0,1] models.lstm_s
 | change a value | `analysis.contrast.delta=0.05` |
 | add a variant of a model | `+model@models.tiny=lstm_small_simple models.tiny.hidden=8 models.tiny.label=tiny` |
 | remove a model | `~models.mlp_flat` |
+| remove an arm of a model: name those that stay | `models.lstm_small_simple.arms=[none,uniform]` |
 | colour a figure | `figure.show.entropy.color="#0072B2"` |
 | keep results of a variant apart | `name=my_variant` |
 

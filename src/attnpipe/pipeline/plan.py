@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from attnpipe.core.errors import UserError
-from attnpipe.core.registry import nearest
+from attnpipe.core.registry import NEAR, nearest
 from attnpipe.io.json import canonical
 from attnpipe.pipeline.config import Study
 from attnpipe.pipeline.files import SeededFiles
@@ -15,7 +16,7 @@ from attnpipe.pipeline.files_text import TextFiles
 from attnpipe.pipeline.members import fingerprint_key, members
 from attnpipe.pipeline.params import StudyParams
 from attnpipe.pipeline.params_text import TextParams
-from attnpipe.pipeline.paths import SEAL_NAME
+from attnpipe.pipeline.paths import RESULTS, SEAL_NAME
 from attnpipe.schema.resources import JobResources
 
 RULE_FILES = {
@@ -175,20 +176,26 @@ class Plan:
                     yield job
 
     def check_targets(self, files: Iterable[str]) -> None:
-        """Refuse files that look like a result, and that no job of the study makes.
+        """Refuse files that look like results, or would lie beside them, and that no job makes.
 
         Raises
         ------
         UserError
             Which name in the first of them the study does not have, and the nearest.
         """
+        root = f"{RESULTS / self.study.spec.name}/"
         paths = [file for file in files if "/" in file]  # others are names of rules
         tasks = {_task(stage, wildcards) for stage, wildcards in self._tasks()} if paths else set()
         makers = Makers({stage: self.patterns(stage) for stage, _ in tasks})
         for file in paths:
             found = list(makers.of(file))
-            if not found or not tasks.isdisjoint(found):
+            if not tasks.isdisjoint(found) or not (found or file.startswith(root)):
                 continue
+            if not found:
+                raise UserError(
+                    f"no job of study '{self.study.spec.name}' makes '{file}'; "
+                    f"{self._alike(file, root, tasks)}"
+                )
             stage, asked = found[0]
             alike = [dict(wildcards) for other, wildcards in tasks if other == stage]
             why = "choose another"
@@ -197,6 +204,16 @@ class Plan:
                 if value not in known:
                     why = f"it has no {name} '{value}' there: {nearest(value, known)}"
             raise UserError(f"no job of study '{self.study.spec.name}' makes '{file}'; {why}")
+
+    def _alike(self, file: str, root: str, tasks: Iterable[Task]) -> str:
+        """Return a hint: the file of the study whose name is nearest."""
+        made = {
+            path.removeprefix(root)
+            for stage, wildcards in tasks
+            for path in self.out(stage, **dict(wildcards)).values()
+        }
+        close = get_close_matches(file.removeprefix(root), sorted(made), n=1, cutoff=NEAR)
+        return f"did you mean '{root}{close[0]}'?" if close else "docs/results.md lists all files"
 
     def job(self, stage: str, wildcards: Mapping[str, str]) -> Job:
         """Return one job."""

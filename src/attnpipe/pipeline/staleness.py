@@ -169,6 +169,8 @@ def _difference(old: Any, new: Any, key: str = "") -> str:
         for name in sorted(set(old) | set(new), key=lambda n: (n == "fingerprint", n)):
             if old.get(name) != new.get(name):
                 return _difference(old.get(name), new.get(name), f"{key}.{name}".lstrip("."))
+        if old.keys() != new.keys():  # all that differs has no value
+            return f"{key}: {_changed_entries(sorted(old), sorted(new))}".removeprefix(": ")
     if key == "fingerprint":
         return "its source code or a library version changed"
     if key == CHECKSUM:

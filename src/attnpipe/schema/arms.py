@@ -32,8 +32,8 @@ class Arms:
         Model → arm → name of the model that is this arm: one of the study's own, or one of
         `derived`.
     derived
-        Name → model, for arms that are no model of the study; each appears once, however
-        many models have it.
+        Name → model, for arms that are no model of the study, sorted by name; each appears
+        once, however many models have it.
     """
 
     of: Mapping[str, Mapping[Arm, str]] = field(default_factory=dict)
@@ -73,7 +73,8 @@ def derive_arms(models: Mapping[str, ModelSpec]) -> Arms:
     An arm differs from its model in nothing but attention, or in labels alone. Weights that do not depend on
     the query make all queries alike, so that one row stands for all of them: models of one
     size share their arms, unless one sums over queries and the other averages. A derived
-    model is named by what it computes, so that its name does not depend on which models ask.
+    model is named by what it computes, and they are sorted by name: neither name nor order
+    depends on which models ask, so that nothing runs again where another asks for the same.
     """
     known = {identity(model): name for name, model in models.items()}
     of: dict[str, dict[Arm, str]] = {}
@@ -89,7 +90,7 @@ def derive_arms(models: Mapping[str, ModelSpec]) -> Arms:
                 known[key] = f"{arm}-{key[:8]}"
                 derived[known[key]] = variant
             of[name][arm] = known[key]
-    return Arms(of, _labelled(derived, of, models))
+    return Arms(of, _labelled(dict(sorted(derived.items())), of, models))
 
 
 def _variant(model: Attending, arm: Arm) -> Attending:

@@ -34,7 +34,10 @@ class Windows(Section):
     @model_validator(mode="after")
     def _splits_leave_training_data(self) -> "Windows":
         if self.validation_fraction + self.test_fraction >= 0.9:
-            raise ValueError("validation_fraction + test_fraction must stay below 0.9")
+            raise ValueError(
+                f"validation_fraction is {self.validation_fraction:g} and test_fraction "
+                f"{self.test_fraction:g}; their sum must stay below 0.9"
+            )
         return self
 
 

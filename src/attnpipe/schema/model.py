@@ -127,12 +127,6 @@ class LstmModel(Attending):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout between layers."""
 
-    @model_validator(mode="after")
-    def _attention_names_its_baseline(self) -> "LstmModel":
-        if self.attention is not None and self.baseline is None:
-            raise ValueError("a model with attention must name its 'baseline' model")
-        return self
-
 
 class ReaderModel(Attending):
     """Each step is embedded by itself; the last step, and what attention brings it, is read out."""
@@ -181,7 +175,5 @@ _MODEL: TypeAdapter[Trainable | SavedModel] = TypeAdapter(
 
 
 def parse_model(document: Mapping[str, Any]) -> Trainable | SavedModel:
-    """Return the model that a job's param describes; its label and baseline do not matter."""
-    attention = document.get("attention") is not None
-    unused = {"label": "unused", "baseline": "unused" if attention else None}
-    return _MODEL.validate_python(unused | dict(document))
+    """Return the model that a job's param describes; its label does not matter."""
+    return _MODEL.validate_python({"label": "unused"} | dict(document))

@@ -110,13 +110,19 @@ class StudySpec(Section):
     def _baselines_exist(self) -> "StudySpec":
         for name, model in self.models.items():
             baseline = model.baseline
-            if baseline is None:
+            needed = model.kind == "lstm" and model.attention is not None
+            if baseline is None and not needed:
                 continue
             others = [
                 other
                 for other, candidate in self.models.items()
                 if other != name and not getattr(candidate, "attention", None)
             ]
+            if baseline is None:
+                raise ValueError(
+                    f"models.{name}.baseline is null, but a model with attention must name one "
+                    f"without, to be compared with ({', '.join(others) or 'there is none'})"
+                )
             if baseline in self.models and baseline != name:
                 continue  # whether it has attention is judged below
             if baseline not in others:
