@@ -19,6 +19,7 @@ from attnpipe.diagnosis.schema import Evidence
 from attnpipe.stats.confidence import CONFIDENCE, TOST_CONFIDENCE
 from attnpipe.stats.estimate import mean_over_seeds
 from attnpipe.stats.seeds_needed import seeds_needed as of_values
+from attnpipe.stats.seeds_needed import seeds_needed_by_interval as of_interval
 
 REAL = st.floats(-1, 1).map(lambda x: round(x, 4))
 HALF = st.floats(1e-4, 0.5).map(lambda x: round(x, 4))
@@ -156,3 +157,19 @@ def test_of_a_lopsided_interval_the_side_of_the_threshold_counts() -> None:
     assert long > short == number_of_seeds(evidence(0.04, 0.04, 5), 0.02)
     # cut at 0, where the measure ends: what lies above the estimate tells of the spread
     assert number_of_seeds(lopsided(0.03, 0.1), 0.07) == number_of_seeds(lopsided(-0.02, 0.1), 0.07)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.028, 0.017), (-0.017, 0.028)])
+def test_to_be_inside_two_margins_a_lopsided_interval_must_leave_out_both(
+    low: float, high: float
+) -> None:
+    value = 0.003 if high < 0.02 else -0.003
+    found = Evidence(
+        id="x", table="t.csv", row={}, estimate=value, lo95=2 * low, hi95=2 * high, n_seeds=5,
+        facts={"lo90": low, "hi90": high},
+    )  # fmt: skip
+    sides = [
+        of_interval(value, half, 5, at, confidence=TOST_CONFIDENCE).seeds
+        for half, at in ((high - value, 0.02), (value - low, -0.02))
+    ]
+    assert number_of_seeds(found, 0.02, -0.02) == max(n for n in sides if n is not None) > 6

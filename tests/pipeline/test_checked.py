@@ -18,6 +18,12 @@ def read(monkeypatch):
     return names
 
 
+@pytest.fixture(autouse=True)
+def settled(monkeypatch):
+    """Files count as settled at once."""
+    monkeypatch.setattr(module, "SETTLED_NS", -1)
+
+
 @pytest.fixture
 def touched(tmp_path):
     """A file of a job, and the mark that its seal has: Snakemake has touched it since."""
@@ -113,4 +119,10 @@ def test_where_nothing_can_be_kept_files_are_read_each_time(touched, read):
         known = Checked()
         assert known.is_intact(*touched)
         known.keep(whole=True)
+    assert len(read) == 2
+
+
+def test_what_changed_a_moment_ago_is_read_again(touched, check, read, monkeypatch):
+    monkeypatch.setattr(module, "SETTLED_NS", 3_600 * 10**9)
+    assert [check(*touched) for _ in range(2)] == [True] * 2
     assert len(read) == 2

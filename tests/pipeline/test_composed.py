@@ -88,9 +88,63 @@ def test_what_cannot_be_read_is_composed(folder, tmp_path, content):
 
 
 def test_what_was_asked_for_last_is_kept(folder, tmp_path, times):
-    for seed in range(KEPT + 1):
+    def ask(seed):
         composed(folder, "geomagnetic", "quick", [f"seeds=[{seed}]"], tmp_path)
-    composed(folder, "geomagnetic", "quick", [f"seeds=[{KEPT}]"], tmp_path)
-    assert len(times) == KEPT + 1
-    composed(folder, "geomagnetic", "quick", ["seeds=[0]"], tmp_path)
-    assert len(times) == KEPT + 2
+        return len(times)
+
+    for seed in range(KEPT):
+        ask(seed)
+    assert ask(0) == KEPT  # it is kept, and now the last that was asked for
+    assert ask(KEPT) == KEPT + 1
+    assert ask(0) == KEPT + 1
+    assert ask(1) == KEPT + 2
+
+
+def test_what_lies_behind_a_link_counts(folder, tmp_path):
+    shared = folder.parent / "shared"
+    (folder / "study").rename(shared)
+    (folder / "study").symlink_to(shared)
+    edited = shared / "geomagnetic.yaml"
+    for seeds in ([5], [6, 7]):
+        text = re.sub(r"(?m)^seeds: .*\n", "", edited.read_text())
+        edited.write_text(f"{text}\nseeds: {seeds}\n")
+        assert composed(folder, "geomagnetic", "quick", [], tmp_path)["seeds"] == seeds
+
+
+def test_a_folder_that_holds_itself_is_composed_each_time(folder, tmp_path, times):
+    (folder / "model" / "again").symlink_to(folder)
+    for _ in range(2):
+        composed(folder, "geomagnetic", "quick", [], tmp_path)
+    assert len(times) == 2
+
+
+def test_what_is_edited_while_it_is_composed_is_not_kept(folder, tmp_path, monkeypatch):
+    edited = folder / "study" / "geomagnetic.yaml"
+    before = edited.read_text()
+    make = compose.compose_container
+
+    def edit(*given):
+        edited.write_text(f"{before}\nseeds: [5]\n")
+        return make(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(compose, "compose_container", edit)
+        assert composed(folder, "geomagnetic", "quick", [], tmp_path)["seeds"] == [5]
+    edited.write_text(before)
+    assert composed(folder, "geomagnetic", "quick", [], tmp_path)["seeds"] != [5]
+
+
+def test_a_kept_config_that_is_not_what_was_written_is_composed(folder, tmp_path, times):
+    first = composed(folder, "geomagnetic", "quick", ["seeds=[31]"], tmp_path)
+    file = tmp_path / "composed.json"
+    file.write_text(file.read_text().replace("[31]", "[32]"))
+    assert composed(folder, "geomagnetic", "quick", ["seeds=[31]"], tmp_path) == first
+    assert len(times) == 2
+
+
+def test_what_json_has_no_words_for_is_not_kept(folder, tmp_path, times):
+    edited = folder / "study" / "geomagnetic.yaml"
+    edited.write_text(f"{edited.read_text()}\nodd: !!binary aGk=\n")
+    for _ in range(2):
+        assert composed(folder, "geomagnetic", "quick", [], tmp_path)["odd"] == b"hi"
+    assert len(times) == 2

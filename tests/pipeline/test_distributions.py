@@ -36,7 +36,9 @@ def test_what_was_installed_meanwhile_is_seen(tmp_path, looked, monkeypatch):
     assert len(looked) == 2
 
 
-@pytest.mark.parametrize("content", ["", "[1]", "{", "\x00"])
+@pytest.mark.parametrize(
+    "content", ["", "[1]", "{", "\x00", "{}", '{"content": {"installed": []}, "sha256": ""}']
+)
 def test_what_was_kept_and_cannot_be_read_costs_time_only(tmp_path, content, looked):
     (tmp_path / "distributions.json").write_text(content)
     assert Distributions(tmp_path).versions({"numpy"}) == {f"numpy {metadata.version('numpy')}"}

@@ -35,12 +35,19 @@ for library in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "POLARS_MAX"):
 if workflow.remote_exec and "SLURM_CPUS_PER_TASK" in os.environ:
     workflow.global_resources["_cores"] = int(os.environ["SLURM_CPUS_PER_TASK"])
 
+
+
+def opening(sources):
+    """Read each script once, not once per job."""
+    text = cache(lambda script: sources._cache(script).read_text("utf-8"))
+    plain = sources.open
+    return lambda script, mode="r": StringIO(text(script)) if mode == "r" else plain(script, mode)
+
+
 # What Snakemake would find out for each job anew, and is the same for all: where its copy of a
 # script lies and what is in it, which arguments functions take.
-sources = workflow.sourcecache
-sources._cache = cache(sources._cache)
-text_of = cache(lambda script: sources._cache(script).read_text("utf-8"))
-sources.open = lambda script, mode="r": StringIO(text_of(script))
+workflow.sourcecache._cache_entry = cache(workflow.sourcecache._cache_entry)
+workflow.sourcecache.open = opening(workflow.sourcecache)
 overwrite_function_params(Resource.evaluate, signature(Resource("any", 0).evaluate).parameters)
 
 # Planning makes millions of objects that stay and next to no cycles: to look for these as often as

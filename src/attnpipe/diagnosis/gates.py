@@ -142,8 +142,8 @@ def number_of_seeds(evidence: Evidence, *thresholds: float) -> int | None:
     """Return about how many seeds would move the nearest threshold out of the interval.
 
     As in `stats.seeds_needed`, if seeds and not test data make the interval wide; between two
-    thresholds it is the 90 % interval that must leave them out. Its half-width is taken on the
-    side of that threshold. At least `ENOUGH`, and more than
+    thresholds it is the 90 % interval that must leave both out. Its half-width is taken on the
+    side of the threshold. At least `ENOUGH`, and more than
     there are. None where that cannot be told, or no number would do.
     """
     n, (low, high) = replicates(evidence), (evidence.lo95, evidence.hi95)
@@ -159,10 +159,15 @@ def number_of_seeds(evidence: Evidence, *thresholds: float) -> int | None:
 
     # an interval may be longer on one side, or end where the range of the measure does
     value = evidence.estimate
-    nearest = min(thresholds, key=lambda at: abs(at - value))
-    half = high - value if nearest > value else value - low
-    needed = seeds_needed_by_interval(value, half, n, *thresholds, confidence=confidence).seeds
-    return None if needed is None else max(n + 1, ENOUGH, needed)
+    counted = thresholds if inside else [min(thresholds, key=lambda at: abs(at - value))]
+    needed = [
+        seeds_needed_by_interval(
+            value, high - value if at > value else value - low, n, at, confidence=confidence
+        ).seeds
+        for at in counted
+    ]
+    found = [number for number in needed if number is not None]
+    return max(n + 1, ENOUGH, *found) if len(found) == len(needed) else None
 
 
 def seeds_needed(evidence: Evidence, *thresholds: float) -> list[str]:

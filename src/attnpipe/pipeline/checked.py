@@ -1,16 +1,21 @@
 """Which files were found to hold what their job wrote although their time is another.
 
 Snakemake gives the outputs of a job a new time when it has ended, and by its time alone each would
-be read whole whenever it starts. What was read once is known by its name and times, of which one,
-that of the last change of anything about it, no program can set.
+be read whole whenever it starts. What was read once is known by its name, its inode and its times,
+of which one, that of the last change of anything about it, is the file system's own. So a fault of
+the disk that changes no time is not seen here; whoever reads the file sees it (`io.seal.verify`).
 """
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 from attnpipe.io.seal import Mark, sha256
 from attnpipe.pipeline.kept import CACHE, keep, read_kept
+
+SETTLED_NS = 2 * 10**9
+"""A file that changed less long ago may change again within a step of the file system's clock."""
 
 
 class Checked:
@@ -45,7 +50,8 @@ class Checked:
         number = _number(path, stat, expected.sha256)
         if number not in self._known and sha256(path) != expected.sha256:
             return False
-        self._used.add(number)
+        if time.time_ns() - stat.st_ctime_ns > SETTLED_NS:
+            self._used.add(number)
         return True
 
     def keep(self, whole: bool) -> None:
@@ -58,5 +64,5 @@ class Checked:
 
 def _number(path: str, stat: os.stat_result, digest: str) -> int:
     """Return eight bytes that stand for a file at a time, and what it held then."""
-    text = f"{path}\0{stat.st_ino}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\0{digest}"
+    text = f"{path}\0{stat.st_dev}\0{stat.st_ino}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\0{digest}"
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())

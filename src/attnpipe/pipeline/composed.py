@@ -7,6 +7,7 @@ environment, `${oc.env:…}`, or of any other resolver is composed anew each tim
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from importlib import metadata
@@ -38,29 +39,48 @@ def composed(
     UserError
         As there.
     """
+    key = None if cache is None else _key(folder, study, scale, overrides)
+    if cache is None or key is None:
+        return compose.compose_container(folder, study, scale, overrides)
+    file = cache / "composed.json"
+    known = read_kept(file)
+    latest = next(reversed(known), None)
+    container = known.pop(key, None) or compose.compose_container(folder, study, scale, overrides)
+    # not of files that were edited meanwhile, nor what JSON has no words for
+    if latest != key and _key(folder, study, scale, overrides) == key and _is_json(container):
+        keep(file, dict([*known.items(), (key, container)][-KEPT:]))
+    return container
+
+
+def _key(folder: Path, study: str, scale: str, overrides: Sequence[str]) -> str | None:
+    """Return a hash of all that decides a config; None where it cannot be told."""
     try:
         parts = [study, scale, *overrides, *_read(folder)]
     except OSError:  # Hydra says what is wrong with a file, if it needs it
-        cache = None
-    if cache is None or any(RESOLVER.search(part) for part in parts):
-        return compose.compose_container(folder, study, scale, overrides)
-    file, key = cache / "composed.json", _digest([*parts, *_software()])
-    known = read_kept(file)
-    container = known.pop(key, None)
-    if container is None:
-        container = compose.compose_container(folder, study, scale, overrides)
-        latest = dict([*known.items(), (key, container)][-KEPT:])
-        if json.loads(json.dumps(latest[key])) == container:  # what JSON has no words for is not
-            keep(file, latest)
-    return container  # type: ignore[no-any-return]
+        return None
+    if any(RESOLVER.search(part) or "searchpath" in part for part in parts):
+        return None
+    return hashlib.sha256(json.dumps([*parts, *_software()]).encode()).hexdigest()
 
 
 def _read(folder: Path) -> Iterator[str]:
     """Yield all names below the folder, and the text of what a config may be composed of."""
-    for path in sorted(folder.rglob("*")):
-        yield str(path.relative_to(folder))
-        if path.suffix == ".yaml" and path.is_file():
-            yield path.read_text("utf-8", errors="surrogateescape")
+    for place, folders, names in os.walk(folder, followlinks=True):
+        if Path(place).is_symlink() and Path(place).resolve() in Path(place).absolute().parents:
+            raise OSError(f"'{place}' is inside itself")
+        folders.sort()
+        for name in sorted([*folders, *names]):
+            path = Path(place, name)
+            yield str(path.relative_to(folder))
+            if path.suffix == ".yaml" and path.is_file():
+                yield path.read_text("utf-8", errors="surrogateescape")
+
+
+def _is_json(container: dict[str, Any]) -> bool:
+    try:
+        return bool(json.loads(json.dumps(container)) == container)
+    except (TypeError, ValueError):
+        return False
 
 
 def _software() -> Iterator[str]:
@@ -69,7 +89,3 @@ def _software() -> Iterator[str]:
         yield metadata.version(name)
     for module in (compose, explain_overrides, explain_sections):
         yield Path(str(module.__file__)).read_text("utf-8")
-
-
-def _digest(parts: Sequence[str]) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -25,6 +25,7 @@ def describe(plan: Plan, root: Path) -> dict[str, Any]:
     jobs = list(plan.jobs())
     checked = Checked.of(root, spec.name)
     stale = list(stale_jobs(jobs, root, is_recorded(plan, root), checked))
+    checked.keep(whole=True)
     parameters = known_parameters(plan, root, stale)
     heads = known_heads(plan, root, stale)
     size = disk_bytes(study, parameters, len(jobs), heads)

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -44,4 +45,6 @@ class Distributions:
 def _folders() -> Iterator[str]:
     """Yield the names of folders that installers leave: `<name>-<version>.dist-info`."""
     for place in filter(os.path.isdir, sys.path):
-        yield from (name for name in os.listdir(place) if name.endswith(("dist-info", "egg-info")))
+        with suppress(OSError):  # of another user: nothing is imported from there either
+            names = os.listdir(place)
+            yield from (name for name in names if name.endswith(("dist-info", "egg-info")))

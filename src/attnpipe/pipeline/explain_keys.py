@@ -36,7 +36,9 @@ def _keys(section: Any, where: str = "") -> Iterator[str]:
     """Yield all keys below a section, those of sections included."""
     for key in section:
         yield f"{where}{key}"
-        if not OmegaConf.is_missing(section, key) and isinstance(section[key], DictConfig):
+        if OmegaConf.is_missing(section, key) or OmegaConf.is_interpolation(section, key):
+            continue  # what it stands for may not be there
+        if isinstance(section[key], DictConfig):
             yield from _keys(section[key], f"{where}{key}.")
 
 
@@ -51,7 +53,12 @@ def _schemas(config: Any, parts: list[str]) -> list[type[BaseModel]]:
             walked.append(left.pop(0))  # an entry, whose name is the user's
         elif any(get_origin(field.annotation) is dict for field in fields):
             return []
-        kind = OmegaConf.select(config, ".".join([*walked, "kind"]), throw_on_missing=False)
+        kind = OmegaConf.select(
+            config,
+            ".".join([*walked, "kind"]),
+            throw_on_missing=False,
+            throw_on_resolution_failure=False,
+        )
         schemas = [s for field in fields for s in models_in(field.annotation) if _fits(s, kind)]
     return schemas
 

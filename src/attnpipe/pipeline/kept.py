@@ -1,5 +1,6 @@
 """What planning found out once and keeps for the next invocation: shortcuts, never results."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ CACHE = ".snakemake/grimp"
 
 
 def read_kept(file: Path | None) -> dict[str, Any]:
-    """Return what `keep` wrote; nothing where there is none, or where it cannot be read."""
+    """Return what `keep` wrote; nothing where there is none, or another than was written."""
     try:
-        return dict(json.loads(file.read_text("utf-8"))) if file else {}
-    except (OSError, ValueError, TypeError):
+        document = json.loads(file.read_text("utf-8")) if file else {}
+        content = document.get("content", {})
+        return content if document.get("sha256") == _digest(content) else {}
+    except (OSError, ValueError, AttributeError, RecursionError):
         return {}
 
 
@@ -23,6 +26,10 @@ def keep(file: Path | None, found: dict[str, Any]) -> None:
     """Write it down where that is possible: a folder that cannot be written costs time only."""
     if file:
         try:
-            write_text(file, json.dumps(found))
+            write_text(file, json.dumps({"content": found, "sha256": _digest(found)}))
         except UserError:
             return
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
