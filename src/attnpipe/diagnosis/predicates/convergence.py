@@ -80,9 +80,9 @@ def convergence(case: Case) -> Finding:
         between = f"between epochs {epochs[0]:g} and {epochs[-1]:g}"
     if not censored and set(epochs) == {0}:
         sentence = (
-            f"From its first checkpoint on, attention was within {SMALLEST_THRESHOLD:g} nats of its "
-            f"end in {every(len(expected), 'run')}: less is not told from no change, though it may "
-            "matter to the forecast."
+            f"From its first checkpoint on, attention was within {SMALLEST_THRESHOLD:g} nats of "
+            f"its end in {every(len(expected), 'run')}: less is not told from no change, though "
+            "it may matter to the forecast."
         )
         return case.answer("YES", sentence, evidence, effect=settled)
     if not censored:
