@@ -56,7 +56,8 @@ def test_cancelled_as_the_sentence_says_all_runs_again(controlled, cluster):
 
 def test_ctrl_c_cancels_its_jobs(controlled, cluster):
     controller = controlled(cluster)
-    running = controller.start("results/tiny/runs/mlp/seed-1/outcome.json")
+    target = "results/tiny/runs/mlp/seed-1/outcome.json"
+    running = controller.start(target, overrides="training.epochs=20000")  # it must not end first
     controller.until(controller.running, seconds=120)
     running.interrupt()
     code, said = running.end(seconds=120)
