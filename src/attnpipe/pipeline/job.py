@@ -121,6 +121,7 @@ def job(snakemake: Any, seal: str | None = None) -> Iterator[Context]:
 
 def interrupt_once() -> None:
     """Let the first Ctrl-C end Snakemake as it likes to end: a second must not cut that short."""
+    import polars  # noqa: F401 - when it is first imported it takes the signal: so now, not later
 
     def first(number: int, frame: object) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
