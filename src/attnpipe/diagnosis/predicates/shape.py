@@ -109,7 +109,8 @@ def _seeds_needed(
         null = then.hi95 if then.hi95 is not None else then.estimate
         margin = FLOOR if null is None or now.estimate < FLOOR else max(FLOOR, null)
         distance = now.estimate - margin if margin > FLOOR else abs(now.estimate - margin)
-        half = (now.hi95 - now.lo95) / 2
+        below = margin > now.estimate  # the side of the interval that must come clear
+        half = now.hi95 - now.estimate if below else now.estimate - now.lo95
         if half > 0 and distance / half > widest:
             best, widest = seeds_needed(now, margin), distance / half
             nearest = now, margin
