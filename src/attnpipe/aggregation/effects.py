@@ -1,6 +1,6 @@
 """Causal evidence: effects of interventions and of retrained arms, with their intervals."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,11 +147,13 @@ def _pairs(
     frames = [
         interventions[model, int(s)] for s in good if len(interventions.get((model, int(s)), ()))
     ]
+    unchanged: Mapping[str, set[int]] = {}
     if frames:
-        for keys, seeds, loss in _by_unit(pl.concat(frames), split):
+        replaced = pl.concat(frames)
+        unchanged = _unchanged(replaced)
+        for keys, seeds, loss in _by_unit(replaced, split):
             known = np.intersect1d(good, seeds)
             yield _Pair(keys, loss[np.isin(seeds, known)], own.at(known).loss, known)
-    unchanged = _unchanged(frames)
     for arm, run in arms.get(model, {}).items():
         if run not in losses:
             continue
@@ -162,7 +164,7 @@ def _pairs(
         yield _Pair(keys, losses[run].at(known).loss, own.at(known).loss, known, copies=len(copied))
 
 
-def _unchanged(frames: Iterable[pl.DataFrame]) -> dict[str, set[int]]:
+def _unchanged(frame: pl.DataFrame) -> dict[str, set[int]]:
     """Return intervention → seeds at which it changes nothing in any bit.
 
     Where equal weights do not (a row of one key, say), the model computes what its arm R1 does,
@@ -172,10 +174,9 @@ def _unchanged(frames: Iterable[pl.DataFrame]) -> dict[str, set[int]]:
     whole = pl.all_horizontal(pl.col(c).is_null() for c in WHERE)
     same = (pl.col("delta") == 0.0).all() & pl.col("delta").is_not_null().all()
     found: dict[str, set[int]] = {}
-    for frame in frames:
-        each = frame.filter(whole).group_by("intervention", "seed").agg(same).filter("delta")
-        for name, seed, _ in each.iter_rows():
-            found.setdefault(name, set()).add(int(seed))
+    each = frame.filter(whole).group_by("intervention", "seed").agg(same).filter("delta")
+    for name, seed, _ in each.iter_rows():
+        found.setdefault(name, set()).add(int(seed))
     return found
 
 

@@ -1,7 +1,7 @@
 """Each run and what there is of it; which runs count."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -13,11 +13,13 @@ from attnpipe.tables.study import INVENTORY
 
 TEST_WEIGHTS = ("best", "test")
 PADDING = "padding"
+ROWS = ("rows_valid", "rows_excluded")
 
 
 def inventory(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
     """Return one row per run, in the given order, as `tables.INVENTORY`."""
     twins = identical_runs(runs)
+    of_rows = _rows(runs)
     rows: list[dict[str, object]] = []
     for run in runs:
         twin = twins.get(run.seed)
@@ -32,7 +34,7 @@ def inventory(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
                 **_checkpoints(run),
                 "best_epoch": run.outcome.best_epoch,
                 "loss_regained": _regained(run),
-                **_attention(run),
+                **_attention(run, of_rows),
                 "identical_to": None if twin is None else f"{model}/seed-{twin}",
             }
         )
@@ -91,27 +93,33 @@ def _measured(run: RunTables) -> tuple[str, ...]:
     return () if run.metrics is None else tuple(run.metrics["checkpoint"].unique())
 
 
-def _attention(run: RunTables) -> dict[str, object]:
+def _attention(run: RunTables, of_rows: Mapping[tuple[int, str, str], int]) -> dict[str, object]:
     """Return what there is of a run's attention."""
     if run.metrics is None or run.probe is None:
         return {"test_weights": False}
-    names = _measured(run)
-    at_final = run.metrics.filter(
-        (pl.col("checkpoint") == run.probe.final) & pl.col("item").is_null()
-    )
-    fault = pl.col("condition").is_null() | (pl.col("condition") != PADDING)
+    names, final = _measured(run), run.probe.final
     return {
         "test_weights": any(name in TEST_WEIGHTS for name in names),
-        "final": run.probe.final if run.probe.final in names else None,
+        "final": final if final in names else None,
         "items": len(run.probe.halves),
-        "rows_valid": _total(at_final.filter(pl.col("metric") == "rows_valid")),
-        "rows_excluded": _total(at_final.filter((pl.col("metric") == "rows_excluded") & fault)),
+        **{metric: of_rows.get((run.seed, final, metric)) for metric in ROWS},
     }
 
 
-def _total(frame: pl.DataFrame) -> int | None:
-    """Return the sum over layers and heads; None if nothing was counted."""
-    return round(frame["value"].sum()) if frame.height else None
+def _rows(runs: Sequence[RunTables]) -> dict[tuple[int, str, str], int]:
+    """Return (seed, checkpoint, metric) → number of rows over layers and heads, if counted.
+
+    Of the excluded ones those that are no padding.
+    """
+    frames = [run.metrics for run in runs if run.metrics is not None]
+    if not frames:
+        return {}
+    at_fault = pl.col("condition").is_null() | (pl.col("condition") != PADDING)
+    chosen = pl.col("item").is_null() & pl.col("metric").is_in(ROWS)
+    chosen &= at_fault | (pl.col("metric") != ROWS[1])
+    counts = pl.concat(frames, rechunk=False).filter(chosen)
+    totals = counts.group_by("seed", "checkpoint", "metric").agg(pl.col("value").sum())
+    return {(seed, at, metric): round(total) for seed, at, metric, total in totals.iter_rows()}
 
 
 def _digest(records: Sequence[LayerRecord]) -> str:

@@ -119,11 +119,10 @@ def losses_by_unit(
     UserError
         If two runs were tested on different windows: their losses cannot be paired.
     """
-    frames = {run: evaluations[run].sort("item") for run in sorted(evaluations)}
+    frames = {run: _by_item(evaluations[run]) for run in sorted(evaluations)}
     first = next(iter(frames))
     shared = frames[first].select(SHARED)
     for run, frame in frames.items():
-        EVALUATION.conform(frame)
         if not frame.select(SHARED).equals(shared):
             raise UserError(
                 f"the test windows of run '{run[0]}/seed-{run[1]}' are not those of "
@@ -168,3 +167,9 @@ def losses_by_unit(
             accuracy=mean(np.where(broken, np.nan, right)),
         )
     return split, losses
+
+
+def _by_item(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return an evaluation in the order of its items, as most are stored."""
+    conforming = EVALUATION.conform(frame)
+    return conforming if conforming["item"].is_sorted() else conforming.sort("item")

@@ -18,15 +18,12 @@ PUBLISHED_ENTROPY = "profile_entropy_normalized"
 
 def metric_values(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
     """Return the values of all runs that are means over the probe set, NaN as null."""
-    frames = [
-        METRIC_VALUES.conform(run.metrics.filter(pl.col("item").is_null()))
-        for run in runs
-        if run.metrics is not None
-    ]
+    frames = [run.metrics for run in runs if run.metrics is not None]
     if not frames:
         return METRIC_VALUES.frame()
-    whole = pl.concat(frames)
-    return whole.with_columns(pl.lit(model).alias("model"), pl.col("value").fill_nan(None))
+    means = pl.concat(frames, rechunk=False).filter(pl.col("item").is_null())
+    values = METRIC_VALUES.conform(means.drop("item"))
+    return values.with_columns(pl.lit(model).alias("model"), pl.col("value").fill_nan(None))
 
 
 def summarize(values: pl.DataFrame, runs: Sequence[RunTables]) -> pl.DataFrame:

@@ -2,12 +2,14 @@
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 
 from attnpipe.aggregation.runs import EPOCH
 from attnpipe.stats.convergence import convergence
 from attnpipe.tables.study import CONVERGENCE
 
 WHERE = ["model", "seed", "layer", "head"]
+SETTLED = {"threshold": pl.Float64, "convergence_epoch": pl.Int64, "censored": pl.Boolean}
 READ = ("entropy_normalized", "profile_entropy_normalized", "jsd_previous", "jsd_final")
 
 
@@ -45,23 +47,18 @@ def trajectories(values: pl.DataFrame) -> pl.DataFrame:
         .with_columns(entropy_normalized=pl.coalesce(READ[:2]))
         .drop("profile_entropy_normalized")
     )
-    runs = points.partition_by(WHERE, maintain_order=True)
-    if not runs:
-        return CONVERGENCE.frame()
-    return pl.concat([CONVERGENCE.conform(_settle(run.sort("epoch"))) for run in runs])
+    runs = points.group_by(WHERE, maintain_order=True).agg(pl.all().sort_by("epoch"))
+    settled = pl.Series("settled", _settled(runs), dtype=pl.Struct(SETTLED))
+    points = runs.with_columns(settled).explode(cs.exclude(*WHERE, "settled"))
+    return CONVERGENCE.conform(points.unnest("settled"))
 
 
-def _settle(points: pl.DataFrame) -> pl.DataFrame:
-    """Add when one trajectory settles."""
-    divergences = (
-        points[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
-        for name in ("jsd_previous", "jsd_final")
-    )
-    result = convergence(points["epoch"].to_numpy(), *divergences)
-    if result is None:
-        return points
-    return points.with_columns(
-        threshold=pl.lit(result.threshold),
-        convergence_epoch=pl.lit(result.epoch, pl.Int64),
-        censored=pl.lit(result.censored),
-    )
+def _settled(runs: pl.DataFrame) -> list[dict[str, object]]:
+    """Return when each trajectory settles."""
+    found: list[dict[str, object]] = []
+    for points in runs.select("epoch", "jsd_previous", "jsd_final").iter_rows():
+        epochs, *divergences = (np.array(column, dtype=np.float64) for column in points)
+        result = convergence(epochs.astype(np.int64), *divergences)
+        values = (result.threshold, result.epoch, result.censored) if result else (None,) * 3
+        found.append(dict(zip(SETTLED, values, strict=True)))
+    return found

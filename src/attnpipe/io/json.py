@@ -1,12 +1,13 @@
 """JSON documents: canonical text, a schema version, readable errors."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import write_text
-from attnpipe.io.seal import verify
+from attnpipe.io.seal import read_verified
 
 
 def canonical(value: Any) -> str:
@@ -22,8 +23,7 @@ def write_json(path: Path, document: dict[str, Any], schema: int = 1) -> None:
 
 def read_json(path: Path, schema: int = 1) -> dict[str, Any]:
     """Return a document that a job wrote, checked against its seal and schema version."""
-    verify(path)
-    return parse_json(path, schema)
+    return _parse(path, lambda: read_verified(path), schema)
 
 
 def parse_json(path: Path, schema: int = 1) -> dict[str, Any]:
@@ -34,8 +34,12 @@ def parse_json(path: Path, schema: int = 1) -> dict[str, Any]:
     UserError
         When it is not JSON, not an object, or of another schema version.
     """
+    return _parse(path, path.read_bytes, schema)
+
+
+def _parse(path: Path, read: Callable[[], bytes], schema: int) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = json.loads(read().decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"cannot read '{path}' as JSON ({error}); delete it and run again"

@@ -238,15 +238,39 @@ def verify(path: Path) -> None:
     UserError
         When the file is missing, has no seal, or was changed since.
     """
+    expected = _expected(path)
+    if sha256(path) != expected:
+        raise _changed(path)
+
+
+def read_verified(path: Path) -> bytes:
+    """Return the bytes of a file, which are exactly those that its producer sealed.
+
+    Raises
+    ------
+    UserError
+        As `verify`.
+    """
+    expected = _expected(path)
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise _changed(path)
+    return content
+
+
+def _expected(path: Path) -> str:
     if not path.is_file():
         raise UserError(f"'{path}' is missing; run snakemake again to make it")
     digest = sealed_digest(path)
     if digest is None:
         raise UserError(f"'{path}' was not written by a finished job; delete it and run again")
-    if sha256(path) != digest:
-        with suppress(OSError):
-            path.touch()  # a fault of the disk leaves the time alone, which is looked at first
-        raise UserError(
-            f"'{path}' is not what its job wrote (checksum differs); run snakemake again: "
-            "the job that makes it will run anew"
-        )
+    return digest
+
+
+def _changed(path: Path) -> UserError:
+    with suppress(OSError):
+        path.touch()  # a fault of the disk leaves the time alone, which is looked at first
+    return UserError(
+        f"'{path}' is not what its job wrote (checksum differs); run snakemake again: "
+        "the job that makes it will run anew"
+    )

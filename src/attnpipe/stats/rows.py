@@ -84,6 +84,10 @@ class PairMean:
         flat, flat_right = (x.reshape(*x.shape[:2], -1).transpose(1, 0, 2) for x in (units, right))
         counts = defined.astype(np.float64).transpose(1, 0, 2)
         products = flat @ flat_right.transpose(0, 2, 1)
+        if counts.shape[-1] == 1:  # the mean of one row is itself, and none counts as 0
+            self.samples += (counts @ counts.transpose(0, 2, 1)).sum(axis=0)
+            self.total += products.sum(axis=0)
+            return
         rows = counts @ counts.transpose(0, 2, 1)
         self.samples += (rows > 0).sum(axis=0)
         products /= np.maximum(rows, 1.0, out=rows)  # where no row counts, their product is 0
