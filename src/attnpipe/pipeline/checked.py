@@ -11,7 +11,7 @@ import os
 import time
 from pathlib import Path
 
-from attnpipe.io.seal import Mark, sha256
+from attnpipe.io.seal import Mark, is_intact, sha256
 from attnpipe.pipeline.kept import CACHE, keep, read_kept
 
 SETTLED_NS = 2 * 10**9
@@ -39,16 +39,11 @@ class Checked:
 
     def is_intact(self, path: str, expected: Mark) -> bool:
         """Tell whether a file still holds the bytes of its mark."""
-        try:
-            stat = os.stat(path)
-        except OSError:
-            return False
-        if stat.st_size != expected.size:
-            return False
-        if stat.st_mtime_ns == expected.mtime_ns:
-            return True
-        number = _number(path, stat, expected.sha256)
-        if number not in self._known and sha256(path) != expected.sha256:
+        return is_intact(path, expected, self._holds)
+
+    def _holds(self, path: Path | str, stat: os.stat_result, digest: str) -> bool:
+        number = _number(path, stat, digest)
+        if number not in self._known and sha256(path) != digest:
             return False
         if time.time_ns() - stat.st_ctime_ns > SETTLED_NS:
             self._used.add(number)
@@ -62,7 +57,7 @@ class Checked:
         keep(self._file, {"intact": sorted(self._known)})
 
 
-def _number(path: str, stat: os.stat_result, digest: str) -> int:
+def _number(path: Path | str, stat: os.stat_result, digest: str) -> int:
     """Return eight bytes that stand for a file at a time, and what it held then."""
     text = f"{path}\0{stat.st_dev}\0{stat.st_ino}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\0{digest}"
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
