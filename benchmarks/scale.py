@@ -1,6 +1,6 @@
 """What a study of thousands of runs costs the one process that plans and watches it.
 
-    python benchmarks/scale.py [plan] [execute] [report] [--sizes 10x10 10x100 100x100] [--check]
+    python benchmarks/scale.py [plan] [execute] [report] [--sizes 10x10 10x100 …] [--check]
 
 Prints a table each; without names those of `plan` and `execute`. Sizes are models × seeds; each
 model has four stages per run (train, extract, measure, intervene), and a baseline without
@@ -37,7 +37,8 @@ from scaling.project import NAME, create, environment
 from scaling.written import write_jobs
 
 HERE = Path(__file__).parent
-SIZES = ["10x10", "10x100", "100x100"]
+PLANNED = ["10x10", "10x100", "100x100"]
+REPORTED = ["10x100", "10x1000", "100x100"]
 EXECUTED = ["5x4", "10x10", "10x25", "10x100"]
 STAGES_PER_RUN = 4
 
@@ -49,7 +50,12 @@ TARGETS = {
     "one model": "aggregate/m0001/metrics.parquet",
 }
 TARGET_SECONDS = 4.0
-REPORT_SECONDS, REPORT_MB, CORES = 60.0, 2000.0, 2
+REPORT_SECONDS = {"10x1000": 60.0}
+"""Size → seconds that all jobs after the runs may take on two cores.
+
+Not so for 100x100: a hundred models are a hundred processes, which take most of that to start.
+"""
+REPORT_MB, CORES = 2000.0, 2
 FLAT = 1.5
 """How many times the cost per job of the smallest study that of the largest may be."""
 
@@ -148,7 +154,8 @@ def measure_report(root: Path, sizes: list[str]) -> list[str]:
         print(
             f"| {size} | {cost.jobs_seconds:.0f} CPU-s | {cost.jobs_megabytes:.0f} MB |", flush=True
         )
-        if cost.jobs_seconds > CORES * REPORT_SECONDS or cost.jobs_megabytes > REPORT_MB:
+        most = CORES * REPORT_SECONDS.get(size, math.inf)
+        if cost.jobs_seconds > most or cost.jobs_megabytes > REPORT_MB:
             broken.append(f"{size} report: {cost}")
     return broken
 
@@ -178,7 +185,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("tables", nargs="*", help="plan, execute, report; without, the first two")
-    parser.add_argument("--sizes", nargs="+", default=SIZES)
+    parser.add_argument("--sizes", nargs="+", help="of plan and report")
     parser.add_argument("--check", action="store_true", help="fail above the limits")
     options = parser.parse_args()
     chosen = options.tables or ["plan", "execute"]
@@ -186,11 +193,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         if "plan" in chosen:
-            broken += measure_plan(root, options.sizes)
+            broken += measure_plan(root, options.sizes or PLANNED)
         if "execute" in chosen:
             broken += measure_execution(root)
         if "report" in chosen:
-            broken += measure_report(root, options.sizes)
+            broken += measure_report(root, options.sizes or REPORTED)
     if options.check and broken:
         raise SystemExit("\n".join(broken))
 

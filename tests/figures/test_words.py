@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from attnpipe.figures.gaps import gap, gap_notes
 from attnpipe.figures.profile_overlay import MOST
 from attnpipe.figures.registry import FIGURES, NEEDS
+from attnpipe.figures.seed_lines import MOST as SEEDS
 from attnpipe.schema.figure import FigureOptions
 
 MODEL = "lstm_small_simple"
@@ -164,3 +165,18 @@ def test_costs_that_cannot_be_told_are_not_called_unmeasured(factory: ModuleType
     assert "no input of this study was shortened" in written(
         drawn(factory, "compression", plan, tables)
     )
+
+
+@pytest.mark.parametrize("name", ["loss_curves", "entropy_over_epochs", "profiles"])
+def test_of_very_many_seeds_the_first_are_drawn_and_the_mean_is_of_all(
+    factory: ModuleType, name: str
+) -> None:
+    plan = factory.Plan(window=20, epochs=6, seeds=tuple(range(SEEDS + 5)))
+    figure = drawn(factory, name, plan, factory.study(plan))
+    assert f"the first {SEEDS} of {SEEDS + 5} are drawn" in written(figure)
+    series = 1 if name == "profiles" else 2
+    thin = [len([line for line in ax.lines if line.get_linewidth() == 0.6]) for ax in figure.axes]
+    assert set(thin) <= {0, series * SEEDS}
+    assert max(thin) == series * SEEDS
+    few = factory.Plan(window=20, epochs=6)
+    assert "are drawn" not in written(drawn(factory, name, few, factory.study(few)))

@@ -18,7 +18,9 @@ from tests.report.page import Page
 
 from attnpipe.diagnosis.run import diagnose
 from attnpipe.diagnosis.schema import Diagnosis, Finding
+from attnpipe.diagnosis.words import thousands
 from attnpipe.report.captions import CAPTIONS
+from attnpipe.report.citing import MOST
 from attnpipe.report.listing import MOST_ROWS, cell
 from attnpipe.report.markdown import escape, fenced
 from attnpipe.report.picture import picture, png_size
@@ -386,6 +388,33 @@ def test_long_tables_are_cut_and_say_so(factory: ModuleType) -> None:
     left = tables["inventory"].height - MOST_ROWS
     assert f"{left} more rows are only there." in report.html
     assert f"{left} more rows are only there." in report.markdown
+
+
+def test_of_more_evidence_than_anyone_reads_the_first_is_named_and_the_rest_counted(
+    factory: ModuleType,
+) -> None:
+    plan = factory.Plan(window=8, epochs=1, seeds=tuple(range(60)))
+    tables = factory.study(plan)
+    diagnosis = diagnose(tables, factory.diagnosis_context(plan))
+    report = render(diagnosis, tables, {}, {})
+    page = Page(report.html)
+    ids, links = set(page.all("id")), page.all("href")
+    assert {h[1:] for h in links if h.startswith("#")} <= ids
+    (whole,) = [f for f in diagnosis.findings if f.id == "gaps.study"]
+    more = len(whole.evidence) - MOST
+    assert more > 0
+    assert f"({len(whole.evidence)})" in report.html
+    assert f"and {thousands(more)} more, in <a" in report.html
+    assert f"and {thousands(more)} more, in diagnosis.json" in report.markdown
+    assert f"#evidence-{whole.evidence[MOST - 1]}" in links
+    named = {i for f in diagnosis.findings for i in f.evidence[:MOST]}
+    named |= {i for f in diagnosis.findings for g in f.flags.values() for i in g.evidence[:MOST]}
+    shown = {i.removeprefix("evidence-") for i in ids if i.startswith("evidence-")}
+    cited = {i for f in diagnosis.findings for i in f.evidence}
+    assert named <= shown
+    assert not (cited - named) & shown
+    left = len(diagnosis.evidence) - len(shown)
+    assert f"{thousands(left)} more are in <a" in report.html
 
 
 @pytest.mark.parametrize(("more", "said"), [(1, "1 more row is"), (2, "2 more rows are")])

@@ -5,7 +5,7 @@ import polars as pl
 from attnpipe.aggregation.text.model import aggregate_text
 from attnpipe.aggregation.text.run import TextRun
 from attnpipe.io.outcome import read_outcome
-from attnpipe.io.parquet import read_table, scan_table, write_table
+from attnpipe.io.parquet import read_each, read_table, scan_table, write_table
 from attnpipe.io.weights import open_text_weights
 from attnpipe.pipeline.job import job
 from attnpipe.schema.analysis import MetricsSpec, TextSpec
@@ -22,7 +22,7 @@ from attnpipe.tables.text import (
 
 with job(snakemake) as ctx:
     metrics = [scan_table(path, TEXT_METRICS) for path in (ctx.read.streamed, ctx.read.metrics)]
-    replaced = [read_table(path, TEXT_INTERVENTIONS) for path in ctx.read.all("interventions")]
+    replaced = read_each(ctx.read.all("interventions"), TEXT_INTERVENTIONS)
     with open_text_weights(ctx.read.attention) as weights:
         run = TextRun(
             tokens=read_table(ctx.read.tokens, TOKENS),

@@ -1,12 +1,12 @@
 """Which part of the input would do."""
 
 from attnpipe.aggregation.compression import compression
-from attnpipe.io.parquet import read_table, write_table
+from attnpipe.io.parquet import read_each, write_table
 from attnpipe.pipeline.job import job
 from attnpipe.tables.compression import COMPRESSION, COMPRESSION_LOSSES
 
 with job(snakemake) as ctx:
-    losses = [read_table(path, COMPRESSION_LOSSES) for path in ctx.read.all("losses")]
+    losses = read_each(ctx.read.all("losses"), COMPRESSION_LOSSES)
     table = compression(losses, ctx.spec["delta"])
     for path in ctx.write:
         write_table(path, table, COMPRESSION)

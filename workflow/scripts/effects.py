@@ -1,7 +1,7 @@
 """Estimate what attention is good for, from interventions and retrained arms."""
 
 from attnpipe.aggregation.effects import effects
-from attnpipe.io.parquet import read_table, write_table
+from attnpipe.io.parquet import read_each, write_table
 from attnpipe.pipeline.job import job
 from attnpipe.tables.effects import EFFECTS
 from attnpipe.tables.evaluation import EVALUATION
@@ -9,9 +9,9 @@ from attnpipe.tables.interventions import INTERVENTIONS
 from attnpipe.tables.study import SIMILARITY
 
 with job(snakemake) as ctx:
-    evaluations = [read_table(path, EVALUATION) for path in ctx.read.all("evaluations")]
-    replaced = [read_table(path, INTERVENTIONS) for path in ctx.read.all("interventions")]
-    alike = [read_table(path, SIMILARITY) for path in ctx.read.all("similarity")]
+    evaluations = read_each(ctx.read.all("evaluations"), EVALUATION)
+    replaced = read_each(ctx.read.all("interventions"), INTERVENTIONS)
+    alike = read_each(ctx.read.all("similarity"), SIMILARITY)
     table = effects(
         {(m, s): f for (m, s), f in zip(ctx.spec["runs"], evaluations, strict=True)},
         {(m, s): f for (m, s), f in zip(ctx.spec["intervened"], replaced, strict=True)},

@@ -99,11 +99,13 @@ def effects(
             [_empty(m, arm, run) for m, of in arms.items() for arm, run in of.items()]
         )
     split, losses = losses_by_unit(present, 1.0)
-    interventions = _matched(interventions, similarity or {})
-    models = list(dict.fromkeys([m for m, _ in interventions] + list(arms)))
+    of_model: dict[str, dict[int, pl.DataFrame]] = {m: {} for m, _ in interventions}
+    for (model, seed), frame in interventions.items():
+        of_model[model][seed] = frame
     rows: list[Row] = []
-    for model in models:
-        for pair in _pairs(model, losses, split, interventions, arms):
+    for model in dict.fromkeys([*of_model, *arms]):
+        replaced = _matched(of_model.get(model, {}), (similarity or {}).get(model))
+        for pair in _pairs(model, losses, split, replaced, arms):
             rows += _rows(model, pair, split, delta)
     rows += [
         _empty(model, arm, run)
@@ -117,36 +119,28 @@ def effects(
 
 
 def _matched(
-    interventions: Mapping[Run, pl.DataFrame], similarity: Mapping[str, pl.DataFrame]
-) -> dict[Run, pl.DataFrame]:
-    """Give single heads of a model the same name in all its runs."""
-    found = dict(interventions)
-    runs: dict[str, list[Run]] = {}
-    for run, frame in interventions.items():
-        if len(frame):
-            runs.setdefault(run[0], []).append(run)
-    for model, own in runs.items():
-        whole = pl.concat([INTERVENTIONS.conform(interventions[run]) for run in own])
-        named = same_heads(whole, similarity.get(model, SIMILARITY.frame()))
-        of_seed = named.partition_by("seed", as_dict=True)
-        found |= {run: of_seed.get((run[1],), named.clear()) for run in own}
-    return found
+    interventions: Mapping[int, pl.DataFrame], similarity: pl.DataFrame | None
+) -> dict[int, pl.DataFrame]:
+    """Give single heads of a model the same name in all its runs: seed → interventions."""
+    known = [INTERVENTIONS.conform(frame) for frame in interventions.values() if len(frame)]
+    if not known:
+        return {}
+    named = same_heads(pl.concat(known), SIMILARITY.frame() if similarity is None else similarity)
+    return {seed: frame for (seed,), frame in named.partition_by("seed", as_dict=True).items()}
 
 
 def _pairs(
     model: str,
     losses: Mapping[str, ModelLosses],
     split: SharedSplit,
-    interventions: Mapping[Run, pl.DataFrame],
+    interventions: Mapping[int, pl.DataFrame],
     arms: Mapping[str, Mapping[str, str]],
 ) -> Iterator[_Pair]:
     if model not in losses:
         return
     own = losses[model]
     good = own.independent()
-    frames = [
-        interventions[model, int(s)] for s in good if len(interventions.get((model, int(s)), ()))
-    ]
+    frames = [interventions[int(s)] for s in good if int(s) in interventions]
     unchanged: Mapping[str, set[int]] = {}
     if frames:
         replaced = pl.concat(frames)

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
+
 from attnpipe.aggregation.runs import RunTables
 from attnpipe.io.outcome import read_outcome
-from attnpipe.io.parquet import read_table
+from attnpipe.io.parquet import read_each
 from attnpipe.io.record import read_probe, read_records
 from attnpipe.tables.history import HISTORY
 from attnpipe.tables.metrics import METRICS
@@ -24,16 +26,20 @@ def read_runs(seeds: Sequence[int], files: Mapping[str, Sequence[Path]]) -> list
         absent for saved weights; ``metrics``, ``probe`` and ``attention`` for models
         without attention.
     """
+    nothing = [None] * len(seeds)
+    histories = read_each(files["history"], HISTORY) if "history" in files else nothing
+    metrics = read_each(files["metrics"], METRICS) if "metrics" in files else nothing
     return [
-        _run(seed, {name: paths[index] for name, paths in files.items()})
-        for index, seed in enumerate(seeds)
+        _run(seed, {name: paths[index] for name, paths in files.items()}, *tables)
+        for index, (seed, *tables) in enumerate(zip(seeds, histories, metrics, strict=True))
     ]
 
 
-def _run(seed: int, files: Mapping[str, Path]) -> RunTables:
+def _run(
+    seed: int, files: Mapping[str, Path], history: pl.DataFrame | None, metrics: pl.DataFrame | None
+) -> RunTables:
     outcome = read_outcome(files["outcome"])
-    history = read_table(files["history"], HISTORY) if "history" in files else None
-    if "metrics" not in files:
+    if metrics is None:
         return RunTables(seed, outcome, history=history)
     probe = read_probe(files["probe"])
     if outcome.outcome == "ok" and probe.failure:
@@ -45,7 +51,7 @@ def _run(seed: int, files: Mapping[str, Path]) -> RunTables:
         seed=seed,
         outcome=outcome,
         probe=probe,
-        metrics=read_table(files["metrics"], METRICS),
+        metrics=metrics,
         history=history,
         final=[r for r in records if r.checkpoint == probe.final],
         untrained=[r for r in records if r.checkpoint == "untrained"],

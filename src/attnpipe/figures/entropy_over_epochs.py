@@ -14,6 +14,7 @@ from attnpipe.figures.flat import name_range
 from attnpipe.figures.gaps import gap, gap_notes, unknowable_note
 from attnpipe.figures.layout import Words, absent, empty_sheet, grid, panel_room, remark, shown
 from attnpipe.figures.measures import PROFILE, ROWS
+from attnpipe.figures.seed_lines import drawn_note, seed_lines
 from attnpipe.figures.selection import epochs, heads_note, mean_over_seeds, values
 from attnpipe.figures.style import QUIET, RULE, look, styled
 from attnpipe.schema.figure import FigureOptions
@@ -34,6 +35,7 @@ def draw(
         ylabel="entropy / ln n",
         notes=[
             *cut,
+            *drawn_note(context),
             *heads_note(points),
             *unknowable_note(tables, models, ROWS),
             *gap_notes(tables, context, models),
@@ -80,9 +82,6 @@ def draw(
 
 
 def _lines(ax: Axes, points: pl.DataFrame, color: str, dash: object) -> None:
-    runs = points.sort("seed", "epoch").partition_by("seed", maintain_order=True)
-    fade = max(0.15, min(0.5, 3 / max(len(runs), 1)))
-    for run in runs:
-        ax.plot(run["epoch"], run["value"], color=color, lw=0.6, alpha=fade, ls=dash)
+    seed_lines(ax, points, "epoch", "value", color=color, dash=dash)
     mean = mean_over_seeds(points, "value")
     ax.plot(mean["epoch"], mean["value"], color=color, lw=1.6, ls=dash)

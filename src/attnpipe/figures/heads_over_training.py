@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.gaps import gap_notes
 from attnpipe.figures.layout import MAX_PANELS, Words, empty_sheet, grid
+from attnpipe.figures.seed_lines import MOST, drawn_note
 from attnpipe.figures.selection import epochs
 from attnpipe.figures.style import QUIET, RULE, styled
 from attnpipe.schema.figure import FigureOptions
@@ -28,6 +29,7 @@ def draw(
         tables["metric_values"].filter(
             pl.col("metric").is_in(list(SCORES))
             & pl.col("head").is_not_null()
+            & pl.col("seed").is_in(list(context.seeds[:MOST]))
             & pl.col("value").is_finite()
         )
     )
@@ -37,7 +39,7 @@ def draw(
         "line per head, a color per seed. Heads of different seeds have no common order.",
         xlabel="epoch (0 = untrained)",
         ylabel="mean weight",
-        notes=gap_notes(tables, context, list(context.attention_models)),
+        notes=[*drawn_note(context), *gap_notes(tables, context, list(context.attention_models))],
     )
     places = [
         (model, layer, score)

@@ -12,6 +12,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.gaps import gap, gap_notes
 from attnpipe.figures.layout import Words, absent, empty_sheet, grid, panel_room, shown
+from attnpipe.figures.seed_lines import drawn_note, seed_lines
 from attnpipe.figures.selection import mean_over_seeds
 from attnpipe.figures.style import INK, styled
 from attnpipe.schema.figure import FigureOptions
@@ -32,7 +33,7 @@ def draw(
         subtitle=f"{_loss(context)}; thin lines are seeds, bold lines their mean.",
         xlabel="epoch (0 = untrained)",
         ylabel="loss, nats" if context.of_tokens else "loss / variance of the target",
-        notes=[*cut, *gap_notes(tables, context, models)],
+        notes=[*cut, *drawn_note(context), *gap_notes(tables, context, models)],
     )
     if history.is_empty():
         return empty_sheet(context, words, "the models of this study were not trained here")
@@ -76,11 +77,8 @@ def _loss(context: FigureContext) -> str:
 
 
 def _lines(ax: Axes, runs: pl.DataFrame, column: str, color: str, dash: str) -> None:
-    known = runs.filter(pl.col(column).is_finite()).sort("seed", "epoch")
-    seeds = known.partition_by("seed", maintain_order=True)
-    fade = max(0.12, min(0.45, 2.5 / max(len(seeds), 1)))
-    for seed in seeds:
-        ax.plot(seed["epoch"], seed[column], color=color, lw=0.5, alpha=fade)
+    known = runs.filter(pl.col(column).is_finite())
+    seed_lines(ax, known, "epoch", column, color=color)
     mean = mean_over_seeds(known, column)
     ax.plot(mean["epoch"], mean[column], color=color, lw=1.4, ls=dash)
 

@@ -14,6 +14,7 @@ from attnpipe.figures.flat import name_range
 from attnpipe.figures.gaps import gap, gap_notes
 from attnpipe.figures.last_query import LAST_QUERY, draw_last_query, last_query_key
 from attnpipe.figures.layout import Words, absent, empty_sheet, grid, panel_room, shown
+from attnpipe.figures.seed_lines import drawn_note, seed_lines
 from attnpipe.figures.selection import final_values, heads_note, keys_of, spread
 from attnpipe.figures.style import QUIET, RULE, look, styled
 from attnpipe.figures.timeaxis import key_axis_name, label_keys
@@ -35,7 +36,12 @@ def draw(
         "single rows look. Dashed: the last query's row alone, where published analyses take it.",
         xlabel=key_axis_name(context, window),
         ylabel="attention weight",
-        notes=[*cut, *heads_note(points), *gap_notes(tables, context, models)],
+        notes=[
+            *cut,
+            *drawn_note(context),
+            *heads_note(points),
+            *gap_notes(tables, context, models),
+        ],
     )
     if not models:
         return empty_sheet(context, words, "no model of this study has attention")
@@ -67,10 +73,7 @@ def draw(
 
 
 def _panel(ax: Axes, seeds: pl.DataFrame, mean: pl.DataFrame, color: str) -> None:
-    runs = seeds.sort("seed", "target").partition_by("seed", maintain_order=True)
-    fade = max(0.15, min(0.6, 3 / len(runs)))
-    for run in runs:
-        ax.plot(run["target"], run["value"], color=color, lw=0.6, alpha=fade)
+    seed_lines(ax, seeds, "target", "value", color=color)
     mean = mean.sort("target")
     band = mean.filter(pl.col("lo95").is_not_null())
     if band.height:

@@ -12,6 +12,8 @@ from attnpipe.io.atomic import system_errors, write_atomically
 from attnpipe.io.seal import read_verified, verify
 from attnpipe.tables.base import Table
 
+AT_A_TIME = 256
+
 
 def write_table(path: Path, frame: pl.DataFrame, table: Table) -> None:
     """Write a table as Parquet or CSV, by the suffix, in the table's own columns."""
@@ -41,6 +43,28 @@ def read_table(path: Path, table: Table) -> pl.DataFrame:
         frame = pl.read_parquet(content, parallel="none")  # as fast, with one thread per job
     _check_columns(path, frame.schema, table)
     return frame
+
+
+def read_each(paths: Sequence[Path], table: Table) -> list[pl.DataFrame]:
+    """Return sealed tables of one kind: many at a time, which takes half as long.
+
+    Raises
+    ------
+    UserError
+        As `read_table`.
+    """
+    frames: list[pl.DataFrame] = []
+    for start in range(0, len(paths), AT_A_TIME):
+        some = paths[start : start + AT_A_TIME]
+        contents = [read_verified(path) for path in some]
+        try:
+            read = pl.collect_all([pl.scan_parquet(c, parallel="none") for c in contents])
+        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
+            read = [read_table(path, table) for path in some]  # which names the one
+        for path, frame in zip(some, read, strict=True):
+            _check_columns(path, frame.schema, table)
+        frames += read
+    return frames
 
 
 def scan_table(path: Path, table: Table) -> pl.LazyFrame:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from attnpipe.core.errors import UserError
 from attnpipe.core.failing import reason_of_failure
-from attnpipe.io.seal import Inputs, producer, verify, write_seal
+from attnpipe.io.seal import Inputs, producer, relying_on, verify, write_seal
 
 T = TypeVar("T")
 WATCH_SECONDS = 0.5
@@ -103,7 +103,8 @@ def job(snakemake: Any, seal: str | None = None) -> Iterator[Context]:
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # see `uninterrupted.py`
         inputs = Inputs.of(context.read)
-        yield context
+        with relying_on(inputs):
+            yield context
         inputs.check_unchanged()
         name = seal or snakemake.rule
         written = list(context.write)

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from attnpipe.diagnosis.schema import Diagnosis
 from attnpipe.diagnosis.words import estimate, gate_estimate, p_value, thousands
+from attnpipe.report.citing import MOST, cited
 from attnpipe.report.command import command
 from attnpipe.report.listing import cell
 from attnpipe.report.markdown import code, escape, fenced, path
@@ -78,9 +79,9 @@ def _environment(**options: Any) -> Environment:
         keep_trailing_newline=True,
         **options,
     )
-    environment.globals |= {"says": SAYS, "command": command, "tone": tone}
+    environment.globals |= {"says": SAYS, "command": command, "tone": tone, "most": MOST}
     environment.filters |= {
         "cell": cell, "estimate": estimate, "estimate_of": gate_estimate, "p_value": p_value,
-        "thousands": thousands, "path": path, "code": code,
+        "thousands": thousands, "path": path, "code": code, "cited": cited,
     }  # fmt: skip
     return environment

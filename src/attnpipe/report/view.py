@@ -9,6 +9,7 @@ import polars as pl
 
 from attnpipe.diagnosis.schema import Diagnosis, Evidence, Finding, Status
 from attnpipe.report.captions import CAPTIONS, Caption, caption
+from attnpipe.report.citing import named_in
 from attnpipe.report.listing import CHOICES, Listing, cell, listings
 from attnpipe.report.overview import Overview, overview
 from attnpipe.report.picture import Picture, picture
@@ -66,6 +67,7 @@ class View:
     listings: Sequence[Listing]
     elsewhere: Sequence[str]
     evidence: Sequence[Evidence]
+    not_shown: int
     counts: Sequence[tuple[str, str]]
     facts: Sequence[tuple[str, str]]
     documents: Sequence[tuple[str, str]]
@@ -83,6 +85,7 @@ def view(
     of_texts = diagnosis.kind == "text"
     figures = _figures(images, provenance, tables)
     answer = by_id.get("answer.study")
+    evidence = named_in(diagnosis)
     return View(
         title=diagnosis.title,
         choice=provenance.get("choice") or {},
@@ -96,7 +99,8 @@ def view(
         figures=figures,
         listings=listings(tables),
         elsewhere=[f"{name}.csv" for name in tables if name not in CHOICES],
-        evidence=diagnosis.evidence,
+        evidence=evidence,
+        not_shown=len(diagnosis.evidence) - len(evidence),
         counts=counts(diagnosis.kind),
         facts=_facts(provenance),
         documents=[

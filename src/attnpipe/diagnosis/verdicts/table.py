@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 from typing import Any, Literal
 
@@ -71,6 +72,7 @@ class Decision:
     conflict: bool = False
 
 
+@cache  # seeds are decided one by one, and few of their gates differ
 def decide(gates: Gates) -> Decision:
     """Return the first diagnosis that the gates establish.
 
