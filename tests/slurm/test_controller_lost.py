@@ -2,6 +2,9 @@
 
 from tests.slurm.controller import results
 
+LONG = "training.epochs=20000"
+"""A job that is to be cancelled must not end first."""
+
 
 def test_after_sigkill_jobs_end_by_themselves_and_a_resume_runs_the_rest(
     controlled, cluster, undisturbed
@@ -41,7 +44,7 @@ def test_after_sigkill_jobs_end_by_themselves_and_a_resume_runs_the_rest(
 def test_cancelled_as_the_sentence_says_all_runs_again(controlled, cluster):
     controller = controlled(cluster)
     target = "results/tiny/runs/mlp/seed-1/outcome.json"
-    first = controller.start(target)
+    first = controller.start(target, overrides=LONG)
     controller.until(controller.running, seconds=120)
     first.kill()
     _, said = controller.start(target).end(seconds=90)
@@ -57,7 +60,7 @@ def test_cancelled_as_the_sentence_says_all_runs_again(controlled, cluster):
 def test_ctrl_c_cancels_its_jobs(controlled, cluster):
     controller = controlled(cluster)
     target = "results/tiny/runs/mlp/seed-1/outcome.json"
-    running = controller.start(target, overrides="training.epochs=20000")  # it must not end first
+    running = controller.start(target, overrides=LONG)
     controller.until(controller.running, seconds=120)
     running.interrupt()
     code, said = running.end(seconds=120)

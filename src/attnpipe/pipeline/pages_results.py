@@ -51,7 +51,8 @@ FILES = {
     "svg": "the same figure for print",
     "diagnosis": "provenance, evidence, and findings with their evidence ids, effect, interval and n; "
     "schema: `diagnosis.schema.json`",
-    "html": "the report, one file, no network needed",
+    "html": "the report, one file, no network needed; it names the first 200 rows behind a sentence, "
+    "`diagnosis.json` all",
     "markdown": "the same report as Markdown",
     "marker": "made when every run ended well; else the command's exit code is not 0",
 }
