@@ -167,16 +167,20 @@ def test_costs_that_cannot_be_told_are_not_called_unmeasured(factory: ModuleType
     )
 
 
-@pytest.mark.parametrize("name", ["loss_curves", "entropy_over_epochs", "profiles"])
+@pytest.mark.parametrize(
+    ("name", "series", "width"),
+    [("loss_curves", 2, 0.6), ("entropy_over_epochs", 2, 0.6), ("profiles", 1, 0.6),
+     ("heads_over_training", 2, 0.9)],
+)  # fmt: skip
 def test_of_very_many_seeds_the_first_are_drawn_and_the_mean_is_of_all(
-    factory: ModuleType, name: str
+    factory: ModuleType, name: str, series: int, width: float
 ) -> None:
-    plan = factory.Plan(window=20, epochs=6, seeds=tuple(range(SEEDS + 5)))
+    tokens = {"tokens": True, "heads": 2} if name == "heads_over_training" else {}
+    plan = factory.Plan(window=20, epochs=6, seeds=tuple(range(SEEDS + 5)), **tokens)
     figure = drawn(factory, name, plan, factory.study(plan))
-    assert f"the first {SEEDS} of {SEEDS + 5} are drawn" in written(figure)
-    series = 1 if name == "profiles" else 2
-    thin = [len([line for line in ax.lines if line.get_linewidth() == 0.6]) for ax in figure.axes]
+    assert f"Of up to {SEEDS + 5} seeds of a model, the first {SEEDS} are drawn." in written(figure)
+    thin = [sum(line.get_linewidth() == width for line in ax.lines) for ax in figure.axes]
     assert set(thin) <= {0, series * SEEDS}
     assert max(thin) == series * SEEDS
-    few = factory.Plan(window=20, epochs=6)
+    few = factory.Plan(window=20, epochs=6, **tokens)
     assert "are drawn" not in written(drawn(factory, name, few, factory.study(few)))

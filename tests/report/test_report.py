@@ -29,6 +29,9 @@ from attnpipe.report.run import Report, render
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="5"></svg>'
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(2)>|`**\"'&"
 
+FAILED = ("mlp_last", 57)
+"""A run that comes late in every list."""
+
 
 def png(width: int = 9, height: int = 5) -> bytes:
     def chunk(kind: bytes, body: bytes) -> bytes:
@@ -414,7 +417,19 @@ def test_of_more_evidence_than_anyone_reads_the_first_is_named_and_the_rest_coun
     assert named <= shown
     assert not (cited - named) & shown
     left = len(diagnosis.evidence) - len(shown)
-    assert f"{thousands(left)} more are in <a" in report.html
+    assert f"{thousands(left)} more rows are in <a" in report.html
+
+
+def test_the_run_that_failed_is_among_the_rows_that_are_named(factory: ModuleType) -> None:
+    plan = factory.Plan(window=8, epochs=1, seeds=tuple(range(60)), diverged=frozenset({FAILED}))
+    diagnosis = diagnose(factory.study(plan), factory.diagnosis_context(plan))
+    report = render(diagnosis, factory.study(plan), {}, {})
+    (whole,) = [f for f in diagnosis.findings if f.id == "gaps.study"]
+    run = f"run.{FAILED[0]}.{FAILED[1]}"
+    assert run in whole.evidence
+    assert run not in whole.evidence[:MOST]
+    assert f'<a href="#evidence-{run}">' in article(report, whole)
+    assert f"({len(whole.evidence)}): {run}, " in report.markdown.replace("\\", "")
 
 
 @pytest.mark.parametrize(("more", "said"), [(1, "1 more row is"), (2, "2 more rows are")])

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attnpipe.stats import rows as module
-from attnpipe.stats.rows import row_similarity
+from attnpipe.stats.rows import PairMean, row_similarity, unit_rows
 
 ALL = np.ones((1, 1, 6), dtype=bool)
 
@@ -158,3 +158,18 @@ def test_a_random_init_is_not_alike_though_its_profile_is():
     raw = np.sum(a * b, -1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
     assert raw.mean() > 0.995
     assert abs(row_similarity([a, b], support).centred[0, 1]) < 0.03
+
+
+def test_the_mean_of_one_row_is_itself_and_an_undefined_one_counts_for_no_pair():
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(3, 2, 1, 5))
+    units, defined = unit_rows(rows, np.linalg.norm(rows, axis=-1), np.ones((2, 1, 5), dtype=bool))
+    units[0, 1], defined[0, 1] = 0.0, False  # seed 0 has no pattern in sample 1
+    units[2], defined[2] = 0.0, False  # seed 2 in none
+    mean = PairMean(3)
+    mean.add(units, defined)
+    flat = units[:, :, 0]
+    assert mean.result()[0, 1] == pytest.approx(float(flat[0, 0] @ flat[1, 0]))
+    assert mean.result()[1, 1] == pytest.approx(1.0)
+    assert np.isnan(mean.result()[2]).all()
+    assert np.isnan(mean.result()[:, 2]).all()

@@ -4,15 +4,15 @@ from attnpipe.diagnosis.schema import Diagnosis
 from attnpipe.io.atomic import write_text
 from attnpipe.io.json import read_json
 from attnpipe.io.parquet import read_table, read_tables
+from attnpipe.io.seal import read_verified
 from attnpipe.pipeline.job import job
 from attnpipe.report.run import render
 from attnpipe.tables.registry import TABLES
 from attnpipe.tables.text import TEXTS
 
 with job(snakemake) as ctx:
-    ctx.verify("png", "svg")
     pictures = {
-        png.stem: (png.read_bytes(), svg.read_text("utf-8"))
+        png.stem: (read_verified(png), read_verified(svg).decode("utf-8"))
         for png, svg in zip(ctx.read.all("png"), ctx.read.all("svg"), strict=True)
     }
     report = render(

@@ -22,7 +22,7 @@ def metric_values(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
     if not frames:
         return METRIC_VALUES.frame()
     means = pl.concat(frames, rechunk=False).filter(pl.col("item").is_null())
-    values = METRIC_VALUES.conform(means.drop("item"))
+    values = METRIC_VALUES.conform(means)
     return values.with_columns(pl.lit(model).alias("model"), pl.col("value").fill_nan(None))
 
 

@@ -24,7 +24,7 @@ from attnpipe.schema.figure import FigureOptions
 def draw(
     tables: Mapping[str, pl.DataFrame], context: FigureContext, options: FigureOptions
 ) -> Figure:
-    """Return one panel per model with a line per seed, for rows and for the profile."""
+    """Return one panel per model with lines of seeds, for rows and for the profile."""
     metrics = [ROWS, PROFILE]
     models, cut = shown(context.attention_models)
     points = epochs(values(tables, metrics))
@@ -35,7 +35,7 @@ def draw(
         ylabel="entropy / ln n",
         notes=[
             *cut,
-            *drawn_note(context),
+            *drawn_note(points),
             *heads_note(points),
             *unknowable_note(tables, models, ROWS),
             *gap_notes(tables, context, models),

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from attnpipe.figures.context import FigureContext
 from attnpipe.figures.gaps import gap_notes
 from attnpipe.figures.layout import MAX_PANELS, Words, empty_sheet, grid
-from attnpipe.figures.seed_lines import MOST, drawn_note
+from attnpipe.figures.seed_lines import drawn_note, first_seeds
 from attnpipe.figures.selection import epochs
 from attnpipe.figures.style import QUIET, RULE, styled
 from attnpipe.schema.figure import FigureOptions
@@ -29,7 +29,6 @@ def draw(
         tables["metric_values"].filter(
             pl.col("metric").is_in(list(SCORES))
             & pl.col("head").is_not_null()
-            & pl.col("seed").is_in(list(context.seeds[:MOST]))
             & pl.col("value").is_finite()
         )
     )
@@ -39,7 +38,7 @@ def draw(
         "line per head, a color per seed. Heads of different seeds have no common order.",
         xlabel="epoch (0 = untrained)",
         ylabel="mean weight",
-        notes=[*drawn_note(context), *gap_notes(tables, context, list(context.attention_models))],
+        notes=[*drawn_note(points), *gap_notes(tables, context, list(context.attention_models))],
     )
     places = [
         (model, layer, score)
@@ -73,6 +72,7 @@ def draw(
 
 
 def _lines(ax: Axes, points: pl.DataFrame, color: Mapping[int, str]) -> None:
-    for (seed, _), line in sorted(points.partition_by("seed", "head", as_dict=True).items()):
+    heads = first_seeds(points).partition_by("seed", "head", as_dict=True)
+    for (seed, _), line in sorted(heads.items()):
         line = line.sort("epoch")
         ax.plot(line["epoch"], line["value"], color=color.get(int(seed), QUIET), lw=0.9, alpha=0.85)

@@ -24,16 +24,16 @@ SERIES = ("train_loss", "validation_loss")
 def draw(
     tables: Mapping[str, pl.DataFrame], context: FigureContext, options: FigureOptions
 ) -> Figure:
-    """Return one panel per model: training and validation loss of every seed."""
+    """Return one panel per model: training and validation loss over epochs."""
     models, cut = shown(list(context.labels))
     history = tables["history"]
     train, validation = options.color or context.style.palette[0], context.style.palette[1]
     words = Words(
         title="Loss while the models train",
-        subtitle=f"{_loss(context)}; thin lines are seeds, bold lines their mean.",
+        subtitle=f"{_loss(context)}; thin lines are seeds, bold lines means.",
         xlabel="epoch (0 = untrained)",
         ylabel="loss, nats" if context.of_tokens else "loss / variance of the target",
-        notes=[*cut, *drawn_note(context), *gap_notes(tables, context, models)],
+        notes=[*cut, *drawn_note(history), *gap_notes(tables, context, models)],
     )
     if history.is_empty():
         return empty_sheet(context, words, "the models of this study were not trained here")

@@ -25,7 +25,7 @@ from attnpipe.schema.figure import FigureOptions
 def draw(
     tables: Mapping[str, pl.DataFrame], context: FigureContext, options: FigureOptions
 ) -> Figure:
-    """Return one panel per model: thin lines are seeds, the bold line their mean."""
+    """Return one panel per model: thin lines are seeds, the bold line the mean of all."""
     models, cut = shown(context.attention_models)
     points = final_values(tables, ["profile"])
     last = spread(tables, [LAST_QUERY])
@@ -38,7 +38,7 @@ def draw(
         ylabel="attention weight",
         notes=[
             *cut,
-            *drawn_note(context),
+            *drawn_note(points),
             *heads_note(points),
             *gap_notes(tables, context, models),
         ],

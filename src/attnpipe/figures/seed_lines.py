@@ -3,24 +3,28 @@
 import polars as pl
 from matplotlib.axes import Axes
 
-from attnpipe.figures.context import FigureContext
-
 MOST = 50
 """Seeds of a model that are drawn: more lines are a smear, and most of the time a figure takes."""
 
 
-def drawn_note(context: FigureContext) -> list[str]:
-    """Say so where not all seeds are drawn."""
-    if len(context.seeds) <= MOST:
+def drawn_note(points: pl.DataFrame) -> list[str]:
+    """Say so where not all seeds of a model are drawn: `points` have a `model` and a `seed`."""
+    most = points.group_by("model").agg(pl.col("seed").n_unique())["seed"].max()
+    if not isinstance(most, int) or most <= MOST:
         return []
-    return [f"Of single seeds, the first {MOST} of {len(context.seeds)} are drawn."]
+    return [f"Of up to {most} seeds of a model, the first {MOST} are drawn."]
+
+
+def first_seeds(points: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of the first `MOST` values of `seed`."""
+    return points.filter(pl.col("seed").rank("dense") <= MOST)
 
 
 def seed_lines(
     ax: Axes, points: pl.DataFrame, x: str, y: str, *, color: str, dash: object = "-"
 ) -> None:
     """Draw `y` over `x`, a line for each of the first `MOST` values of `seed`."""
-    runs = points.sort("seed", x).partition_by("seed", maintain_order=True)
+    runs = first_seeds(points).sort("seed", x).partition_by("seed", maintain_order=True)
     fade = max(0.15, min(0.5, 3 / max(len(runs), 1)))
-    for run in runs[:MOST]:
+    for run in runs:
         ax.plot(run[x], run[y], color=color, lw=0.6, alpha=fade, ls=dash)

@@ -13,6 +13,7 @@ from attnpipe.io.seal import read_verified, verify
 from attnpipe.tables.base import Table
 
 AT_A_TIME = 256
+"""Tables that are read together."""
 
 
 def write_table(path: Path, frame: pl.DataFrame, table: Table) -> None:
@@ -38,7 +39,17 @@ def read_table(path: Path, table: Table) -> pl.DataFrame:
     UserError
         When the bytes are not what the job wrote, or the columns are not the table's.
     """
-    content = read_verified(path)
+    return decoded(path, read_verified(path), table)
+
+
+def decoded(path: Path, content: bytes, table: Table) -> pl.DataFrame:
+    """Return a table from the bytes of a Parquet file.
+
+    Raises
+    ------
+    UserError
+        When they are no Parquet, or the columns are not the table's.
+    """
     with _naming(path):
         frame = pl.read_parquet(content, parallel="none")  # as fast, with one thread per job
     _check_columns(path, frame.schema, table)
@@ -60,7 +71,8 @@ def read_each(paths: Sequence[Path], table: Table) -> list[pl.DataFrame]:
         try:
             read = pl.collect_all([pl.scan_parquet(c, parallel="none") for c in contents])
         except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
-            read = [read_table(path, table) for path in some]  # which names the one
+            pairs = zip(some, contents, strict=True)
+            read = [decoded(path, content, table) for path, content in pairs]  # names the one
         for path, frame in zip(some, read, strict=True):
             _check_columns(path, frame.schema, table)
         frames += read

@@ -22,8 +22,10 @@ from attnpipe.io.atomic import write_text
 
 SCHEMA_VERSION = 2
 SEAL = re.compile(r"\..*\.seal\.json")
+
 Holds = Callable[[Path | str, os.stat_result, str], bool]
 _noted: dict[str, str] = {}
+"""Path → SHA-256 of what a job reads, as it noted when it began."""
 REMEMBERED = 4096
 """Seals that a process keeps in mind, of the folders that it looked at last."""
 
@@ -69,7 +71,8 @@ class Inputs:
             elif is_intact(path, expected):
                 sealed[str(path)] = expected.sha256
             else:
-                verify(path)
+                verify(path)  # which raises, unless it was mended this moment
+                sealed[str(path)] = _expected(path)
         return cls(sealed, outside)
 
     def check_unchanged(self) -> None:
@@ -224,7 +227,7 @@ def _texts(folder: str) -> Iterator[str]:
 
 @lru_cache(maxsize=REMEMBERED)
 def _text(path: str, inode: int, mtime_ns: int, size: int) -> str:
-    """Read a seal: once as long as it is the same, as a job asks for each of its files twice."""
+    """Read a seal: once as long as it is the same, as it vouches for several files."""
     with open(path, encoding="utf-8") as file:
         return file.read()
 
@@ -250,7 +253,8 @@ def sealed_digest(path: Path) -> str | None:
 def relying_on(inputs: Inputs) -> Iterator[None]:
     """Take what a job noted when it began for what the seals of its inputs state.
 
-    So all that it reads is what it noted, and thousands of seals are read once.
+    So what a reader verifies is what the job noted, though its producer ran again meanwhile,
+    and thousands of seals are read once.
     """
     _noted.update(inputs.sealed)
     try:
@@ -297,6 +301,9 @@ def _expected(path: Path) -> str:
 
 
 def _changed(path: Path) -> UserError:
+    now = sealed_mark(path)
+    if now and sha256(path) == now.sha256:  # its job ran again since this one began
+        return UserError(f"'{path}' changed while it was read; run snakemake again")
     with suppress(OSError):
         path.touch()  # a fault of the disk leaves the time alone, which is looked at first
     return UserError(

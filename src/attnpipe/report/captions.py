@@ -62,7 +62,7 @@ CAPTIONS: dict[str, Caption] = {
     ),
     "heads_over_training": Caption(
         "Heads over training",
-        "For every head of every seed, the mean weight on the token before (left) and on tokens "
+        "For the heads of up to 50 seeds, the mean weight on the token before (left) and on tokens "
         "that follow an earlier occurrence of the present one (right), epoch by epoch. An "
         "induction circuit is a head of the first kind in a layer below one of the second kind.",
         "Line plots of two head scores over epochs, one panel per model and layer.",
@@ -88,8 +88,8 @@ CAPTIONS: dict[str, Caption] = {
     ),
     "profiles": Caption(
         "Temporal profiles",
-        "Mean weight on each key position: thin lines are seeds, the bold line their mean, the "
-        "band its interval; the dashed line is uniform attention.",
+        "Mean weight on each key position: thin lines are up to 50 seeds, the bold line is the "
+        "mean of all, the band its interval; the dashed line is uniform attention.",
         "One line chart per model: attention weight over key positions from oldest to newest.",
         ("metrics.csv", "metric_values.csv"),
     ),
@@ -126,7 +126,7 @@ CAPTIONS: dict[str, Caption] = {
     "entropy_over_epochs": Caption(
         "Entropy while training",
         "Entropy of rows (solid) and of the averaged profile (dotted) at every kept checkpoint.",
-        "One line chart per model: normalised entropy over epochs, one thin line per seed.",
+        "One line chart per model: normalised entropy over epochs, a thin line per seed, up to 50.",
         ("convergence.csv", "metric_values.csv"),
     ),
     "epoch_heatmaps": Caption(
@@ -138,9 +138,9 @@ CAPTIONS: dict[str, Caption] = {
     "loss_curves": Caption(
         "Losses while training",
         "Training and validation loss, both in units of the variance of the training data's "
-        "target, one thin line per seed. Where the validation data vary less, their loss is lower "
-        "from the first epoch on. The training loss is a mean over the epoch, taken while weights "
-        "change.",
+        "target, a thin line per seed, up to 50. Where the validation data vary less, their loss "
+        "is lower from the first epoch on. The training loss is a mean over the epoch, taken while "
+        "weights change.",
         "One line chart per model: training and validation loss over epochs.",
         ("history.csv",),
     ),

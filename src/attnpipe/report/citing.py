@@ -1,4 +1,4 @@
-"""How much of the evidence stands beside a sentence: not ten thousand runs."""
+"""How much of the evidence stands beside one sentence: not a thousand seeds."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,6 +14,28 @@ def cited(ids: Sequence[str]) -> str:
     named = ", ".join(ids[:MOST])
     more = len(ids) - MOST
     return named if more <= 0 else f"{named} and {thousands(more)} more, in diagnosis.json"
+
+
+def foremost(diagnosis: Diagnosis) -> Diagnosis:
+    """Return a diagnosis in which runs that failed or are copies come before all others.
+
+    Only where a sentence rests on more rows than it names.
+    """
+    unusual = {e.id for e in diagnosis.evidence if _is_unusual(e)}
+    findings = [
+        finding.model_copy(
+            update={"evidence": sorted(finding.evidence, key=lambda i: i not in unusual)}
+        )
+        if len(finding.evidence) > MOST
+        else finding
+        for finding in diagnosis.findings
+    ]
+    return diagnosis.model_copy(update={"findings": findings})
+
+
+def _is_unusual(run: Evidence) -> bool:
+    failed = run.facts.get("outcome", "ok") != "ok"
+    return failed or run.facts.get("identical_to") is not None
 
 
 def named_in(diagnosis: Diagnosis) -> list[Evidence]:

@@ -9,7 +9,7 @@ import polars as pl
 
 from attnpipe.diagnosis.schema import Diagnosis, Evidence, Finding, Status
 from attnpipe.report.captions import CAPTIONS, Caption, caption
-from attnpipe.report.citing import named_in
+from attnpipe.report.citing import foremost, named_in
 from attnpipe.report.listing import CHOICES, Listing, cell, listings
 from attnpipe.report.overview import Overview, overview
 from attnpipe.report.picture import Picture, picture
@@ -81,6 +81,7 @@ def view(
     texts: pl.DataFrame | None = None,
 ) -> View:
     """Arrange everything; nothing is said here that no finding or table says."""
+    diagnosis = foremost(diagnosis)
     by_id = {f.id: f for f in diagnosis.findings}
     of_texts = diagnosis.kind == "text"
     figures = _figures(images, provenance, tables)
