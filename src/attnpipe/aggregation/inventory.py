@@ -16,9 +16,14 @@ PADDING = "padding"
 ROWS = ("rows_valid", "rows_excluded")
 
 
-def inventory(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
-    """Return one row per run, in the given order, as `tables.INVENTORY`."""
-    twins = identical_runs(runs)
+def inventory(
+    model: str, runs: Sequence[RunTables], twins: Mapping[int, int] | None = None
+) -> pl.DataFrame:
+    """Return one row per run, in the given order, as `tables.INVENTORY`.
+
+    `twins` are `identical_runs`, where they are known already.
+    """
+    twins = identical_runs(runs) if twins is None else twins
     of_rows = _rows(runs)
     rows: list[dict[str, object]] = []
     for run in runs:
@@ -41,9 +46,9 @@ def inventory(model: str, runs: Sequence[RunTables]) -> pl.DataFrame:
     return INVENTORY.frame(rows)
 
 
-def counted(runs: Sequence[RunTables]) -> list[RunTables]:
+def counted(runs: Sequence[RunTables], twins: Mapping[int, int] | None = None) -> list[RunTables]:
     """Return the runs that statistics rest on: ended well, with attention, no copy of another."""
-    twins = identical_runs(runs)
+    twins = identical_runs(runs) if twins is None else twins
     return [run for run in runs if run.seed not in twins and _has_attention(run)]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from attnpipe.aggregation.inventory import counted, inventory
+from attnpipe.aggregation.inventory import counted, identical_runs, inventory
 from attnpipe.aggregation.runs import ModelTables, RunTables
 from attnpipe.aggregation.similarity import similarity
 from attnpipe.aggregation.summary import metric_values, summarize
@@ -25,11 +25,12 @@ def aggregate_model(model: str, runs: Sequence[RunTables]) -> ModelTables:
     runs
         Its runs, one per seed, in the order of the config.
     """
-    good = counted(runs)
+    twins = identical_runs(runs)
+    good = counted(runs, twins)
     values = metric_values(model, good)
     histories = [HISTORY.conform(run.history) for run in runs if run.history is not None]
     return ModelTables(
-        inventory=inventory(model, runs),
+        inventory=inventory(model, runs, twins),
         metrics=summarize(values, good),
         metric_values=values,
         similarity=similarity(model, good),

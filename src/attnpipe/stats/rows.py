@@ -85,10 +85,10 @@ class PairMean:
         counts = defined.astype(np.float64).transpose(1, 0, 2)
         products = flat @ flat_right.transpose(0, 2, 1)
         if counts.shape[-1] == 1:  # the mean of one row is itself, and none counts as 0
-            self.samples += (counts @ counts.transpose(0, 2, 1)).sum(axis=0)
-            self.total += products.sum(axis=0)
+            self.samples += len(counts) if counts.all() else _both(counts).sum(axis=0)
+            self.total += products[0] if len(products) == 1 else products.sum(axis=0)
             return
-        rows = counts @ counts.transpose(0, 2, 1)
+        rows = _both(counts)
         self.samples += (rows > 0).sum(axis=0)
         products /= np.maximum(rows, 1.0, out=rows)  # where no row counts, their product is 0
         self.total += products.sum(axis=0)
@@ -98,6 +98,11 @@ class PairMean:
         mean = np.full_like(self.total, np.nan)
         np.divide(self.total, self.samples, out=mean, where=self.samples > 0)
         return np.clip(mean, -1, 1)
+
+
+def _both(counts: Float[np.ndarray, "sample seed query"]) -> Float[np.ndarray, "sample seed seed"]:
+    """Return how many rows of a sample are defined in both of two seeds."""
+    return np.asarray(counts @ counts.transpose(0, 2, 1))
 
 
 def unit_rows(

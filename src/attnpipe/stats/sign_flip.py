@@ -1,9 +1,10 @@
 """Sign-flip test of the mean of paired differences."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int8
 
 from attnpipe.stats.confidence import NAN
 
@@ -55,7 +56,12 @@ def sign_flip_test(
         bits = np.arange(2 ** (n - 1))[:, None] >> np.arange(n - 1) & 1
         sums = d[0] + (1 - 2 * bits) @ d[1:]
         return SignFlip(float(np.mean(np.abs(sums) >= bound)), 2.0 ** (1 - n))
-    rng = np.random.default_rng(seed)
-    signs = 1 - 2 * rng.integers(0, 2, size=(flips, n), dtype=np.int8)
-    hits = np.count_nonzero(np.abs(signs @ d) >= bound)
+    hits = np.count_nonzero(np.abs(_signs(flips, n, seed) @ d) >= bound)
     return SignFlip((1 + hits) / (1 + flips), max(2.0 ** (1 - n), 1 / (1 + flips)))
+
+
+@lru_cache(maxsize=1)  # a study asks again and again, for the same number of seeds
+def _signs(flips: int, n: int, seed: int) -> Int8[np.ndarray, "flip seed"]:
+    """Return random signs."""
+    rng = np.random.default_rng(seed)
+    return 1 - 2 * rng.integers(0, 2, size=(flips, n), dtype=np.int8)
