@@ -6,6 +6,7 @@ min_version("9.27")
 report: "workflow/report/workflow.rst"
 
 
+include: "workflow/rules/once.smk"
 include: "workflow/rules/common.smk"
 for family in plan.rule_files:
 

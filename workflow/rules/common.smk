@@ -1,15 +1,12 @@
 """The plan of the study, composed once by the main process and frozen for all others."""
 
-import gc
 import os
 import sys
 from functools import cache
 from inspect import signature
-from io import StringIO
 from pathlib import Path
 
 from snakemake.common import overwrite_function_params
-from snakemake.resources import Resource
 
 from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import remove_leftovers
@@ -35,25 +32,6 @@ for library in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "POLARS_MAX"):
 if workflow.remote_exec and "SLURM_CPUS_PER_TASK" in os.environ:
     workflow.global_resources["_cores"] = int(os.environ["SLURM_CPUS_PER_TASK"])
 
-
-
-def opening(sources):
-    """Read each script once, not once per job."""
-    text = cache(lambda script: sources._cache(script).read_text("utf-8"))
-    plain = sources.open
-    return lambda script, mode="r": StringIO(text(script)) if mode == "r" else plain(script, mode)
-
-
-# What Snakemake would find out for each job anew, and is the same for all: where its copy of a
-# script lies and what is in it, which arguments functions take.
-workflow.sourcecache._cache_entry = cache(workflow.sourcecache._cache_entry)
-workflow.sourcecache.open = opening(workflow.sourcecache)
-overwrite_function_params(Resource.evaluate, signature(Resource("any", 0).evaluate).parameters)
-
-# Planning makes millions of objects that stay and next to no cycles: to look for these as often as
-# Python does takes a fifth of its time.
-gc.freeze()
-gc.set_threshold(50_000, 20, 100)
 
 # glibc keeps what is freed for the next step: giving it back costs a training a quarter of its
 # time in page faults.
