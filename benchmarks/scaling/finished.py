@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+import attnpipe
 from attnpipe.core.record import LayerRecord
 from attnpipe.io.atomic import write_bytes
 from attnpipe.io.parquet import read_table, write_table
@@ -53,6 +54,10 @@ def finish_runs(project: Path, real: Path) -> None:
     real
         A finished copy with the same models' settings: `base` and `m0000` at seed 0.
     """
+    if not Path(attnpipe.__file__).is_relative_to(Path(__file__).parents[2]):
+        raise SystemExit(
+            "seals name the source that is at hand: install this checkout (make setup)"
+        )
     folder = real.resolve() / "results" / NAME / "runs"
     known = {name: Real(folder / name / "seed-0") for name in ("base", "m0000")}
     with chdir(project):  # the config and the seals name files from there, as jobs do

@@ -26,7 +26,7 @@ SEAL = re.compile(r"\..*\.seal\.json")
 Holds = Callable[[Path | str, os.stat_result, str], bool]
 _noted: dict[str, str] = {}
 """Path → SHA-256 of what a job reads, as it noted when it began."""
-REMEMBERED = 4096
+REMEMBERED = 2**15
 """Seals that a process keeps in mind, of the folders that it looked at last."""
 
 
