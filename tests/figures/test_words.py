@@ -184,3 +184,20 @@ def test_of_very_many_seeds_the_first_are_drawn_and_the_mean_is_of_all(
     assert max(thin) == series * SEEDS
     few = factory.Plan(window=20, epochs=6, **tokens)
     assert "are drawn" not in written(drawn(factory, name, few, factory.study(few)))
+
+
+def test_an_effect_of_a_model_without_skill_is_not_called_not_run(factory: ModuleType) -> None:
+    plan = factory.Plan(window=20, epochs=2)
+    tables = factory.study(plan)
+    assert "not run" not in written(drawn(factory, "gates", plan, tables))
+    rows = tables["effects"].filter(pl.col("model") == MODEL)
+    of_model = pl.col("model") == MODEL
+    in_skill = of_model & (pl.col("metric") == "skill_units")
+    unskilled = pl.when(in_skill).then(None).otherwise(pl.col("value")).alias("value")
+    loss = rows.filter(pl.col("metric") == "skill_units").with_columns(metric=pl.lit("loss"))
+    effects = pl.concat([tables["effects"].with_columns(unskilled), loss])
+    said = written(drawn(factory, "gates", plan, tables | {"effects": effects}))
+    assert "no skill to measure it by" in said
+    assert "not run" not in said
+    gone = tables | {"effects": effects.filter(~of_model | (pl.col("code") != "E3"))}
+    assert written(drawn(factory, "gates", plan, gone)).count("not run") == 1

@@ -30,15 +30,23 @@ def effect(tables: Mapping[str, pl.DataFrame], model: str, code: str) -> Effect 
     return rows.select("value", "lo95", "hi95").row(0, named=True) if rows.height else None
 
 
+def was_measured(tables: Mapping[str, pl.DataFrame], model: str, code: str) -> bool:
+    """Tell whether there is an effect in the unit of the loss: in units of skill it needs skill."""
+    rows = _of(tables, model, code, "loss")
+    return bool(rows["value"].is_finite().any())
+
+
 def seeds_of(tables: Mapping[str, pl.DataFrame], model: str, code: str) -> list[float]:
     """Return the effect at each seed, in units of the model's mean skill."""
     rows = _of(tables, model, code).filter(pl.col("level") == "seed").sort("seed")
     return rows["value"].drop_nulls().to_list()
 
 
-def _of(tables: Mapping[str, pl.DataFrame], model: str, code: str) -> pl.DataFrame:
+def _of(
+    tables: Mapping[str, pl.DataFrame], model: str, code: str, metric: str = "skill_units"
+) -> pl.DataFrame:
     return tables["effects"].filter(
-        (pl.col("model") == model) & (pl.col("code") == code) & (pl.col("metric") == "skill_units")
+        (pl.col("model") == model) & (pl.col("code") == code) & (pl.col("metric") == metric)
     )
 
 

@@ -8,7 +8,7 @@ from matplotlib.patches import Patch
 
 from attnpipe.figures.context import PERCENT, FigureContext
 from attnpipe.figures.dots import Row, draw_rows, key, reference_line, rule_key, span
-from attnpipe.figures.effects import LABELS, effect, margin_axis, seeds_of
+from attnpipe.figures.effects import LABELS, effect, margin_axis, seeds_of, was_measured
 from attnpipe.figures.gaps import gap_notes
 from attnpipe.figures.layout import Words, empty_sheet, sheet, sheet_width, shown
 from attnpipe.figures.scores import estimate_text
@@ -60,7 +60,8 @@ def draw(
 def _row(tables: Mapping[str, pl.DataFrame], context: FigureContext, model: str, code: str) -> Row:
     found, own = effect(tables, model, code), look(context, model)
     if found is None:
-        return Row(LABELS[code], own, missing="not run")
+        missing = "no skill to measure it by" if was_measured(tables, model, code) else "not run"
+        return Row(LABELS[code], own, missing=missing)
     return Row(
         LABELS[code],
         own,
