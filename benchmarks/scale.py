@@ -50,12 +50,7 @@ TARGETS = {
     "one model": "aggregate/m0001/metrics.parquet",
 }
 TARGET_SECONDS = 4.0
-REPORT_SECONDS = {"10x1000": 60.0}
-"""Size → seconds that all jobs after the runs may take on two cores; others have no limit.
-
-A hundred models are a hundred processes, which take most of that to start.
-"""
-REPORT_MB, CORES = 2000.0, 2
+REPORT_SECONDS, REPORT_MB, CORES = 60.0, 2000.0, 2
 FLAT = 1.5
 """How many times the cost per job of the smallest study that of the largest may be."""
 
@@ -156,8 +151,7 @@ def measure_report(root: Path, sizes: list[str]) -> list[str]:
             f"| {cost.seconds:.0f} CPU-s |",
             flush=True,
         )
-        most = CORES * REPORT_SECONDS.get(size, math.inf)
-        if cost.jobs_seconds > most or cost.jobs_megabytes > REPORT_MB:
+        if cost.jobs_seconds > CORES * REPORT_SECONDS or cost.jobs_megabytes > REPORT_MB:
             broken.append(f"{size} report: {cost}")
     return broken
 
