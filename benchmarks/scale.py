@@ -8,10 +8,10 @@ attention is trained beside them. Everything happens in copies of the project in
 
 plan
     Snakemake's CPU-seconds and peak memory: a run with nothing done, until its first job begins
-    (`plan`), a dry run of the same, which words a line for each job (`dry run`), a run with
-    everything done (`no-op`), dry runs of one file of one run and of one model's table, with
-    everything done but them (`one run`, `one model`). What is done are a few bytes in each output,
-    with seals (`scaling/written.py`): planning reads no more of them.
+    (`plan`), a dry run of the same, which words a line for each job (`dry run`), the first run with
+    everything done, which reads all outputs (`no-op`), dry runs of one file of one run and of one
+    model's table, with everything done but them (`one run`, `one model`). What is done are a few
+    bytes in each output, with seals (`scaling/written.py`): planning reads no more of them.
 execute
     The controller's own CPU-seconds per job, start-up left out, when jobs do next to nothing
     (`scaling/controller.py` says what stands in for their scripts).
@@ -112,8 +112,6 @@ def measure_plan(root: Path, sizes: list[str]) -> list[str]:
             "dry run": snakemake(folder, "--dry-run", "--quiet", "all"),
         }
         jobs = write_jobs(folder)
-        # what Snakemake itself notes of a job it writes here; many at a time, to be done sooner
-        snakemake(folder, "--touch", "--forceall", "--quiet", "all", "--cores", "1000")
         costs["no-op"] = snakemake(folder, says="Nothing to be done")
         for name, file in TARGETS.items():
             wanted = f"results/{NAME}/{file}"

@@ -6,7 +6,6 @@ The file gets a `Cost` as JSON. With `--first-job` everything ends where the fir
 what was taken so far is planning. With `--trivial` no script is run: in the place of its Python
 process an empty one is started and waited for, and its outputs, a few bytes each, and their seal
 are written here, in CPU time that is not counted. All else that Snakemake does for a job stays.
-Files are touched without Snakemake's 0.1 s of sleep for each job.
 """
 
 import atexit
@@ -21,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from snakemake.cli import main
-from snakemake.executors import touch
 from snakemake.script import PythonScript
 
 from attnpipe.io.atomic import write_text
@@ -72,6 +70,5 @@ if __name__ == "__main__":
 
     if mode:
         PythonScript.execute_script = {"--trivial": trivial, "--first-job": first_job}[mode]
-    touch.Executor.SLEEPING_TIME = 0
     atexit.register(leave, cost)
     main(arguments)

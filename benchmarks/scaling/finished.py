@@ -67,6 +67,8 @@ def finish_runs(project: Path, real: Path) -> None:
                 written = [Path(name) for name in job.outputs]
                 read = Inputs.of(Path(name) for name in job.inputs)
                 write_seal(job.seal, job.stage, job.param, written, read)
+                for path in written:
+                    path.touch()  # as Snakemake does when a job has ended
 
 
 def _write(job: Job, real: Real) -> None:

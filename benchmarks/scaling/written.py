@@ -33,4 +33,6 @@ def _write_all(jobs: Iterator[Job]) -> Iterator[int]:
             write_text(path, f"{path}\n")
         read = Inputs.of(Path(name) for name in job.inputs)
         write_seal(job.seal, job.stage, job.param, written, read)
+        for path in written:
+            path.touch()  # as Snakemake does when a job has ended
         yield 1

@@ -4,6 +4,8 @@ from types import ModuleType
 
 import polars as pl
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from attnpipe.figures.gaps import gap, gap_notes
@@ -167,6 +169,13 @@ def test_costs_that_cannot_be_told_are_not_called_unmeasured(factory: ModuleType
     )
 
 
+def _lines_as_wide_as(width: float, ax: Axes) -> int:
+    """Count lines of a width, one by one or drawn together."""
+    together = [c for c in ax.collections if isinstance(c, LineCollection)]
+    widths = [width for c in together for width in list(c.get_linewidths()) * len(c.get_segments())]
+    return [*widths, *(line.get_linewidth() for line in ax.lines)].count(width)
+
+
 @pytest.mark.parametrize(
     ("name", "series", "width"),
     [("loss_curves", 2, 0.6), ("entropy_over_epochs", 2, 0.6), ("profiles", 1, 0.6),
@@ -179,7 +188,7 @@ def test_of_very_many_seeds_the_first_are_drawn_and_the_mean_is_of_all(
     plan = factory.Plan(window=20, epochs=6, seeds=tuple(range(SEEDS + 5)), **tokens)
     figure = drawn(factory, name, plan, factory.study(plan))
     assert f"Of up to {SEEDS + 5} seeds of a model, the first {SEEDS} are drawn." in written(figure)
-    thin = [sum(line.get_linewidth() == width for line in ax.lines) for ax in figure.axes]
+    thin = [_lines_as_wide_as(width, ax) for ax in figure.axes]
     assert set(thin) <= {0, series * SEEDS}
     assert max(thin) == series * SEEDS
     few = factory.Plan(window=20, epochs=6, **tokens)

@@ -44,7 +44,11 @@ def finish(project: Project, study: str, overrides: str, name: str):
     page = (results / "report" / "index.html").read_text()
     for finding in diagnosis["findings"]:
         assert finding["sentence"]
+    verdicts = [f for f in diagnosis["findings"] if f["predicate"] == "verdict"]
+    assert len(verdicts) == sum(model["attention"] for model in diagnosis["models"]) > 0
+    assert set(pl.read_csv(results / "aggregate" / "inventory.csv")["outcome"]) == {"ok"}
     assert diagnosis["title"] in page
+    assert "could not be drawn" not in page
     assert (results / "figures" / "gates.png").stat().st_size > 0
     return results, {f["id"]: f for f in diagnosis["findings"]}
 

@@ -7,8 +7,10 @@ from inspect import signature
 from io import StringIO
 
 from snakemake.common import overwrite_function_params
+from snakemake.dag import DAG
 from snakemake.io import _IOFile
 from snakemake.jobs import Job
+from snakemake.persistence import PersistenceBase
 from snakemake.resources import Resource
 
 # Planning makes millions of objects that stay and next to no cycles: to look for these as often as
@@ -52,3 +54,15 @@ _IOFile.checksum = hashing(_IOFile.checksum)
 # No output of a rule is a pipe or a service; Snakemake would look for each of ten thousand inputs
 # among the outputs of ten thousand jobs.
 Job.is_pipe_or_service_input = lambda job, path: False
+
+# No output is a folder, no rule has an environment of its own, and files are local, unless an
+# option says otherwise: to ask each job and file costs a fifth of a start.
+DAG.check_directory_outputs = lambda dag: None
+DAG.update_conda_envs = DAG.update_container_imgs = lambda dag: None
+if workflow.storage_settings.default_storage_provider is None:
+    _IOFile.is_storage = False
+
+# Whether a job is out of date its seal tells (`staleness.py`). Snakemake would read its own note of
+# each output, only to learn that there is one.
+PersistenceBase.has_metadata = lambda notes, job: True
+PersistenceBase.has_outdated_metadata = lambda notes, job: False

@@ -9,6 +9,7 @@ import polars as pl
 from attnpipe.aggregation.runs import RunTables, epoch_of
 from attnpipe.core.record import LayerRecord
 from attnpipe.stats.profiles import ROUNDING
+from attnpipe.tables.metrics import METRICS
 from attnpipe.tables.study import INVENTORY
 
 TEST_WEIGHTS = ("best", "test")
@@ -24,7 +25,9 @@ def inventory(
     `twins` are `identical_runs`, where they are known already.
     """
     twins = identical_runs(runs) if twins is None else twins
-    of_rows = _rows(runs)
+    metrics = [run.metrics for run in runs if run.metrics is not None]
+    measured = pl.concat(metrics, rechunk=False) if metrics else METRICS.frame()
+    of_rows, checkpoints = _rows(measured), _checkpoints_of(measured)
     rows: list[dict[str, object]] = []
     for run in runs:
         twin = twins.get(run.seed)
@@ -36,10 +39,10 @@ def inventory(
                 "reason": run.outcome.reason,
                 "parameters": run.outcome.parameters,
                 "has_seeds": None if run.probe is None else run.probe.has_seeds,
-                **_checkpoints(run),
+                **_checkpoints(run, checkpoints.get(run.seed, [])),
                 "best_epoch": run.outcome.best_epoch,
                 "loss_regained": _regained(run),
-                **_attention(run, of_rows),
+                **_attention(run, checkpoints.get(run.seed, []), of_rows),
                 "identical_to": None if twin is None else f"{model}/seed-{twin}",
             }
         )
@@ -74,9 +77,9 @@ def _has_attention(run: RunTables) -> bool:
     return run.outcome.outcome == "ok" and run.metrics is not None and run.probe is not None
 
 
-def _checkpoints(run: RunTables) -> dict[str, object]:
+def _checkpoints(run: RunTables, measured: Sequence[str]) -> dict[str, object]:
     """Return what was kept of a run: its own weights, or the attention that was saved of it."""
-    names = run.outcome.checkpoints or _measured(run)
+    names = run.outcome.checkpoints or measured
     epochs = [epoch for name in names if (epoch := epoch_of(name)) is not None]
     return {"checkpoints": len(names), "last_epoch": max(epochs, default=None)}
 
@@ -85,7 +88,8 @@ def _regained(run: RunTables) -> float | None:
     """Return the largest rise of the validation loss, as a share of all that it fell."""
     if run.history is None:
         return None
-    losses = run.history.sort("epoch")["validation_loss"].drop_nulls().to_numpy()
+    order = np.argsort(run.history["epoch"].to_numpy(), kind="stable")
+    losses = run.history["validation_loss"].to_numpy()[order]  # NaN where there is none
     losses = losses[np.isfinite(losses)]
     fall = losses[0] - losses.min() if len(losses) else 0.0
     if not fall > 0.0:
@@ -93,37 +97,38 @@ def _regained(run: RunTables) -> float | None:
     return float((losses - np.minimum.accumulate(losses)).max() / fall)
 
 
-def _measured(run: RunTables) -> tuple[str, ...]:
-    """Return the checkpoints whose attention was measured."""
-    return () if run.metrics is None else tuple(run.metrics["checkpoint"].unique())
+def _checkpoints_of(metrics: pl.DataFrame) -> dict[int, list[str]]:
+    """Return seed → checkpoints whose attention was measured."""
+    found: dict[int, list[str]] = {}
+    for seed, name in metrics.select("seed", "checkpoint").unique().iter_rows():
+        found.setdefault(seed, []).append(name)
+    return found
 
 
-def _attention(run: RunTables, of_rows: Mapping[tuple[int, str, str], int]) -> dict[str, object]:
+def _attention(
+    run: RunTables, measured: Sequence[str], of_rows: Mapping[tuple[int, str, str], int]
+) -> dict[str, object]:
     """Return what there is of a run's attention."""
     if run.metrics is None or run.probe is None:
         return {"test_weights": False}
-    names, final = _measured(run), run.probe.final
+    final = run.probe.final
     return {
-        "test_weights": any(name in TEST_WEIGHTS for name in names),
-        "final": final if final in names else None,
+        "test_weights": any(name in TEST_WEIGHTS for name in measured),
+        "final": final if final in measured else None,
         "items": len(run.probe.halves),
         **{metric: of_rows.get((run.seed, final, metric)) for metric in ROWS},
     }
 
 
-def _rows(runs: Sequence[RunTables]) -> dict[tuple[int, str, str], int]:
+def _rows(metrics: pl.DataFrame) -> dict[tuple[int, str, str], int]:
     """Return (seed, checkpoint, metric) → number of rows over layers and heads, if counted.
 
     Of the excluded ones those that are no padding.
     """
-    frames = [run.metrics for run in runs if run.metrics is not None]
-    if not frames:
-        return {}
     at_fault = pl.col("condition").is_null() | (pl.col("condition") != PADDING)
     chosen = pl.col("item").is_null() & pl.col("metric").is_in(ROWS)
     chosen &= at_fault | (pl.col("metric") != ROWS[1])
-    counts = pl.concat(frames, rechunk=False).filter(chosen)
-    totals = counts.group_by("seed", "checkpoint", "metric").agg(pl.col("value").sum())
+    totals = metrics.filter(chosen).group_by("seed", "checkpoint", "metric").agg(pl.col("value").sum())
     return {(seed, at, metric): round(total) for seed, at, metric, total in totals.iter_rows()}
 
 

@@ -28,12 +28,12 @@ def aggregate_model(model: str, runs: Sequence[RunTables]) -> ModelTables:
     twins = identical_runs(runs)
     good = counted(runs, twins)
     values = metric_values(model, good)
-    histories = [HISTORY.conform(run.history) for run in runs if run.history is not None]
+    histories = [run.history for run in runs if run.history is not None]
     return ModelTables(
         inventory=inventory(model, runs, twins),
         metrics=summarize(values, good),
         metric_values=values,
         similarity=similarity(model, good),
         convergence=trajectories(values),
-        history=pl.concat(histories) if histories else HISTORY.frame(),
+        history=HISTORY.conform(pl.concat(histories)) if histories else HISTORY.frame(),
     )

@@ -53,14 +53,18 @@ def causal(effects: pl.DataFrame) -> Iterator[Evidence]:
     for row in effects.filter(coded & (metric == "skill_units")).iter_rows(named=True):
         of_seed = row["level"] == "seed"
         kind, end = ("causal_seed", f".{row['seed']}") if of_seed else ("causal", "")
-        ratio = {
-            f"{name}_{column}": log_of.get((row["model"], row["code"], name), {}).get(column)
-            for name, columns in OF_LOGARITHMS.items() for column in columns
-        }  # fmt: skip
         name = f"{kind}.{row['model']}.{row['code']}{end}"
-        facts = {} if of_seed else _some(row, *OF_EFFECTS) | ratio
+        facts = {} if of_seed else _some(row, *OF_EFFECTS) | _logarithms(log_of, row)
         keys = ("level", "model", "code", "metric", "seed")
         yield _evidence("effects.csv", name, row, keys, facts, IN_SKILL)
+
+
+def _logarithms(of: Mapping[tuple[str, str, str], Row], row: Row) -> dict[str, Any]:
+    return {
+        f"{name}_{column}": of.get((row["model"], row["code"], name), {}).get(column)
+        for name, columns in OF_LOGARITHMS.items()
+        for column in columns
+    }
 
 
 def _over_seeds(effects: pl.DataFrame, *names: str) -> Iterator[Row]:

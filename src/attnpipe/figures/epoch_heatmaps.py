@@ -43,11 +43,12 @@ def draw(
     models, cut = shown(context.attention_models, MAX_PANELS // 2 if twice else MAX_PANELS)
     window = keys_of(points, context)
     seed = context.representative_seed
+    runs = points.filter(pl.col("seed") == seed)
     panels = [
         (model, metric)
         for model in models
         for metric in ("profile", LAST_QUERY)
-        if metric == "profile" or _has(points, model, seed, metric)
+        if metric == "profile" or not _of(runs, model, metric).is_empty()
     ]
     words = Words(
         title=f"Attention profile while the model trains, seed {seed}",
@@ -63,10 +64,9 @@ def draw(
     colors = colormap(options.colormap, context.style.sequential)
     figure, axes = grid(context, words, [_title(context, *p) for p in panels], height=1.5)
     for ax, (model, metric) in zip(axes, panels, strict=True):
-        mine = points.filter((pl.col("model") == model) & (pl.col("metric") == metric))
-        run = mine.filter(pl.col("seed") == seed)
+        run = _of(runs, model, metric)
         if run.is_empty():
-            others = sorted(mine["seed"].unique())
+            others = sorted(_of(points, model, metric)["seed"].unique())
             why = gap(tables, context, model, metric).full
             if others:
                 why = f"nothing stored for seed {seed}; there is for seed {others[0]}"
@@ -82,9 +82,8 @@ def draw(
     return figure
 
 
-def _has(points: pl.DataFrame, model: str, seed: int, metric: str) -> bool:
-    mine = (pl.col("model") == model) & (pl.col("seed") == seed) & (pl.col("metric") == metric)
-    return points.filter(mine).height > 0
+def _of(points: pl.DataFrame, model: str, metric: str) -> pl.DataFrame:
+    return points.filter((pl.col("model") == model) & (pl.col("metric") == metric))
 
 
 def _title(context: FigureContext, model: str, metric: str) -> str:

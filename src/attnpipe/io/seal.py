@@ -2,8 +2,8 @@
 
 A seal ``.<job>.seal.json`` lies beside the outputs of a job. It holds the job's param
 (config and source fingerprint), the size, mtime and SHA-256 of each output and of each file
-from outside that it read, the SHA-256 of each input that was itself sealed, and a checksum of
-all that.
+from outside that it read, the SHA-256 of each input that was itself sealed, and in its first
+line a checksum of all that follows.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from typing import Any
 from attnpipe.core.errors import UserError
 from attnpipe.io.atomic import write_text
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SEAL = re.compile(r"\..*\.seal\.json")
 
 Holds = Callable[[Path | str, os.stat_result, str], bool]
@@ -28,6 +28,10 @@ _noted: dict[str, str] = {}
 """Path → SHA-256 of what a job reads, as it noted when it began."""
 REMEMBERED = 2**15
 """Seals that a process keeps in mind, of the folders that it looked at last."""
+_vouched: dict[str, str] = {}
+"""Name of a file → name of the seal that vouched for the last file so named."""
+_FIRST = '{\n "sha256": "%s",'
+_LENGTH = len(_FIRST % ("0" * 64))
 
 
 @dataclass(frozen=True)
@@ -56,19 +60,19 @@ class Inputs:
 
     @classmethod
     def of(cls, paths: Iterable[Path]) -> "Inputs":
-        """Look at the inputs of a job.
+        """Look at the inputs of a job: who reads one finds out whether it is what was sealed.
 
         Raises
         ------
         UserError
-            When one is missing, or is not what its producer sealed.
+            When one is missing, or has not the size that its producer sealed.
         """
         sealed, outside = {}, {}
         for path in sorted(paths):
             expected = sealed_mark(path)
             if expected is None:
                 outside[str(path)] = mark(path)
-            elif is_intact(path, expected):
+            elif is_intact(path, expected, _read_later):
                 sealed[str(path)] = expected.sha256
             else:
                 verify(path)  # which raises, unless it was mended this moment
@@ -134,12 +138,13 @@ def write_seal(
         "outside": {name: vars(m) for name, m in inputs.outside.items()},
         "failure": failure,
     }
-    text = json.dumps(document | {"sha256": _digest(document)}, indent=1, sort_keys=True)
-    write_text(seal_path(outputs[0], job), text + "\n")
+    body = json.dumps(document, indent=1, sort_keys=True).removeprefix("{") + "\n"
+    write_text(seal_path(outputs[0], job), _head(body) + body)
 
 
-def _digest(document: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+def _head(body: str) -> str:
+    """Return the first line of a seal, which is one JSON object with what follows."""
+    return _FIRST % hashlib.sha256(body.encode()).hexdigest()
 
 
 def mark(path: Path) -> Mark:
@@ -151,16 +156,18 @@ def mark(path: Path) -> Mark:
 def read_seal(path: Path | str) -> Seal | None:
     """Return the seal stored at `path`, or None where there is no whole one."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return _parse(file.read())
+        with open(path, "rb") as file:
+            return _parse(file.read().decode())
     except (OSError, ValueError):
         return None
 
 
 def _parse(text: str) -> Seal | None:
     try:
+        if text[:_LENGTH] != _head(text[_LENGTH:]):
+            return None
         document: dict[str, Any] = json.loads(text)
-        if document.pop("sha256") != _digest(document) or document["schema"] != SCHEMA_VERSION:
+        if document["schema"] != SCHEMA_VERSION:
             return None
         return Seal(
             document["rule"],
@@ -179,6 +186,10 @@ def _marks(named: Mapping[str, Any]) -> dict[str, Mark]:
 
 def _holds(path: Path | str, stat: os.stat_result, digest: str) -> bool:
     return sha256(path) == digest
+
+
+def _read_later(path: Path | str, stat: os.stat_result, digest: str) -> bool:
+    return True
 
 
 def is_intact(path: Path | str, expected: Mark, holds: Holds = _holds) -> bool:
@@ -202,34 +213,39 @@ def is_intact(path: Path | str, expected: Mark, holds: Holds = _holds) -> bool:
 
 def producer(path: Path) -> Seal | None:
     """Return the seal that vouches for a file, if there is one."""
-    name = json.dumps(path.name)
-    for text in _texts(os.path.dirname(path) or "."):
+    folder = os.path.dirname(path) or "."
+    for seal in _candidates(folder, path.name):
+        text = _text_of(os.path.join(folder, seal))
         # a folder holds the seals of several jobs, and to parse one costs more than to read it
-        if name in text and (found := _remembered(text)) and path.name in found.outputs:
-            return found
+        if json.dumps(path.name) in text and (found := _remembered(text)):
+            if path.name in found.outputs:
+                _vouched[path.name] = seal
+                return found
     return None
 
 
-def _texts(folder: str) -> Iterator[str]:
-    """Yield what stands in the seals of a folder, in the order of their names."""
+def _candidates(folder: str, name: str) -> Iterator[str]:
+    """Yield names of seals: first of the one that vouched for a file of that name elsewhere."""
+    if name in _vouched:
+        yield _vouched[name]
+    with suppress(OSError):
+        yield from sorted(seal for seal in os.listdir(folder) if SEAL.fullmatch(seal))
+
+
+def _text_of(seal: str) -> str:
+    """Return what stands in a seal, nothing where there is none."""
     try:
-        found = [name for name in os.listdir(folder) if SEAL.fullmatch(name)]
-    except OSError:
-        return
-    for name in sorted(found):
-        file = os.path.join(folder, name)
-        try:
-            stat = os.stat(file)
-            yield _text(file, stat.st_ino, stat.st_mtime_ns, stat.st_size)
-        except (OSError, ValueError):
-            continue
+        stat = os.stat(seal)
+        return _text(seal, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+    except (OSError, ValueError):
+        return ""
 
 
 @lru_cache(maxsize=REMEMBERED)
 def _text(path: str, inode: int, mtime_ns: int, size: int) -> str:
     """Read a seal: once as long as it is the same, as it vouches for several files."""
-    with open(path, encoding="utf-8") as file:
-        return file.read()
+    with open(path, "rb") as file:
+        return file.read().decode()
 
 
 _remembered = lru_cache(maxsize=REMEMBERED)(_parse)

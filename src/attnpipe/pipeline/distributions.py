@@ -25,6 +25,7 @@ class Distributions:
 
     def __init__(self, folder: Path | None) -> None:
         self._file = folder and folder / "distributions.json"
+        self._versions: dict[str, str] = {}
 
     @cached_property
     def _of_package(self) -> Mapping[str, list[str]]:
@@ -39,7 +40,9 @@ class Distributions:
     def versions(self, packages: Iterable[str]) -> set[str]:
         """Return `name version` of the distributions that bring packages."""
         brought = {name for package in packages for name in self._of_package.get(package, [])}
-        return {f"{name} {metadata.version(name)}" for name in brought}
+        for name in brought - self._versions.keys():
+            self._versions[name] = metadata.version(name)  # which parses a file
+        return {f"{name} {self._versions[name]}" for name in brought}
 
 
 def _folders() -> Iterator[str]:

@@ -146,7 +146,7 @@ def heterogeneity(case: Case) -> Finding | None:
 
 def _forecast(case: Case, *models: str) -> bool:
     """Whether there is a score of any seed of any of the models."""
-    return any(i.startswith(tuple(f"score.{m}." for m in models)) for i in case.book)
+    return any(case.book.about("score", model) for model in models)
 
 
 def _side(difference: float, margin: float) -> str:

@@ -189,6 +189,7 @@ def _of_shuffled(case: Case) -> tuple[str, list[Evidence]]:
 def _recent(case: Case) -> str:
     """Return the metric of recent mass nearest to the published last ten steps, or nothing."""
     prefix = f"metric.{case.name}.recent_mass_"
-    known = {str(e.facts.get("of")) for i, e in case.book.items() if i.startswith(prefix)}
+    measured = case.book.about("metric", case.name)
+    known = {str(e.facts.get("of")) for e in measured if e.id.startswith(prefix)}
     sizes = sorted({int(of.removeprefix(prefix)) for of in known}, key=lambda k: (abs(k - 10), k))
     return f"recent_mass_{sizes[0]}" if sizes else ""
