@@ -128,7 +128,9 @@ def _rows(metrics: pl.DataFrame) -> dict[tuple[int, str, str], int]:
     at_fault = pl.col("condition").is_null() | (pl.col("condition") != PADDING)
     chosen = pl.col("item").is_null() & pl.col("metric").is_in(ROWS)
     chosen &= at_fault | (pl.col("metric") != ROWS[1])
-    totals = metrics.filter(chosen).group_by("seed", "checkpoint", "metric").agg(pl.col("value").sum())
+    totals = (
+        metrics.filter(chosen).group_by("seed", "checkpoint", "metric").agg(pl.col("value").sum())
+    )
     return {(seed, at, metric): round(total) for seed, at, metric, total in totals.iter_rows()}
 
 

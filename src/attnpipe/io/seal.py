@@ -214,13 +214,13 @@ def is_intact(path: Path | str, expected: Mark, holds: Holds = _holds) -> bool:
 def producer(path: Path) -> Seal | None:
     """Return the seal that vouches for a file, if there is one."""
     folder = os.path.dirname(path) or "."
+    name = json.dumps(path.name)
     for seal in _candidates(folder, path.name):
         text = _text_of(os.path.join(folder, seal))
         # a folder holds the seals of several jobs, and to parse one costs more than to read it
-        if json.dumps(path.name) in text and (found := _remembered(text)):
-            if path.name in found.outputs:
-                _vouched[path.name] = seal
-                return found
+        if name in text and (found := _remembered(text)) and path.name in found.outputs:
+            _vouched[path.name] = seal
+            return found
     return None
 
 
