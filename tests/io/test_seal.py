@@ -13,7 +13,7 @@ from attnpipe.io.json import read_json, write_json
 from attnpipe.io.parquet import read_table, write_table
 from attnpipe.io.record import read_probe, read_records, write_probe, write_records
 from attnpipe.io.resume import ResumeFile, resume_file
-from attnpipe.io.seal import is_intact, mark, read_seal, seal_path, verify, write_seal
+from attnpipe.io.seal import Inputs, is_intact, mark, read_seal, seal_path, verify, write_seal
 from attnpipe.io.tensors import read_tensors, write_tensors
 from attnpipe.tables.history import HISTORY
 
@@ -257,3 +257,40 @@ def test_arrays_with_a_damaged_document_are_named(tmp_path, document):
 def test_verify_names_the_cure(tmp_path):
     with pytest.raises(UserError, match="run snakemake again"):
         verify(tmp_path / "nothing")
+
+
+def test_a_seal_is_one_json_object_and_covers_every_byte_of_itself(document):
+    path = seal_path(document, "job")
+    whole = path.read_bytes()
+    assert json.loads(whole)["outputs"]["a.json"]["sha256"] == mark(document).sha256
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert read_seal(path) is None, at
+    path.write_bytes(whole)
+    assert read_seal(path) is not None
+
+
+def test_a_file_is_found_whatever_the_job_is_called_that_made_its_like(tmp_path):
+    """Where the seal of the last file so named lies is only where is looked first."""
+    for folder, job in (("a", "first"), ("b", "second"), ("c", "first")):
+        path = tmp_path / folder / "x.json"
+        write_json(path, {"in": folder})
+        other = path.with_name("y.json")
+        write_json(other, {})
+        write_seal("first" if job == "second" else "second", "rule", "{}", [other])
+        write_seal(job, "rule", "{}", [path])
+    for folder in ("a", "b", "c", "b", "a"):
+        assert read_json(tmp_path / folder / "x.json") == {"in": folder}
+    seal_path(tmp_path / "b" / "x.json", "second").unlink()
+    with pytest.raises(UserError, match="not written by a finished job"):
+        read_json(tmp_path / "b" / "x.json")
+
+
+def test_who_reads_an_input_finds_out_that_it_was_replaced(document):
+    document.write_bytes(document.read_bytes().replace(b"1", b"2", 1))
+    assert Inputs.of([document]).sealed, "of the same size: nothing is read twice"
+    with pytest.raises(UserError, match="not what its job wrote"):
+        read_json(document)
+    document.write_bytes(document.read_bytes()[:-1])
+    with pytest.raises(UserError, match="not what its job wrote"):
+        Inputs.of([document])

@@ -61,6 +61,15 @@ def test_many_seeds_use_random_flips_that_are_repeatable():
     assert first.p == pytest.approx(exact, abs=0.005)
 
 
+@pytest.mark.parametrize("at_a_time", [1, 100, 2**17, 10**9])
+def test_flips_are_the_same_however_many_are_multiplied_at_a_time(monkeypatch, at_a_time):
+    d = np.random.default_rng(4).normal(0.3, 1, 41)
+    signs = 1 - 2 * np.random.default_rng(0).integers(0, 2, size=(999, 41), dtype=np.int8)
+    hits = sum(abs(row @ d) >= abs(d.sum()) for row in signs.astype(float))
+    monkeypatch.setattr("attnpipe.stats.sign_flip.AT_A_TIME", at_a_time)
+    assert sign_flip_test(d, flips=999).p == (1 + hits) / 1000
+
+
 def test_random_flips_never_give_zero():
     assert sign_flip_test(np.ones(30)).p == pytest.approx(1 / 20_000)
 

@@ -1,6 +1,6 @@
 """Causal evidence: effects of interventions and of retrained arms, with their intervals."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,12 +99,12 @@ def effects(
             [_empty(m, arm, run) for m, of in arms.items() for arm, run in of.items()]
         )
     split, losses = losses_by_unit(present, 1.0)
-    of_model: dict[str, dict[int, pl.DataFrame]] = {m: {} for m, _ in interventions}
-    for (model, seed), frame in interventions.items():
-        of_model[model][seed] = frame
+    of_model: dict[str, list[pl.DataFrame]] = {m: [] for m, _ in interventions}
+    for (model, _), frame in interventions.items():
+        of_model[model].append(frame)
     rows: list[Row] = []
     for model in dict.fromkeys([*of_model, *arms]):
-        replaced = _matched(of_model.get(model, {}), (similarity or {}).get(model))
+        replaced = _matched(of_model.get(model, []), (similarity or {}).get(model))
         for pair in _pairs(model, losses, split, replaced, arms):
             rows += _rows(model, pair, split, delta)
     rows += [
@@ -119,35 +119,31 @@ def effects(
 
 
 def _matched(
-    interventions: Mapping[int, pl.DataFrame], similarity: pl.DataFrame | None
-) -> dict[int, pl.DataFrame]:
-    """Give single heads of a model the same name in all its runs: seed → interventions."""
-    known = [INTERVENTIONS.conform(frame) for frame in interventions.values() if len(frame)]
-    if not known:
-        return {}
-    named = same_heads(pl.concat(known), SIMILARITY.frame() if similarity is None else similarity)
-    return {seed: frame for (seed,), frame in named.partition_by("seed", as_dict=True).items()}
+    interventions: Sequence[pl.DataFrame], similarity: pl.DataFrame | None
+) -> pl.DataFrame:
+    """Return a model's interventions, whose single heads have the same name in all its runs."""
+    known = [frame for frame in interventions if len(frame)]
+    replaced = INTERVENTIONS.conform(pl.concat(known)) if known else INTERVENTIONS.frame()
+    return same_heads(replaced, SIMILARITY.frame() if similarity is None else similarity)
 
 
 def _pairs(
     model: str,
     losses: Mapping[str, ModelLosses],
     split: SharedSplit,
-    interventions: Mapping[int, pl.DataFrame],
+    interventions: pl.DataFrame,
     arms: Mapping[str, Mapping[str, str]],
 ) -> Iterator[_Pair]:
     if model not in losses:
         return
     own = losses[model]
     good = own.independent()
-    frames = [interventions[int(s)] for s in good if int(s) in interventions]
-    unchanged: Mapping[str, set[int]] = {}
-    if frames:
-        replaced = pl.concat(frames)
-        unchanged = _unchanged(replaced)
-        for keys, seeds, loss in _by_unit(replaced, split):
-            known = np.intersect1d(good, seeds)
-            yield _Pair(keys, loss[np.isin(seeds, known)], own.at(known).loss, known)
+    replaced = interventions.filter(pl.col("seed").is_in(good.tolist()))
+    unchanged = _unchanged(replaced)
+    # in the order of seeds, whatever that of the config
+    for keys, seeds, loss in _by_unit(replaced.sort("seed", maintain_order=True), split):
+        known = np.intersect1d(good, seeds)
+        yield _Pair(keys, loss[np.isin(seeds, known)], own.at(known).loss, known)
     for arm, run in arms.get(model, {}).items():
         if run not in losses:
             continue
@@ -178,7 +174,6 @@ def _by_unit(
     frame: pl.DataFrame, split: SharedSplit
 ) -> Iterator[tuple[Row, Int[np.ndarray, " seed"], Float[np.ndarray, "seed unit"]]]:
     """Yield each intervention's losses per seed and unit; draws are averaged."""
-    INTERVENTIONS.conform(frame)
     keys = ["intervention", *WHERE]
     # The head removed last differs from seed to seed: only their number is common.
     of_number = pl.col("removed").is_not_null()

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -52,7 +51,7 @@ def decoded(path: Path, content: bytes, table: Table) -> pl.DataFrame:
     """
     with _naming(path):
         frame = pl.read_parquet(content, parallel="none")  # as fast, with one thread per job
-    _check_columns(path, frame.schema, table)
+    _check_columns(path, frame, table)
     return frame
 
 
@@ -74,7 +73,7 @@ def read_each(paths: Sequence[Path], table: Table) -> list[pl.DataFrame]:
             pairs = zip(some, contents, strict=True)
             read = [decoded(path, content, table) for path, content in pairs]  # names the one
         for path, frame in zip(some, read, strict=True):
-            _check_columns(path, frame.schema, table)
+            _check_columns(path, frame, table)
         frames += read
     return frames
 
@@ -90,13 +89,13 @@ def scan_table(path: Path, table: Table) -> pl.LazyFrame:
     verify(path)
     with _naming(path):
         frame = pl.scan_parquet(path, glob=False)
-        schema = frame.collect_schema()
-    _check_columns(path, schema, table)
+        empty = frame.collect_schema().to_frame()
+    _check_columns(path, empty, table)
     return frame
 
 
-def _check_columns(path: Path, schema: Mapping[str, Any], table: Table) -> None:
-    if dict(schema) != table.schema:
+def _check_columns(path: Path, frame: pl.DataFrame, table: Table) -> None:
+    if not table.fits(frame):
         raise UserError(
             f"'{path}' does not have the columns of table '{table.name}'; delete it and run again"
         )

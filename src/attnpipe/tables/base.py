@@ -7,6 +7,7 @@ schema when it is written and when it is read.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from attnpipe.core.errors import UserError
@@ -34,7 +35,7 @@ class Table:
     meaning: str
     columns: dict[str, Column]
 
-    @property
+    @cached_property
     def schema(self) -> dict[str, Any]:
         """Column name → polars type, in order."""
         import polars as pl
@@ -49,11 +50,15 @@ class Table:
 
         return pl.DataFrame(rows or [], schema=self.schema, strict=True)
 
+    def fits(self, frame: pl.DataFrame) -> bool:
+        """Whether a frame has this table's columns in order, of its types."""
+        return (frame.columns, frame.dtypes) == ([*self.schema], [*self.schema.values()])
+
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return `frame` with this table's columns in order, or say what does not fit."""
         import polars as pl
 
-        if list(frame.schema.items()) == list(self.schema.items()):
+        if self.fits(frame):
             return frame
         unknown = [c for c in frame.columns if c not in self.columns]
         if unknown:
