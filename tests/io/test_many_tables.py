@@ -5,7 +5,8 @@ import pytest
 
 from attnpipe.core.errors import UserError
 from attnpipe.io.json import read_json, write_json
-from attnpipe.io.parquet import AT_A_TIME, read_each, read_table, write_table
+from attnpipe.io.many_tables import AT_A_TIME, read_each
+from attnpipe.io.parquet import read_table, rows_of, write_table
 from attnpipe.io.seal import Inputs, relying_on, write_seal
 from attnpipe.tables.evaluation import EVALUATION
 from attnpipe.tables.history import HISTORY
@@ -39,6 +40,29 @@ def test_each_comes_in_its_place(many):
     for place in (0, AT_A_TIME - 1, AT_A_TIME, len(many) - 1):
         assert frames[place].equals(read_table(many[place], HISTORY))
     assert read_each([], HISTORY) == []
+
+
+def test_a_file_says_how_many_rows_it_has(many):
+    contents = [path.read_bytes() for path in many[:8]]
+    assert [rows_of(content, HISTORY) for content in contents] == [0, 1, 2, 3] * 2
+    assert [rows_of(content, EVALUATION) for content in contents] == [None] * 8
+    for other in (b"", b"PAR1", b"table=x schema=1 rows=3", bytes(9)):
+        assert rows_of(other, HISTORY) is None
+
+
+@pytest.mark.parametrize("rows", [None, 1])
+def test_what_a_file_says_of_its_rows_is_not_taken_on_trust(many, monkeypatch, rows):
+    monkeypatch.setattr("attnpipe.io.many_tables.rows_of", lambda *_: rows)
+    assert [len(f) for f in read_each(many[:7], HISTORY)] == [0, 1, 2, 3, 0, 1, 2]
+
+
+def test_tables_of_other_writers_are_read_one_by_one(many, tmp_path):
+    path = tmp_path / "history.parquet"
+    HISTORY.frame([{"model": "m", "seed": 7, "epoch": 0}]).write_parquet(path)
+    seal(path)
+    frames = read_each([*many[:4], path, *many[4:6]], HISTORY)
+    assert [len(f) for f in frames] == [0, 1, 2, 3, 1, 0, 1]
+    assert frames[4]["seed"].to_list() == [7]
 
 
 @pytest.mark.parametrize("place", [1, AT_A_TIME + 1])

@@ -4,8 +4,9 @@ import polars as pl
 
 from attnpipe.aggregation.text.model import aggregate_text
 from attnpipe.aggregation.text.run import TextRun
+from attnpipe.io.many_tables import read_each
 from attnpipe.io.outcome import read_outcome
-from attnpipe.io.parquet import read_each, read_table, scan_table, write_table
+from attnpipe.io.parquet import read_table, scan_table, write_table
 from attnpipe.io.weights import open_text_weights
 from attnpipe.pipeline.job import job
 from attnpipe.schema.analysis import MetricsSpec, TextSpec

@@ -1,7 +1,8 @@
 """Put the tables of all models together."""
 
 from attnpipe.aggregation.study import combine
-from attnpipe.io.parquet import read_each, write_table
+from attnpipe.io.many_tables import read_each
+from attnpipe.io.parquet import write_table
 from attnpipe.pipeline.job import job
 from attnpipe.tables.text import TEXT_TABLES
 

@@ -1,7 +1,8 @@
 """Which part of the input would do."""
 
 from attnpipe.aggregation.compression import compression
-from attnpipe.io.parquet import read_each, write_table
+from attnpipe.io.many_tables import read_each
+from attnpipe.io.parquet import write_table
 from attnpipe.pipeline.job import job
 from attnpipe.tables.compression import COMPRESSION, COMPRESSION_LOSSES
 

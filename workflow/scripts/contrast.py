@@ -1,7 +1,8 @@
 """Compare the forecasts of all models with each other."""
 
 from attnpipe.aggregation.contrast import contrast, in_order
-from attnpipe.io.parquet import read_each, write_table
+from attnpipe.io.many_tables import read_each
+from attnpipe.io.parquet import write_table
 from attnpipe.pipeline.job import job
 from attnpipe.schema.analysis import ContrastSpec
 from attnpipe.tables.evaluation import EVALUATION

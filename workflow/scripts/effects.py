@@ -1,7 +1,8 @@
 """Estimate what attention is good for, from interventions and retrained arms."""
 
 from attnpipe.aggregation.effects import effects
-from attnpipe.io.parquet import read_each, write_table
+from attnpipe.io.many_tables import read_each
+from attnpipe.io.parquet import write_table
 from attnpipe.pipeline.job import job
 from attnpipe.tables.effects import EFFECTS
 from attnpipe.tables.evaluation import EVALUATION

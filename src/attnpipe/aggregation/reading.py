@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from attnpipe.aggregation.runs import RunTables
+from attnpipe.io.many_tables import read_each
 from attnpipe.io.outcome import read_outcome
-from attnpipe.io.parquet import read_each
 from attnpipe.io.record import read_probe, read_records
 from attnpipe.tables.history import HISTORY
 from attnpipe.tables.metrics import METRICS

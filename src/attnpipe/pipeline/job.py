@@ -1,5 +1,6 @@
 """What every script shares: its spec, its files, one sentence for an error, its seal."""
 
+import gc
 import json
 import os
 import signal
@@ -103,6 +104,7 @@ def job(snakemake: Any, seal: str | None = None) -> Iterator[Context]:
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # see `uninterrupted.py`
         inputs = Inputs.of(context.read)
+        gc.freeze()  # what was imported and noted stays: not to be looked through again and again
         with relying_on(inputs):
             yield context
         inputs.check_unchanged()
