@@ -9,9 +9,9 @@ attention is trained beside them. Everything happens in copies of the project in
 plan
     Snakemake's CPU-seconds and peak memory: a run with nothing done, until its first job begins
     (`plan`), a dry run of the same, which words a line for each job (`dry run`), the first run with
-    everything done, which reads all outputs (`no-op`), dry runs of one file of one run and of one
-    model's table, with everything done but them (`one run`, `one model`). What is done are a few
-    bytes in each output, with seals (`scaling/written.py`): planning reads no more of them.
+    everything done, which hashes all outputs (`no-op`), dry runs of one file of one run and of one
+    model's table, with everything done but them (`one run`, `one model`). Outputs are a few bytes
+    each, with seals (`scaling/written.py`): larger ones take longer to hash, once.
 execute
     The controller's own CPU-seconds per job, start-up left out, when jobs do next to nothing
     (`scaling/controller.py` says what stands in for their scripts).

@@ -172,7 +172,7 @@ def test_costs_that_cannot_be_told_are_not_called_unmeasured(factory: ModuleType
 def _lines_as_wide_as(width: float, ax: Axes) -> int:
     """Count lines of a width, one by one or drawn together."""
     together = [c for c in ax.collections if isinstance(c, LineCollection)]
-    widths = [width for c in together for width in list(c.get_linewidths()) * len(c.get_segments())]
+    widths = [w for c in together for w in list(c.get_linewidths()) * len(c.get_segments())]
     return [*widths, *(line.get_linewidth() for line in ax.lines)].count(width)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from attnpipe.core.errors import UserError
 from attnpipe.io.json import read_json, write_json
-from attnpipe.io.many_tables import AT_A_TIME, read_each
+from attnpipe.io.many_tables import TABLES_AT_A_TIME, read_each
 from attnpipe.io.parquet import read_table, rows_of, write_table
 from attnpipe.io.seal import Inputs, relying_on, write_seal
 from attnpipe.tables.evaluation import EVALUATION
@@ -30,14 +30,14 @@ def one(folder, seed):
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
     folder = tmp_path_factory.mktemp("many")
-    return [one(folder, seed) for seed in range(AT_A_TIME + 3)]
+    return [one(folder, seed) for seed in range(TABLES_AT_A_TIME + 3)]
 
 
 def test_each_comes_in_its_place(many):
     frames = read_each(many, HISTORY)
     assert [len(f) for f in frames] == [seed % 4 for seed in range(len(many))]
     assert all(set(f["seed"]) <= {seed} for seed, f in enumerate(frames))
-    for place in (0, AT_A_TIME - 1, AT_A_TIME, len(many) - 1):
+    for place in (0, TABLES_AT_A_TIME - 1, TABLES_AT_A_TIME, len(many) - 1):
         assert frames[place].equals(read_table(many[place], HISTORY))
     assert read_each([], HISTORY) == []
 
@@ -65,7 +65,7 @@ def test_tables_of_other_writers_are_read_one_by_one(many, tmp_path):
     assert frames[4]["seed"].to_list() == [7]
 
 
-@pytest.mark.parametrize("place", [1, AT_A_TIME + 1])
+@pytest.mark.parametrize("place", [1, TABLES_AT_A_TIME + 1])
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

@@ -294,3 +294,17 @@ def test_who_reads_an_input_finds_out_that_it_was_replaced(document):
     document.write_bytes(document.read_bytes()[:-1])
     with pytest.raises(UserError, match="not what its job wrote"):
         Inputs.of([document])
+
+
+def test_the_last_to_write_a_file_alone_vouches_for_it(tmp_path):
+    """A folder of another study of the same name: other rules wrote the same files."""
+    path, beside = tmp_path / "x.json", tmp_path / "y.json"
+    for document in (path, beside):
+        write_json(document, {})
+    write_seal("beside", "rule", "{}", [beside])
+    for job in ("b", "a", "c"):
+        write_json(path, {"by": job})
+        write_seal(job, "rule", "{}", [path])
+        assert read_json(path) == {"by": job}
+        assert read_json(beside) == {}
+    assert sorted(p.name for p in tmp_path.glob(".*")) == [".beside.seal.json", ".c.seal.json"]

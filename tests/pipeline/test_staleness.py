@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from attnpipe.io.seal import Inputs, Seal
+from attnpipe.io.json import write_json
+from attnpipe.io.seal import Inputs, Seal, mark, seal_path, write_seal
 from attnpipe.pipeline import staleness
 from attnpipe.pipeline.plan import Job
-from attnpipe.pipeline.staleness import stale_jobs
+from attnpipe.pipeline.staleness import is_finished, stale_jobs
 
 PAIRS = [[f"lstm_{size}", seed] for size in ("small", "medium") for seed in range(20)]
 TEXT = "Answer like a pirate, and do not forget the parrot on your shoulder, please."
@@ -48,3 +49,18 @@ def test_what_changed_is_told_in_short(tmp_path, monkeypatch, old, new, says):
     monkeypatch.setattr(staleness, "read_seal", lambda _: seal)
     (found,) = stale_jobs([Job("diagnose", {}, (), ("out",), json.dumps(new))], tmp_path)
     assert found.reason == says
+
+
+def test_a_job_whose_producer_wrote_something_else_since_is_not_finished(tmp_path):
+    read, made = tmp_path / "a" / "read.json", tmp_path / "b" / "made.json"
+    write_json(read, {"x": 1})
+    write_seal("first", "rule", "{}", [read])
+    write_json(made, {})
+    write_seal("second", "rule", "{}", [made], Inputs({"a/read.json": mark(read).sha256}))
+    job = Job("second", {}, ("a/read.json",), ("b/made.json",), "{}")
+    assert is_finished(job, tmp_path)
+    write_json(read, {"x": 2})
+    write_seal("first", "rule", "{}", [read])
+    assert not is_finished(job, tmp_path)
+    seal_path(read, "first").unlink()
+    assert not is_finished(job, tmp_path)

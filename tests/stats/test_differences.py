@@ -66,7 +66,7 @@ def test_flips_are_the_same_however_many_are_multiplied_at_a_time(monkeypatch, a
     d = np.random.default_rng(4).normal(0.3, 1, 41)
     signs = 1 - 2 * np.random.default_rng(0).integers(0, 2, size=(999, 41), dtype=np.int8)
     hits = sum(abs(row @ d) >= abs(d.sum()) for row in signs.astype(float))
-    monkeypatch.setattr("attnpipe.stats.sign_flip.AT_A_TIME", at_a_time)
+    monkeypatch.setattr("attnpipe.stats.sign_flip.SIGNS_AT_A_TIME", at_a_time)
     assert sign_flip_test(d, flips=999).p == (1 + hits) / 1000
 
 

@@ -9,7 +9,12 @@ from project import Project, planned_jobs
 FIGURES = """\
 representative_seed: null
 style: {}
-show: {gates: {color: null}, ablation: {color: null}}
+show:
+  gates: {color: null}
+  ablation: {color: null}
+  entropy: {color: null}
+  epoch_heatmaps: {colormap: null}
+  forest: {color: null}
 """
 LAG = (
     "ground_truth=lag figure=known seeds=[0,1] models.reader.width=8 "
@@ -49,7 +54,9 @@ def finish(project: Project, study: str, overrides: str, name: str):
     assert set(pl.read_csv(results / "aggregate" / "inventory.csv")["outcome"]) == {"ok"}
     assert diagnosis["title"] in page
     assert "could not be drawn" not in page
-    assert (results / "figures" / "gates.png").stat().st_size > 0
+    config = json.loads((results / "config.json").read_text())["config"]
+    for figure in config["figure"]["show"]:
+        assert (results / "figures" / f"{figure}.png").stat().st_size > 0
     return results, {f["id"]: f for f in diagnosis["findings"]}
 
 

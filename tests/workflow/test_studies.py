@@ -274,20 +274,25 @@ def test_weights_above_the_limit_give_the_same_metrics_from_states_of_folds(proj
     assert "train pool 1" not in again
 
 
-STEERING = (
+SMALL = (
     "training.epochs=1 training.windows_per_epoch=64 training.validation_windows=32 "
     "data.probe_samples=8 seeds=[0] figure=two "
-    "data.segments=12 data.segment_seconds=20 data.window=12 "
+)
+STUDIES = {
+    "steering": SMALL + "data.segments=12 data.segment_seconds=20 data.window=12 "
     "analysis.metrics.top_k=[2] analysis.metrics.recent_k=[2] "
     "~models.mlp_last ~models.mlp_flat ~models.lstm_medium ~models.lstm_medium_simple "
     "~models.lstm_medium_additive ~models.lstm_medium_scaled_dot "
-    "models.lstm_small_simple.arms=[none,uniform]"
-)
+    "models.lstm_small_simple.arms=[none,uniform]",
+    "ground_truth": SMALL + "data.train_windows=256 data.validation_windows=32 "
+    "data.test_windows=16 models.reader.arms=[none]",
+}  # fmt: skip
 
 
-def test_a_study_of_simulated_drives_runs_to_its_report(tmp_path):
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_that_trains_runs_to_its_report(tmp_path, study):
     project = Project.create(tmp_path / "project")
-    done = project.snakemake(study="steering", overrides=STEERING)
+    done = project.snakemake(study=study, overrides=STUDIES[study])
     assert done.returncode == 0, done.stderr[-4000:]
     (results,) = (project.folder / "results").iterdir()
     inventory = pl.read_csv(results / "aggregate" / "inventory.csv")
@@ -301,5 +306,5 @@ def test_a_study_of_simulated_drives_runs_to_its_report(tmp_path):
     config = json.loads((results / "config.json").read_text())["config"]
     for name in config["figure"]["show"]:
         assert (results / "figures" / f"{name}.png").stat().st_size > 0
-    again = project.snakemake("--dry-run", study="steering", overrides=STEERING)
+    again = project.snakemake("--dry-run", study=study, overrides=STUDIES[study])
     assert planned_jobs(again.stdout + again.stderr) == []

@@ -124,7 +124,7 @@ def hand_over(values):
 
 @cache
 def force():
-    """A file that is not what its job wrote makes that job run, not only its consumers.
+    """Seals tell what is out of date; Snakemake, asked for times alone, sees less of it.
 
     A report beside the record of another config is made again, and the record with it. The graph
     exists now, and is not yet judged.

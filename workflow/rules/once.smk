@@ -1,4 +1,4 @@
-"""What Snakemake would find out again for each job, for each file, or for each file of each job."""
+"""What Snakemake would find out again for each job and file, or what is known of all of them."""
 
 import gc
 import os
@@ -55,14 +55,15 @@ _IOFile.checksum = hashing(_IOFile.checksum)
 # among the outputs of ten thousand jobs.
 Job.is_pipe_or_service_input = lambda job, path: False
 
-# No output is a folder, no rule has an environment of its own, and files are local, unless an
-# option says otherwise: to ask each job and file costs a fifth of a start.
+# No output is a folder and no rule has an environment of its own: to ask each job costs time.
 DAG.check_directory_outputs = lambda dag: None
 DAG.update_conda_envs = DAG.update_container_imgs = lambda dag: None
+
+# Files are local, unless an option puts them elsewhere.
 if workflow.storage_settings.default_storage_provider is None:
     _IOFile.is_storage = False
 
 # Whether a job is out of date its seal tells (`staleness.py`). Snakemake would read its own note of
-# each output, only to learn that there is one.
+# each output, only to learn that there is one: without rerun-triggers it asks no more of them.
 PersistenceBase.has_metadata = lambda notes, job: True
 PersistenceBase.has_outdated_metadata = lambda notes, job: False

@@ -7,6 +7,7 @@ from attnpipe.pipeline.job import job
 from attnpipe.tables.study import INVENTORY
 
 with job(snakemake) as ctx:
+    ctx.verify("report")
     inventory = read_table(ctx.read.inventory, INVENTORY)
     failures = ctx.failures_of("attempted")
     bad = inventory.filter(inventory["outcome"] != "ok")

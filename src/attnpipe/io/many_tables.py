@@ -10,7 +10,7 @@ from attnpipe.io.parquet import decoded, rows_of
 from attnpipe.io.seal import read_verified
 from attnpipe.tables.base import Table
 
-AT_A_TIME = 256
+TABLES_AT_A_TIME = 256
 """Tables that are read together."""
 
 
@@ -20,11 +20,12 @@ def read_each(paths: Sequence[Path], table: Table) -> list[pl.DataFrame]:
     Raises
     ------
     UserError
-        When the bytes of one are not what the job wrote, or the columns are not the table's.
+        When the bytes of one are not what the job wrote, or the columns are not the table's
+        (in whatever order they are stored).
     """
     frames: list[pl.DataFrame] = []
-    for start in range(0, len(paths), AT_A_TIME):
-        some = paths[start : start + AT_A_TIME]
+    for start in range(0, len(paths), TABLES_AT_A_TIME):
+        some = paths[start : start + TABLES_AT_A_TIME]
         contents = [read_verified(path) for path in some]
         together = _together(contents, table)
         if together is None:  # one by one, which names the one

@@ -61,8 +61,9 @@ def decoded(path: Path, content: bytes, table: Table) -> pl.DataFrame:
 def rows_of(content: bytes, table: Table) -> int | None:
     """Return how many rows the bytes of a Parquet file say that it has, if it is such a table."""
     footer = int.from_bytes(content[-8:-4], "little") + 8
-    found = _NOTED.search(content, max(0, len(content) - footer))
-    return int(found[2]) if found and found[1] == table.name.encode() else None
+    noted = _NOTED.findall(content, max(0, len(content) - footer))
+    name, rows = noted[-1] if noted else (b"", b"")  # after values of columns, which come first
+    return int(rows) if name == table.name.encode() else None
 
 
 def scan_table(path: Path, table: Table) -> pl.LazyFrame:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -72,7 +72,7 @@ class Inputs:
             expected = sealed_mark(path)
             if expected is None:
                 outside[str(path)] = mark(path)
-            elif is_intact(path, expected, _read_later):
+            elif _size(path) == expected.size:
                 sealed[str(path)] = expected.sha256
             else:
                 verify(path)  # which raises, unless it was mended this moment
@@ -127,7 +127,7 @@ def write_seal(
     inputs: Inputs | None = None,
     failure: str | None = None,
 ) -> None:
-    """Seal the outputs of a job; all of them lie in one folder."""
+    """Seal the outputs of a job, which lie in one folder: no older seal vouches for any of them."""
     inputs = inputs or Inputs()
     document = {
         "schema": SCHEMA_VERSION,
@@ -139,7 +139,20 @@ def write_seal(
         "failure": failure,
     }
     body = json.dumps(document, indent=1, sort_keys=True).removeprefix("{") + "\n"
-    write_text(seal_path(outputs[0], job), _head(body) + body)
+    path = seal_path(outputs[0], job)
+    write_text(path, _head(body) + body)
+    _supersede(path, document["outputs"])
+
+
+def _supersede(path: Path, outputs: Collection[str]) -> None:
+    """Remove seals of jobs of other rules that once wrote these outputs, in the same folder."""
+    names = [json.dumps(name) for name in outputs]
+    for other in map(path.with_name, _seals_in(str(path.parent))):
+        text = _text_of(str(other))
+        if other != path and any(name in text for name in names):
+            found = _remembered(text)
+            if found is None or not found.outputs.keys().isdisjoint(outputs):
+                other.unlink(missing_ok=True)
 
 
 def _head(body: str) -> str:
@@ -188,8 +201,11 @@ def _holds(path: Path | str, stat: os.stat_result, digest: str) -> bool:
     return sha256(path) == digest
 
 
-def _read_later(path: Path | str, stat: os.stat_result, digest: str) -> bool:
-    return True
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def is_intact(path: Path | str, expected: Mark, holds: Holds = _holds) -> bool:
@@ -228,8 +244,14 @@ def _candidates(folder: str, name: str) -> Iterator[str]:
     """Yield names of seals: first of the one that vouched for a file of that name elsewhere."""
     if name in _vouched:
         yield _vouched[name]
-    with suppress(OSError):
-        yield from sorted(seal for seal in os.listdir(folder) if SEAL.fullmatch(seal))
+    yield from _seals_in(folder)
+
+
+def _seals_in(folder: str) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(folder) if SEAL.fullmatch(name))
+    except OSError:
+        return []
 
 
 def _text_of(seal: str) -> str:

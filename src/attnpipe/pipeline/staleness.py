@@ -8,7 +8,7 @@ from os.path import basename
 from pathlib import Path
 from typing import Any
 
-from attnpipe.io.seal import Inputs, Seal, is_intact, read_seal, seal_file
+from attnpipe.io.seal import Inputs, Seal, is_intact, read_seal, seal_file, sealed_digest
 from attnpipe.pipeline.checked import Checked
 from attnpipe.pipeline.plan import Job
 
@@ -54,9 +54,9 @@ def stale_jobs(
 def forced_outputs(jobs: Iterable[Job], root: Path, checked: Checked | None = None) -> list[str]:
     """Return outputs whose jobs must run although Snakemake would not see why.
 
-    Snakemake re-runs the consumers of a file that other hands changed, trusts any file
-    where its own notes are lost, does not miss a file whose consumers are complete, and takes
-    what is older for unchanged, whatever the clock did. Forced are the producers of: files
+    Snakemake is asked for times alone: it re-runs the consumers of a file that other hands
+    changed, does not miss a file whose consumers are complete, and takes what is older for
+    unchanged, whatever the clock did. Forced are the producers of: files
     that are not what a finished job with the planned param wrote from these inputs, and
     missing files that a job with outputs has read.
 
@@ -104,7 +104,8 @@ class _Begun:
 
 def is_finished(job: Job, root: Path) -> bool:
     """Whether outputs are what the job makes of its inputs as they are, with the planned param."""
-    return _own_reason(job, read_seal(_seal_file(job, root)), root, {}, Checked()) is None
+    digests = {name: sealed_digest(root / name) or "none" for name in job.inputs}
+    return _own_reason(job, read_seal(_seal_file(job, root)), root, digests, Checked()) is None
 
 
 def _digests(job: Job, seal: Seal | None) -> dict[str, str]:

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int8
 from attnpipe.stats.confidence import NAN
 
 EXACT_UP_TO = 15
-AT_A_TIME = 2**17
+SIGNS_AT_A_TIME = 2**17
 """Signs that are multiplied together: as float64 they fit a core's own cache."""
 
 
@@ -59,7 +59,7 @@ def sign_flip_test(
         sums = d[0] + (1 - 2 * bits) @ d[1:]
         return SignFlip(float(np.mean(np.abs(sums) >= bound)), 2.0 ** (1 - n))
     # a part at a time: numpy would hold all signs as float64
-    parts = np.array_split(_signs(flips, n, seed), 1 + flips * n // AT_A_TIME)
+    parts = np.array_split(_signs(flips, n, seed), 1 + flips * n // SIGNS_AT_A_TIME)
     hits = sum(np.count_nonzero(np.abs(signs @ d) >= bound) for signs in parts)
     return SignFlip((1 + hits) / (1 + flips), max(2.0 ** (1 - n), 1 / (1 + flips)))
 
