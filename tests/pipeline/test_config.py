@@ -1,12 +1,14 @@
 """Every mistake in a config gets one sentence with key, value and the nearest valid name."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from attnpipe.core.errors import UserError
+from attnpipe.pipeline.compose import compose_container
 from attnpipe.pipeline.config import load_study
 from attnpipe.pipeline.estimate import trained_attention
 
@@ -385,3 +387,28 @@ def test_quick_still_means_a_real_model():
     training = spec.training
     assert training.epochs * training.windows_per_epoch >= 30_000
     assert training.epochs // training.capture_every >= 20
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "says"),
+    [
+        (
+            "analysis/default.yaml",
+            "",
+            "\nx: [",
+            r"line \d+ of 'config/analysis/default.yaml' is no",
+        ),
+        ("analysis/default.yaml", "", "\n\tx: 1", r"'config/analysis/default.yaml' is no YAML \(f"),
+        ("config.yaml", "", "\ny: {", r"line \d+ of 'config/config.yaml' is no YAML .*; mend it"),
+        ("study/geomagnetic.yaml", ": mlp_flat\n", ": mlp_flatt\n", "did you mean 'mlp_flat'"),
+    ],
+)
+def test_a_mistake_in_a_file_is_named(tmp_path, file, old, new, says):
+    shutil.copytree(CONFIG, tmp_path / "config")
+    path = tmp_path / "config" / file
+    text = path.read_text()
+    path.write_text(text.replace(old, new, 1) if old else text + new)
+    for overrides in ([], ["training.epochs=3"], ["data=csv"]):
+        with pytest.raises(UserError, match=says) as error:
+            compose_container(tmp_path / "config", "geomagnetic", "quick", overrides)
+        assert "\n" not in str(error.value)

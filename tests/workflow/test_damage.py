@@ -77,6 +77,19 @@ def test_a_damaged_file_of_any_kind_is_named_and_its_producer_runs(stored, damag
     assert stored.forced() == set()
 
 
+def test_a_missing_file_is_made_again_even_if_nothing_reads_it(stored):
+    several = [job for job in stored.jobs if len(job.outputs) > 1]
+    assert any(name.endswith(".csv") for job in several for name in job.outputs)
+    for name in (name for job in several for name in job.outputs):
+        path = stored.root / name
+        content, stat = path.read_bytes(), path.stat()
+        path.unlink()
+        assert stored.forced() == {name}
+        assert stored.reasons()[0] == f"{name} is missing"
+        stored.put(path, content, like=stat)
+    assert stored.forced() == set()
+
+
 def test_a_flipped_byte_that_left_no_trace_is_refused_by_who_reads_it(stored):
     """Size and time look right, as after a fault of the disk."""
     read = {name for job in stored.jobs for name in job.inputs} & {*stored.outputs}

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Sequence
 from itertools import takewhile
+from os.path import relpath
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
+from yaml import MarkedYAMLError
 
 from attnpipe.core.errors import UserError
 from attnpipe.core.overrides import QUOTES
@@ -43,8 +45,8 @@ def compose_container(
     Raises
     ------
     UserError
-        For an unknown group member, an unknown key, a grammar error, or a mandatory
-        value that is not given.
+        For an unknown group member, an unknown key, a grammar error, a file that is no YAML,
+        or a mandatory value that is not given.
     """
     _check_member(folder, "study", study)
     _check_member(folder, "scale", scale)
@@ -53,11 +55,12 @@ def compose_container(
         parsed = [_parse(overrides, place) for place in range(len(overrides))]
         _check_groups(folder, parsed)
         if any(key_of(override) in ("data", "data.kind") for override in parsed):
-            check_source(folder, study, compose("config", choices), parsed)
+            check_source(folder, study, _as_filed(folder, choices), parsed)
         try:
             config = compose("config", [*choices, *overrides])
         except Exception as error:  # Hydra raises more than its own exceptions over odd values
-            original, extended = compose("config", choices), _with_added(choices, parsed)
+            original = _as_filed(folder, choices)
+            extended = _with_added(choices, parsed)
             explain_overrides(folder, original, extended, parsed)
             raise UserError(f"config: {_first_line(error)}") from None
     check_merges(config, parsed)
@@ -69,6 +72,22 @@ def compose_container(
     except Exception as error:
         raise UserError(f"config: {_first_line(error)}") from None
     return dict(container)  # type: ignore[arg-type]
+
+
+def _as_filed(folder: Path, choices: list[str]) -> Any:
+    """Return the config without overrides, or say what is wrong with its files."""
+    try:
+        return compose("config", choices)
+    except MarkedYAMLError as error:
+        mark, problem = error.problem_mark, error.problem or error.context
+        place = f"line {mark.line + 1} of '{relpath(mark.name, folder.parent)}'" if mark else "it"
+        raise UserError(f"config: {place} is no YAML ({problem}); mend it") from None
+    except MissingConfigException as error:
+        wanted = (error.missing_cfg_file or "").rpartition("/")[2]
+        known = f": {nearest(wanted, [*error.options])}" if error.options else ""
+        raise UserError(f"config: {_first_line(error)}{known}") from None
+    except Exception as error:
+        raise UserError(f"config: {_first_line(error)}") from None
 
 
 def _with_added(choices: list[str], parsed: Sequence[Override]) -> Any:

@@ -58,7 +58,7 @@ def forced_outputs(jobs: Iterable[Job], root: Path, checked: Checked | None = No
     changed, does not miss a file whose consumers are complete, and takes what is older for
     unchanged, whatever the clock did. Forced are the producers of: files
     that are not what a finished job with the planned param wrote from these inputs, and
-    missing files that a job with outputs has read.
+    missing files that a job with outputs has read, or beside which others of their job are left.
 
     Parameters
     ----------
@@ -73,12 +73,14 @@ def forced_outputs(jobs: Iterable[Job], root: Path, checked: Checked | None = No
     digests: dict[str, str] = {}
     begun: list[_Begun] = []
     absent: set[str] = set()
+    partial: set[str] = set()
     for job in jobs:  # not kept: there may be tens of thousands
         seal = read_seal(_seal_file(job, root))
         digests |= _digests(job, seal)
         missing = [name for name in job.outputs if not os.path.exists(f"{root}/{name}")]
         absent.update(missing)
         if len(missing) < len(job.outputs):
+            partial.update(missing)
             there = [name for name in job.outputs if name not in missing]
             if seal and (seal.param != job.param or _damaged(there, seal, root, checked)):
                 seal = None
@@ -90,7 +92,7 @@ def forced_outputs(jobs: Iterable[Job], root: Path, checked: Checked | None = No
         if job.recorded is None or _changed_inputs(job.inputs, job.recorded, root, digests)
         for name in job.outputs
     }
-    return sorted((absent & read) | untrusted)
+    return sorted((absent & read) | partial | untrusted)
 
 
 @dataclass(frozen=True)
